@@ -1,0 +1,1 @@
+"""Vector or text to score: outliers, wording, classifier."""

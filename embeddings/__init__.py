@@ -1,0 +1,1 @@
+"""Text to vector, vector to the nearest past cases."""

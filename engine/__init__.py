@@ -1,0 +1,1 @@
+"""forewarn finds the first signs of a crisis in text."""

@@ -1,0 +1,1 @@
+"""The shipped rules, one folder a domain, YAML only."""
