@@ -1,5 +1,62 @@
-"""The command line."""
+"""The command line: a thin skin over the library, one module a command.
+
+In: arguments. Out: printed results and an exit status: 0 = ran, nothing alarming; 1 = ran, alerts raised; 2 = could not
+run. A command's module is imported when the command is used, and heavy libraries only by the library itself.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import import_module
+
+import rich_click as click
+
+COMMANDS = ("scan", "explain", "doctor")
+
+
+class _Commands(click.RichGroup):
+    """A group that imports each command on use."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = import_module(f"forewarn.cli.{cmd_name}").command
+        return command
+
+
+@click.command(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="forewarn")
+def cli() -> None:
+    """Find the first signs of a crisis in text: logs, feeds, news, reports, events; Chinese and English first.
+
+    \b
+    forewarn scan examples/logs
+    forewarn scan /var/log --budget 20 -o alerts.jsonl
+    """
 
 
 def main() -> None:
-    """Run the command line."""
+    """Run the command line and exit; every ForewarnError becomes one readable message and status 2."""
+    from forewarn.errors import ForewarnError
+
+    try:
+        status = cli.main(standalone_mode=False)
+    except click.exceptions.Abort:
+        status = 130
+    except click.ClickException as error:
+        error.show()
+        status = 2
+    except ForewarnError as error:
+        from forewarn.writers import printable
+
+        click.echo("error: " + "\n".join(printable(line) for line in str(error).splitlines()), err=True)
+        status = 2
+    except BrokenPipeError:
+        # The reader of our output has gone (`| head`): not an error, but Python must not try to flush again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = 0
+    sys.exit(status if isinstance(status, int) else 0)

@@ -1,0 +1,94 @@
+"""`python -m benchmarks [NAME…]`: run benchmarks, print their tables, keep them as JSON, write `RESULTS.md`."""
+
+from __future__ import annotations
+
+import os
+import pkgutil
+import tempfile
+import time
+from importlib import import_module
+from pathlib import Path
+
+import click
+import msgspec
+
+import benchmarks
+from benchmarks.benchmark import ROOT, Benchmark, Context, Missing, Result, checksums, machine, today, versions
+from benchmarks.report import markdown, results_page
+
+
+def available() -> dict[str, Benchmark]:
+    """Every module of this folder that has a `BENCHMARK`, by name."""
+    modules = [
+        import_module(f"benchmarks.{found.name}")
+        for found in pkgutil.iter_modules(benchmarks.__path__)
+        if found.name != "__main__"
+    ]
+    return {module.BENCHMARK.name: module.BENCHMARK for module in modules if hasattr(module, "BENCHMARK")}
+
+
+def default_data() -> Path | None:
+    """`FOREWARN_DATA`, or `../shared/data` where that exists."""
+    beside = ROOT.parent.parent / "shared" / "data"
+    named = os.environ.get("FOREWARN_DATA")
+    return Path(named) if named else beside if beside.is_dir() else None
+
+
+@click.command()
+@click.argument("names", nargs=-1)
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=default_data,
+    help="The folder of measuring data.",
+)
+@click.option(
+    "--out", type=click.Path(path_type=Path, file_okay=False), default=ROOT / "results", help="Where results are kept."
+)
+@click.option("--quick", is_flag=True, help="Smaller samples: for a first look, not for the record (nothing is kept).")
+@click.option("--seed", default=0, show_default=True)
+def main(names: tuple[str, ...], data: Path | None, out: Path, quick: bool, seed: int) -> None:
+    """Run the named benchmarks, or all."""
+    known = available()
+    for name in names:
+        if name not in known:
+            raise click.UsageError(f"no benchmark {name!r}; there are {', '.join(known)}")
+    for name in names or known:
+        _run(known[name], data, out, quick, seed)
+    if not quick:
+        (out.parent / "RESULTS.md").write_text(results_page(out))
+
+
+def _run(benchmark: Benchmark, data: Path | None, out: Path, quick: bool, seed: int) -> None:
+    click.echo(f"\n## {benchmark.name}: {benchmark.about}\n")
+    started = time.perf_counter()
+    with tempfile.TemporaryDirectory(prefix="forewarn-benchmark-") as scratch:
+        try:
+            tables = benchmark.run(Context(data, quick, seed, Path(scratch)))
+        except Missing as why:
+            click.echo(f"skipped: {why}")
+            return
+    seconds = time.perf_counter() - started
+    for table in tables:
+        click.echo(markdown(table) + "\n")
+    if not quick:
+        command = f"python -m benchmarks {benchmark.name}"
+        result = Result(
+            benchmark.name,
+            benchmark.about,
+            command,
+            today(),
+            machine(),
+            versions(),
+            checksums(data, benchmark.needs),
+            seed,
+            quick,
+            seconds,
+            tables,
+        )
+        out.mkdir(parents=True, exist_ok=True)
+        (out / f"{benchmark.name}.json").write_bytes(msgspec.json.format(msgspec.json.encode(result), indent=1))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,134 @@
+"""What a person reads: alerts, each with its evidence, and their JSON form.
+
+In: one distinct text's row of numbers and reasons. Out: an `Alert`, written and read as one JSON object. The evidence
+of an alert adds up to its `log_odds`, to the last digit that is printed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from forewarn.errors import InputError
+
+LEVELS = {"critical": 0.97, "high": 0.85, "medium": 0.5, "low": 0.0}
+"""The least probability of each level, the highest level first."""
+
+
+class Place(msgspec.Struct, frozen=True):
+    """Where a record is: file as the user named it, 1-based line, UTC time where one was recognised."""
+
+    source: str
+    line: int
+    time: datetime | None = None
+
+
+class Reason(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One item behind a signal.
+
+    `id` and `title` name a rule or a past case; `log_odds` its own share of the signal's contribution, where the signal
+    is a sum; `spans` character ranges [start, end) of the alert's text; `similarity` cosine, −1 to 1; `words` those
+    that moved the score most; `note` a sentence for people.
+    """
+
+    id: str | None = None
+    title: str | None = None
+    log_odds: float | None = None
+    level: str | None = None
+    spans: list[tuple[int, int]] = []
+    similarity: float | None = None
+    date: str | None = None
+    category: str | None = None
+    outcome: str | None = None
+    playbook: str | None = None
+    decision: str | None = None
+    words: list[str] = []
+    note: str | None = None
+
+
+class Evidence(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What one signal added to the log-odds, and why. `score` is the signal itself, before its weight."""
+
+    signal: str
+    log_odds: float
+    score: float | None = None
+    why: list[Reason] = []
+
+
+class Alert(msgspec.Struct, frozen=True, tag_field="kind", tag="alert"):
+    """One distinct text that is worth a person's attention.
+
+    `score` is the probability of crisis, `low` and `high` its Venn–Abers interval (null before any label), `p_value`
+    how seldom an ordinary record of this input scores as high; `origin` says whose opinion the score is.
+    """
+
+    id: str
+    score: float
+    low: float | None
+    high: float | None
+    p_value: float | None
+    log_odds: float
+    level: str
+    category: str | None
+    text: str
+    count: int
+    first: Place
+    last: Place
+    evidence: list[Evidence]
+    origin: str
+
+
+def alert_id(template: str, rule_ids: list[str]) -> str:
+    """A stable name for a distinct text: the same text and rules have the same id in every scan."""
+    content = "\x00".join([template, *sorted(rule_ids)])
+    return "fw-" + hashlib.sha256(content.encode()).hexdigest()[:12]
+
+
+def level_of(probability: float) -> str:
+    """The level that a probability stands for."""
+    return next(level for level, least in LEVELS.items() if probability >= least)
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema of one output line."""
+    return msgspec.json.schema(Alert)
+
+
+def read_alerts(path: Path) -> list[Alert]:
+    """Read the alerts of an output file.
+
+    Raises InputError, naming the line, where the file is missing or a line is not an alert.
+    """
+    try:
+        lines = path.read_bytes().splitlines()
+    except OSError as error:
+        raise InputError(
+            f"cannot be read: {error.strerror}", path=path, remedy="Name a file that `forewarn scan -o` wrote."
+        ) from None
+    alerts = []
+    for number, line in enumerate(lines, 1):
+        try:
+            alerts.append(msgspec.json.decode(line, type=Alert))
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise InputError(
+                f"is not an alert: {error}", path=path, line=number, remedy="Name a file that `forewarn scan -o` wrote."
+            ) from None
+    return alerts
+
+
+def find_alert(alerts: list[Alert], wanted: str, path: Path) -> Alert:
+    """The alert whose id begins with `wanted`, or the `wanted`-th of the file.
+
+    Raises InputError where none or more than one fits.
+    """
+    if wanted.isdecimal() and 1 <= int(wanted) <= len(alerts):
+        return alerts[int(wanted) - 1]
+    fitting = [alert for alert in alerts if alert.id.startswith(wanted) or alert.id == f"fw-{wanted}"]
+    if len({alert.id for alert in fitting}) == 1:
+        return fitting[0]
+    known = ", ".join(alert.id for alert in (fitting or alerts)[:8]) or "none: the file is empty"
+    said = "fits more than one alert" if fitting else "is no alert of this file"
+    raise InputError(f"{wanted!r} {said}", path=path, remedy=f"Alerts there: {known}.")

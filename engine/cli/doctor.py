@@ -1,0 +1,34 @@
+"""`forewarn doctor`: what this installation is."""
+
+from __future__ import annotations
+
+import rich_click as click
+
+
+@click.command("doctor")
+@click.option("--format", "form", type=click.Choice(["table", "jsonl"]), default="table", help="What to print.")
+def command(form: str) -> int:
+    """Show versions, devices, encoder, case base and packs, and what would make a scan faster.
+
+    Exit status: 0 a scan would run, 2 something is broken.
+
+    \b
+    forewarn doctor
+    forewarn doctor --format jsonl
+    """
+    import msgspec
+    from forewarn.doctor import examine
+    from rich.console import Console
+    from rich.table import Table
+
+    findings = examine()
+    if form == "jsonl":
+        for finding in findings:
+            click.echo(msgspec.json.encode(finding))
+    else:
+        table = Table(box=None, show_header=False, pad_edge=False)
+        for finding in findings:
+            style = "red" if finding.broken else "yellow" if finding.remedy else "default"
+            table.add_row(finding.what, finding.value, finding.remedy, style=style)
+        Console(highlight=False).print(table)
+    return 2 if any(finding.broken for finding in findings) else 0

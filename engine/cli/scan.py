@@ -1,0 +1,92 @@
+"""`forewarn scan`: arguments in, alerts printed."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import rich_click as click
+
+
+@click.command("scan")
+@click.argument("paths", nargs=-1, required=True, metavar="PATH…")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Write the alerts to this file as JSON lines.")
+@click.option("--format", "form", type=click.Choice(["table", "jsonl"]), default="table", help="What to print.")
+@click.option("--budget", metavar="N[/hour|/day]", help="Raise the N most alarming texts (an hour, a day).")
+@click.option("--fdr", type=float, metavar="Q", help="Raise texts at an expected share Q of false alerts.")
+@click.option("--threshold", type=float, metavar="P", help="Raise texts of probability P or more (default: 0.5).")
+@click.option("--cost", metavar="MISS:FALSE", help="Raise by what a miss and a false alert cost, such as 20:1.")
+@click.option(
+    "--rules", multiple=True, metavar="PATH", help="Packs, rule files or folders (default: all shipped packs)."
+)
+@click.option("--cases", type=click.Path(path_type=Path), help="A case base folder (default: the shipped one).")
+@click.option(
+    "--encoder", default="bundled", show_default=True, help="bundled, or a sentence-transformers name or folder."
+)
+@click.option("--device", help="cpu or cuda (default: cuda where there is one).")
+@click.option(
+    "--detectors", default="KNN", show_default=True, help="PyOD detectors on the embeddings, comma-separated."
+)
+@click.option("--text-column", help="The column that holds the text, for CSV, JSON and Parquet.")
+@click.option("--time-column", help="The column that holds the time.")
+@click.option(
+    "--scores", type=click.Path(path_type=Path), help="Write one row of scores for each input line (Parquet)."
+)
+@click.option("--no-adapt", is_flag=True, help="Do not let the scanned texts teach a signal of their own.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of every random choice.")
+def command(
+    paths: tuple[str, ...],
+    output: Path | None,
+    form: str,
+    budget: str | None,
+    fdr: float | None,
+    threshold: float | None,
+    cost: str | None,
+    rules: tuple[str, ...],
+    cases: Path | None,
+    encoder: str,
+    device: str | None,
+    detectors: str,
+    text_column: str | None,
+    time_column: str | None,
+    scores: Path | None,
+    no_adapt: bool,
+    seed: int,
+) -> int:
+    """Find the first signs of a crisis in files, folders or standard input (-).
+
+    Exit status: 0 nothing alarming, 1 alerts raised, 2 could not run.
+
+    \b
+    forewarn scan examples/logs
+    journalctl -n 100000 | forewarn scan - --budget 10 --format jsonl
+    """
+    from forewarn.decision import parse_policy
+    from forewarn.scan import Options, scan
+    from forewarn.terminal import Terminal
+    from forewarn.writers import jsonl, write_alerts
+
+    options = Options(
+        text_column=text_column,
+        time_column=time_column,
+        rules=rules or None,
+        cases=cases,
+        encoder=encoder,
+        device=device,
+        detectors=tuple(name.strip() for name in detectors.split(",") if name.strip()),
+        policy=parse_policy(budget, fdr, threshold, cost),
+        adapt=not no_adapt,
+        seed=seed,
+    )
+    terminal = Terminal()
+    with terminal.progress() as progress:
+        found = scan(paths, options, line_scores=scores, progress=progress)
+    if output:
+        write_alerts(found.alerts, output)
+    if form == "jsonl":
+        sys.stdout.buffer.write(jsonl(found.alerts))
+        sys.stdout.buffer.flush()
+        terminal.problems(found.problems)
+    else:
+        terminal.scan(found, output)
+    return 1 if found.alerts else 0

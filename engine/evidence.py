@@ -1,0 +1,126 @@
+"""Why: from the numbers of a chosen text to an alert that a person can check.
+
+In: the frames of a scan, the rules, the case base. Out: alerts whose evidence adds up to their log-odds. Python objects
+are made here and nowhere earlier, and only for the texts that were chosen.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+from forewarn.alerts import Alert, Evidence, Place, Reason, alert_id, level_of
+from forewarn.frames import SIGNALS
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from forewarn.embeddings import CaseBase
+    from forewarn.fusion import Fusion
+    from forewarn.rule_sets import RuleSets
+    from forewarn.rules import RuleSet
+
+SIMILAR_CASES = 3
+
+
+@dataclass(frozen=True)
+class Explainer:
+    """Everything that the alerts of one scan are explained from.
+
+    `texts`, `signals`, `scores` the frames of the n distinct texts; `vectors` their embeddings, float32 (n, d).
+    """
+
+    texts: pl.DataFrame
+    signals: pl.DataFrame
+    scores: pl.DataFrame
+    rules: RuleSet
+    rule_sets: RuleSets
+    cases: CaseBase
+    vectors: NDArray[np.float32]
+    fusion: Fusion
+    origin: str
+
+    def alerts(self, text_ids: pl.Series) -> list[Alert]:
+        """The alerts of the chosen texts, in the order given."""
+        if text_ids.is_empty():
+            return []
+        chosen = text_ids.to_numpy()
+        similar = self._similar(self.vectors[chosen])
+        rows = zip(
+            self.texts[chosen].iter_rows(named=True),
+            self.signals[chosen].iter_rows(named=True),
+            self.scores[chosen].iter_rows(named=True),
+            similar,
+            strict=True,
+        )
+        return [self._alert(*row) for row in rows]
+
+    def _alert(
+        self, text: dict[str, Any], signal: dict[str, Any], score: dict[str, Any], similar: list[Reason]
+    ) -> Alert:
+        fired = [self.rules.rules[rule] for rule in self.rule_sets.sets[text["rule_set"]]]
+        why = {"rules": self._rules(text), "cases": similar, "outliers": [], "classifier": [], "adapted": []}
+        evidence = [Evidence("prior", score["base"])]
+        evidence += [
+            Evidence(name, score[f"{name}_log_odds"], signal[name], why[name])
+            for name in SIGNALS
+            if signal[name] is not None
+        ]
+        categories = [reason.category for reason in (why["rules"] or similar) if reason.category]
+        return Alert(
+            id=alert_id(text["template"], [rule.id for rule in fired]),
+            score=score["probability"],
+            low=score["low"],
+            high=score["high"],
+            p_value=score["p_value"],
+            log_odds=score["log_odds"],
+            level=level_of(score["probability"]),
+            category=categories[0] if categories else None,
+            text=text["example"],
+            count=text["count"],
+            first=Place(text["first_source"], text["first_line"], text["first_time"]),
+            last=Place(text["last_source"], text["last_line"], text["last_time"]),
+            evidence=evidence,
+            origin=self.origin,
+        )
+
+    def _rules(self, text: dict[str, Any]) -> list[Reason]:
+        members = self.rule_sets.sets[text["rule_set"]]
+        if not members:
+            return []
+        parts = self.fusion.rule_set_parts(self.rule_sets.weights(text["rule_set"], self.rules, self.fusion))
+        reasons = [
+            Reason(
+                id=self.rules.rules[rule].id,
+                title=self.rules.rules[rule].title,
+                level=self.rules.rules[rule].level,
+                category=self.rules.rules[rule].category,
+                playbook=self.rules.rules[rule].playbook,
+                decision=self.rules.rules[rule].decision,
+                log_odds=float(part),
+                spans=self.rules.spans(rule, text["raw"] or text["example"]),
+            )
+            for rule, part in zip(members, parts, strict=True)
+        ]
+        return sorted(reasons, key=lambda reason: -(reason.log_odds or 0.0))
+
+    def _similar(self, vectors: NDArray[np.float32]) -> list[list[Reason]]:
+        """The nearest past crises of each vector, most similar first."""
+        similarity, index = self.cases.search(vectors, SIMILAR_CASES, label=1)
+        cases = self.cases.cases
+        return [
+            [
+                Reason(
+                    id=cases["id"][int(case)],
+                    title=cases["title"][int(case)],
+                    similarity=round(float(near), 4),
+                    date=cases["time"][int(case)],
+                    category=cases["category"][int(case)],
+                    outcome=cases["outcome"][int(case)],
+                )
+                for near, case in zip(nears, found, strict=True)
+                if case >= 0
+            ]
+            for nears, found in zip(similarity, index, strict=True)
+        ]

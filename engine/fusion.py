@@ -1,0 +1,128 @@
+"""Signals to scores: one calibrated number for each distinct text, and what each signal added to it.
+
+In: the signals frame, the rules that fired. Out: the scores frame. `log_odds = base + sum of contributions`; each
+contribution is a monotone, non-decreasing function of its signal, so a louder signal never lowers the result, and a
+signal without opinion contributes nothing. Before any label the numbers are those of `prior.json`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import resources
+from typing import Any
+
+import msgspec
+import numpy as np
+import polars as pl
+from forewarn.frames import SCORES, SIGNALS
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Slope:
+    """A signal's contribution: `clip(slope * (score - centre), low, high)` log-odds, `slope >= 0`."""
+
+    slope: float
+    centre: float
+    low: float
+    high: float
+
+    def contribution(self, score: pl.Expr) -> pl.Expr:
+        """Log-odds added by `score`; 0 where it is null."""
+        return ((score - self.centre) * self.slope).clip(self.low, self.high).fill_null(0.0)
+
+
+@dataclass(frozen=True)
+class Fusion:
+    """The numbers of the additive scorer.
+
+    `base` log-odds of a text about which no signal says anything; `rule_levels` log-odds of one rule of each level;
+    `rule_discount` the share that each further rule of a text adds (overlapping rules see the same words); `slopes` one
+    `Slope` for each other signal; `fitted_on` what the numbers come from.
+    """
+
+    fitted_on: str
+    base: float
+    rule_levels: dict[str, float]
+    rule_discount: float
+    slopes: dict[str, Slope]
+
+    def rule_weights(self, weights: Sequence[float | None], levels: Sequence[str]) -> Floats:
+        """Log-odds of each rule of a set on its own, from its own weight or its level. Shape (number of rules,)."""
+        own = [
+            self.rule_levels[level] if weight is None else weight for weight, level in zip(weights, levels, strict=True)
+        ]
+        return np.asarray(own, dtype=np.float64)
+
+    def rule_set_parts(self, weights: Floats) -> Floats:
+        """What each rule of one set adds: the heaviest its whole weight, the next `rule_discount` of it, and so on.
+
+        `weights` has shape (k,), so has the result; its sum is the score of the set.
+        """
+        rank = np.empty(len(weights), dtype=np.int64)
+        rank[np.argsort(-weights, kind="stable")] = np.arange(len(weights))
+        parts: Floats = weights * self.rule_discount**rank
+        return parts
+
+    def fuse(self, signals: pl.DataFrame) -> pl.DataFrame:
+        """Add up the signals.
+
+        `signals` is a signals frame of n rows (`frames.SIGNAL_FRAME`); the column `rules` already is in log-odds. The
+        result is a scores frame of n rows in the same order, `low`, `high` and `p_value` null.
+        """
+        contributions = [
+            (pl.col(name).fill_null(0.0) if name == "rules" else self.slopes[name].contribution(pl.col(name))).alias(
+                f"{name}_log_odds"
+            )
+            for name in SIGNALS
+        ]
+        summed = signals.select("text_id", *contributions).with_columns(base=pl.lit(self.base, pl.Float64))
+        summed = summed.with_columns(
+            log_odds=pl.sum_horizontal("base", *(f"{name}_log_odds" for name in SIGNALS)),
+        )
+        return summed.select(
+            (pl.col(name) if name in summed.columns else _derived(name)).cast(dtype).alias(name)
+            for name, dtype in SCORES.items()
+        )
+
+
+def _derived(name: str) -> pl.Expr:
+    if name == "probability":
+        return 1 / (1 + (-pl.col("log_odds")).exp())
+    return pl.lit(None)
+
+
+def prior() -> Fusion:
+    """The shipped numbers, used until labels replace them."""
+    return _decode(resources.files("forewarn").joinpath("prior.json").read_bytes())
+
+
+class _PriorFile(msgspec.Struct):
+    schema: int
+    fitted_on: str
+    base: float
+    rule_levels: dict[str, float]
+    rule_discount: float
+    slopes: dict[str, dict[str, Any]]
+
+
+def _decode(content: bytes) -> Fusion:
+    read = msgspec.json.decode(content, type=_PriorFile)
+    slopes = {name: Slope(**numbers) for name, numbers in read.slopes.items()}
+    return Fusion(read.fitted_on, read.base, read.rule_levels, read.rule_discount, slopes)
+
+
+def conformal_p_values(scores: Floats, reference: Floats, weights: Floats) -> Floats:
+    """How seldom an ordinary record scores as high: `(1 + #{reference >= score}) / (1 + #reference)`.
+
+    `scores` has shape (n,), `reference` and its `weights` (records each score stands for) shape (m,); the result
+    shape (n,), in (0, 1]. Valid whatever the distribution of the scores, as long as an ordinary record and the
+    reference are exchangeable (Vovk, Gammerman & Shafer 2005; Bates et al. 2023).
+    """
+    order = np.argsort(reference, kind="stable")
+    at_least = np.concatenate([np.cumsum(weights[order][::-1])[::-1], [0.0]])
+    p: Floats = (1.0 + at_least[np.searchsorted(reference[order], scores, side="left")]) / (1.0 + weights.sum())
+    return np.minimum(p, 1.0)

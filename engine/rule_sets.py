@@ -1,0 +1,50 @@
+"""Which set of rules fired on each record, as one small number.
+
+In: the matcher's hits (row, rule). Out: the number of a set for each row, and what each set is worth. Set 0 is the
+empty set. Numbers are given in the order of first occurrence.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from forewarn.fusion import Fusion
+    from forewarn.rules import RuleSet
+
+
+class RuleSets:
+    """The distinct sets of rules met so far; `sets[i]` is a tuple of indices into `RuleSet.rules`."""
+
+    def __init__(self) -> None:
+        self.sets: list[tuple[int, ...]] = [()]
+        self._numbers: dict[str, int] = {}
+
+    def number(self, hits: pl.DataFrame, rows: int) -> pl.Series:
+        """The set of each of `rows` records: UInt32, shape (rows,). `hits` is sorted by row, then rule."""
+        numbers = np.zeros(rows, dtype=np.uint32)
+        if hits.height:
+            keyed = hits.group_by("row", maintain_order=True).agg(
+                pl.col("rule").cast(pl.String).str.join(",").alias("key")
+            )
+            for key in keyed["key"].unique(maintain_order=True):
+                if key not in self._numbers:
+                    self._numbers[key] = len(self.sets)
+                    self.sets.append(tuple(int(rule) for rule in key.split(",")))
+            numbers[keyed["row"].to_numpy()] = keyed["key"].replace_strict(self._numbers, return_dtype=pl.UInt32)
+        return pl.Series("rule_set", numbers)
+
+    def log_odds(self, rules: RuleSet, numbers: Fusion) -> NDArray[np.float64]:
+        """What each set adds to the log-odds: shape (number of sets,), NaN for the empty set, which has no opinion."""
+        worth = [numbers.rule_set_parts(self.weights(index, rules, numbers)).sum() for index in range(len(self.sets))]
+        worth[0] = np.nan
+        return np.asarray(worth, dtype=np.float64)
+
+    def weights(self, index: int, rules: RuleSet, numbers: Fusion) -> NDArray[np.float64]:
+        """The log-odds of each rule of one set on its own."""
+        members = [rules.rules[rule] for rule in self.sets[index]]
+        return numbers.rule_weights([rule.weight for rule in members], [rule.level for rule in members])

@@ -1,0 +1,204 @@
+"""The pipeline: files to alerts, one direction, one frame at a time.
+
+In: paths and options. Out: a `Scan`: the alerts, the distinct texts, their scores, what could not be read. Lines are
+read, matched and grouped in blocks; everything after that works on distinct texts. Prints and writes nothing, except
+the scores of single lines where a path is given for them.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+from forewarn import fusion
+from forewarn.alerts import Alert
+from forewarn.decision import Policy, decide
+from forewarn.errors import ForewarnError, InputError
+from forewarn.evidence import Explainer
+from forewarn.frames import SIGNAL_FRAME, SIGNALS
+from forewarn.line_scores import LineScores
+from forewarn.records import read
+from forewarn.rule_sets import RuleSets
+from forewarn.texts import TextTable, group, keyed
+
+if TYPE_CHECKING:
+    from forewarn.embeddings import CaseBase, Encoder
+    from forewarn.rules import RuleSet
+
+Progress = Callable[[str, int], None]
+"""Called with the name of a stage and how many records or texts it has done."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a scan is told; every field has a default that works.
+
+    `rules` pack names, files or folders (None = all shipped packs); `cases` a case base folder (None = the shipped
+    one); `detectors` names of PyOD detectors for the view of meaning; `policy` how alerts are chosen; `adapt` whether
+    the scanned texts teach a fifth signal; `seed` of every random choice.
+    """
+
+    text_column: str | None = None
+    time_column: str | None = None
+    rules: Sequence[str | Path] | None = None
+    cases: Path | None = None
+    encoder: str = "bundled"
+    device: str | None = None
+    detectors: tuple[str, ...] = ("KNN",)
+    policy: Policy = field(default_factory=lambda: Policy(threshold=0.5))
+    adapt: bool = True
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Scan:
+    """What a scan found.
+
+    `alerts` most alarming first; `texts` and `scores` the frames of the distinct texts; `problems` every file or line
+    that could not be used; `files`, `lines` what was read; `timings` seconds for each stage.
+    """
+
+    alerts: list[Alert]
+    texts: pl.DataFrame
+    scores: pl.DataFrame
+    problems: list[ForewarnError]
+    files: int
+    lines: int
+    origin: str
+    timings: dict[str, float]
+
+
+class _Stopwatch:
+    """Seconds spent in each stage."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self._since = time.perf_counter()
+
+    def lap(self, stage: str) -> None:
+        """Book the time since the last lap to `stage`."""
+        now = time.perf_counter()
+        self.seconds[stage] = self.seconds.get(stage, 0.0) + now - self._since
+        self._since = now
+
+
+def scan(
+    paths: Sequence[str | Path],
+    options: Options | None = None,
+    *,
+    line_scores: Path | None = None,
+    progress: Progress | None = None,
+) -> Scan:
+    """Scan files, folders or standard input (`-`) and return the alerts.
+
+    `line_scores` names a Parquet file that gets one row for each input line. Raises InputError where nothing at all
+    could be read, RuleError, EncoderError and CaseBaseError where what the options name cannot be used, OutputError
+    where `line_scores` cannot be written.
+    """
+    from forewarn.rules import load_rules
+
+    options = options or Options()
+    watch = _Stopwatch()
+    problems: list[ForewarnError] = []
+    rules = load_rules(options.rules)
+    problems += rules.problems
+    watch.lap("load rules")
+
+    with ExitStack() as stack:
+        lines = stack.enter_context(LineScores(line_scores)) if line_scores else None
+        rule_sets, table, files, row = RuleSets(), TextTable(), set[str](), 0
+        for block in read(
+            list(paths), text_column=options.text_column, time_column=options.time_column, problems=problems
+        ):
+            watch.lap("read")
+            records = keyed(block, rule_sets.number(rules.match(block), block.height))
+            watch.lap("match rules")
+            table.add(group(records, row))
+            if lines:
+                lines.add(records)
+            files.update(block["source"].unique())
+            row += block.height
+            watch.lap("group")
+            if progress:
+                progress("lines", row)
+        if row == 0:
+            raise _nothing_to_read(paths, problems)
+        texts = table.frame()
+        watch.lap("group")
+        scores, explainer = _score(texts, rules, rule_sets, options, watch)
+        if lines:
+            lines.finish(texts, scores, explainer.signals)
+            watch.lap("write line scores")
+
+    chosen = decide(scores, texts["count"], options.policy, _hours(texts), explainer.last_words())
+    alerts = explainer.alerts(chosen)
+    watch.lap("explain")
+    return Scan(alerts, texts, scores, problems, len(files), row, explainer.origin, watch.seconds)
+
+
+def _score(
+    texts: pl.DataFrame, rules: RuleSet, rule_sets: RuleSets, options: Options, watch: _Stopwatch
+) -> tuple[pl.DataFrame, Explainer]:
+    from forewarn.detectors import fit_outliers
+    from forewarn.embeddings import CaseBase, load_encoder
+
+    numbers = fusion.prior()
+    rule_scores = rule_sets.log_odds(rules, numbers)
+    templates, counts = texts["template"], texts["count"].to_numpy()
+
+    encoder: Encoder = load_encoder(options.encoder, device=options.device)
+    vectors = encoder.encode(texts["example"].to_list())
+    watch.lap("embed")
+    cases: CaseBase = CaseBase.open(options.cases, encoder=encoder)
+    votes = cases.vote(vectors)
+    watch.lap("look up cases")
+    outliers = fit_outliers(vectors, templates.to_list(), counts, detectors=options.detectors, seed=options.seed)
+    unusual = outliers.score(vectors, templates.to_list(), counts, in_sample=True)
+    watch.lap("find outliers")
+
+    given = {"rules": rule_scores[texts["rule_set"].to_numpy()], "outliers": unusual, "cases": votes}
+    signals = _signals(texts["text_id"], given)
+    scores = numbers.fuse(signals)
+    watch.lap("fuse")
+    if options.adapt:
+        from forewarn.adaptation import adapt
+
+        adapted = adapt(scores["probability"].to_numpy(), vectors, templates.to_list(), counts, seed=options.seed)
+        signals = _signals(texts["text_id"], {**given, "adapted": adapted.log_odds})
+        scores = numbers.fuse(signals)
+        watch.lap("adapt")
+    scores = scores.with_columns(p_value=pl.Series(_p_values(scores, counts)))
+    return scores, Explainer(texts, signals, scores, rules, rule_sets, cases, vectors, numbers)
+
+
+def _signals(text_ids: pl.Series, given: dict[str, np.ndarray]) -> pl.DataFrame:
+    columns = {"text_id": text_ids} | {name: given.get(name) for name in SIGNALS}
+    return pl.DataFrame(columns, schema=SIGNAL_FRAME, nan_to_null=True)
+
+
+def _p_values(scores: pl.DataFrame, counts: np.ndarray) -> np.ndarray:
+    """Against the records that neither a rule nor a past crisis speaks for: the ordinary part of the input."""
+    log_odds = scores["log_odds"].to_numpy()
+    ordinary = scores.select((pl.col("rules_log_odds") <= 0) & (pl.col("cases_log_odds") <= 0)).to_series().to_numpy()
+    return fusion.conformal_p_values(log_odds, log_odds[ordinary], counts[ordinary].astype(np.float64))
+
+
+def _hours(texts: pl.DataFrame) -> float | None:
+    first, last = texts["first_time"].min(), texts["last_time"].max()
+    return None if first is None or last is None else (last - first).total_seconds() / 3600  # type: ignore[operator,union-attr]
+
+
+def _nothing_to_read(paths: Sequence[str | Path], problems: list[ForewarnError]) -> InputError:
+    if len(problems) == 1 and isinstance(problems[0], InputError):
+        return problems[0]
+    named = "\n".join(f"  {problem}" for problem in problems)
+    return InputError(
+        f"nothing could be read from {', '.join(str(path) for path in paths)}" + (f"\n{named}" if named else ""),
+        remedy="Name a readable file or folder of logs, feeds or exports, or - for standard input.",
+    )

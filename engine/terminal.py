@@ -1,0 +1,192 @@
+"""What a person sees: alerts, one alert's calculation and progress, drawn with rich.
+
+In: a `Scan` or an `Alert`. Out: lines on a terminal, in which no character of the input can steer it. Results go to
+standard output, progress and problems to standard error.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from forewarn.alerts import Alert, Evidence, Place, Reason
+from forewarn.errors import ForewarnError
+from forewarn.writers import printable
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from forewarn.scan import Progress as Report
+    from forewarn.scan import Scan
+
+COLOURS = {"critical": "bold white on red", "high": "bold red", "medium": "bold yellow", "low": "cyan"}
+_SHOWN_TEXT = 300
+_SHOWN_PROBLEMS = 20
+
+
+class Terminal:
+    """Standard output and standard error, as consoles."""
+
+    def __init__(self, out: Console | None = None, err: Console | None = None) -> None:
+        self.out = out or Console(highlight=False)
+        self.err = err or Console(stderr=True, highlight=False)
+
+    @contextlib.contextmanager
+    def progress(self) -> Iterator[Report]:
+        """A line that counts records and names the stage; drawn on a terminal only, and gone afterwards."""
+        columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+        with Progress(*columns, console=self.err, transient=True, disable=not self.err.is_terminal) as bar:
+            task = bar.add_task("starting")
+            yield lambda stage, done: bar.update(task, description=f"{stage}: {done:,}")
+
+    def scan(self, found: Scan, output: Path | None) -> None:
+        """Print the summary, the alerts and what could not be read."""
+        self.problems(found.problems)
+        seconds = sum(found.timings.values())
+        head = Text(
+            f"{found.files:,} files · {found.lines:,} lines · {found.texts.height:,} distinct texts · {seconds:.1f} s"
+        )
+        head.append(f"    {found.origin}", style="dim")
+        self.out.print(head)
+        for alert in found.alerts:
+            self.out.print()
+            self.alert(alert)
+        if not found.alerts:
+            self.out.print("Nothing alarming.", style="green")
+        elif output:
+            self.out.print(
+                Text(f"\n{len(found.alerts)} alerts in {output}; forewarn explain 1 {output} shows why.", style="dim")
+            )
+
+    def problems(self, problems: list[ForewarnError]) -> None:
+        """Name on standard error what could not be read or used."""
+        for problem in problems[:_SHOWN_PROBLEMS]:
+            first, *rest = str(problem).splitlines()
+            self.err.print(Text("warning: ", style="yellow").append(printable(first), style="default"))
+            for line in rest:
+                self.err.print(Text(printable(line), style="dim"))
+        if len(problems) > _SHOWN_PROBLEMS:
+            self.err.print(Text(f"warning: {len(problems) - _SHOWN_PROBLEMS} more problems like these", style="yellow"))
+
+    def alert(self, alert: Alert) -> None:
+        """Print one alert in a few lines."""
+        head = Text(f"{_share(alert.score)} {alert.level}", style=COLOURS[alert.level])
+        head.append(f"  ×{alert.count:,}" if alert.count > 1 else "", style="default")
+        head.append(f"  {_places(alert.first, alert.last)}", style="bold default")
+        head.append(f"  {_times(alert.first.time, alert.last.time)}", style="default")
+        head.append(f"  {alert.category}" if alert.category else "", style="magenta")
+        head.append(f"  {alert.id}", style="dim")
+        self.out.print(head)
+        self.out.print(_indented(_marked(alert)))
+        sums = " │ ".join(
+            f"{item.signal} {item.log_odds:+.1f}{_names(item)}" for item in alert.evidence if item.log_odds
+        )
+        self.out.print(_indented(Text(sums, style="dim")))
+        for reason in _reasons(alert, "cases")[:1]:
+            similar = f"like: {reason.date or ''} {reason.title} ({_share(reason.similarity or 0.0)})"
+            self.out.print(_indented(Text(printable(f"{similar}: {reason.outcome or ''}".rstrip(": ")), style="blue")))
+        for reason in _reasons(alert, "rules"):
+            if reason.playbook:
+                self.out.print(_indented(Text(f"first: {printable(reason.playbook.strip())}", style="green")))
+                break
+
+    def explain(self, alert: Alert) -> None:
+        """Print the whole calculation: every term of the sum, and what is behind it."""
+        self.alert(alert)
+        table = Table(box=None, pad_edge=False, show_footer=True)
+        table.add_column("log-odds", f"{alert.log_odds:+.3f}", justify="right")
+        table.add_column("signal", "sum")
+        table.add_column("its score", justify="right")
+        table.add_column(
+            "why", f"probability = 1 / (1 + exp({-alert.log_odds:.3f})) = {alert.score:.4f}", overflow="fold"
+        )
+        for item in alert.evidence:
+            score = "" if item.score is None else f"{item.score:.3f}"
+            table.add_row(f"{item.log_odds:+.3f}", item.signal, score, "" if item.why else _without_reasons(item))
+            for reason in item.why:
+                own = "" if reason.log_odds is None else f"{reason.log_odds:+.3f}"
+                table.add_row(Text(own, style="dim"), "", "", _reason(reason, alert.text))
+        self.out.print()
+        self.out.print(table)
+        if alert.p_value is not None:
+            self.out.print(f"p-value {alert.p_value:.2g}: the share of this input's ordinary lines that score as high")
+        self.out.print(Text(alert.origin, style="dim"))
+
+
+def _reasons(alert: Alert, signal: str) -> list[Reason]:
+    return [reason for item in alert.evidence if item.signal == signal for reason in item.why]
+
+
+def _names(item: Evidence) -> str:
+    titles = [reason.title for reason in item.why if reason.title] if item.signal == "rules" else []
+    words = [word for reason in item.why for word in reason.words]
+    shown = [printable(name) for name in (titles or words)[:3]]
+    return f" {', '.join(shown)}" if shown else ""
+
+
+def _without_reasons(item: Evidence) -> str:
+    return "where every text starts from" if item.signal == "prior" else ""
+
+
+def _reason(reason: Reason, text: str) -> Text:
+    said = Text()
+    if reason.similarity is not None:
+        said.append(f"{_share(reason.similarity)} ", style="bold")
+    said.append(printable(" ".join(part for part in (reason.date, reason.title, reason.note) if part)))
+    if reason.level:
+        said.append(f" ({reason.level})", style="dim")
+    if reason.spans:
+        found = "; ".join(printable(text[start:end]) for start, end in reason.spans[:6])
+        said.append(f": {found}", style="yellow")
+    if reason.words:
+        said.append(": " + ", ".join(printable(word) for word in reason.words), style="yellow")
+    if reason.outcome:
+        said.append(f" — {printable(reason.outcome)}", style="blue")
+    return said
+
+
+def _marked(alert: Alert) -> Text:
+    """The alert's text with the matched words marked; positions are kept by escaping piece by piece."""
+    text, shown = alert.text[:_SHOWN_TEXT], Text()
+    hit = bytearray(len(text))
+    for reason in _reasons(alert, "rules"):
+        for start, end in reason.spans:
+            hit[start:end] = b"\x01" * (min(end, len(text)) - min(start, len(text)))
+    start = 0
+    for at in range(1, len(text) + 1):
+        if at == len(text) or hit[at] != hit[start]:
+            shown.append(printable(text[start:at]), style="underline" if hit[start] else "default")
+            start = at
+    return shown.append("…", style="dim") if len(alert.text) > _SHOWN_TEXT else shown
+
+
+def _indented(text: Text) -> Text:
+    return Text("  ").append_text(text)
+
+
+def _share(value: float) -> str:
+    return f"{value:.2f}".removeprefix("0")
+
+
+def _places(first: Place, last: Place) -> str:
+    start = f"{printable(first.source)}:{first.line}"
+    if (first.source, first.line) == (last.source, last.line):
+        return start
+    return f"{start}–{last.line}" if first.source == last.source else f"{start} … {printable(last.source)}:{last.line}"
+
+
+def _times(first: datetime | None, last: datetime | None) -> str:
+    if first is None or last is None:
+        return ""
+    if first == last:
+        return f"{first:%Y-%m-%d %H:%M}"
+    return (
+        f"{first:%Y-%m-%d %H:%M}–{last:%H:%M}"
+        if first.date() == last.date()
+        else f"{first:%Y-%m-%d %H:%M} – {last:%Y-%m-%d %H:%M}"
+    )

@@ -1,0 +1,109 @@
+"""Records to distinct texts: mask what varies, group what is left, count.
+
+In: blocks of the records frame, with the set of rules that fired on each row. Out: the texts frame (`frames.TEXTS`),
+one row for each distinct (template, rule set), in the order of first occurrence. Memory grows with the number of
+distinct texts, never with the number of records. Words are never masked, in any script.
+"""
+
+from __future__ import annotations
+
+import polars as pl
+from forewarn.frames import TEXTS
+
+MASK = "<*>"
+
+_VARIABLE_PARTS = "|".join(
+    (
+        r"[A-Za-z][A-Za-z0-9+.-]*://[^\s\"'<>\])，。；、）】]+",  # URL
+        r"[A-Za-z0-9_.+-]+@[A-Za-z0-9-]+\.[A-Za-z0-9.-]+",  # e-mail
+        r"(?:[A-Za-z]:)?(?:[\\/][A-Za-z0-9_.@$%+~:-]+){2,}[\\/]?",  # path of two or more parts
+        r"\b[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\b",  # UUID
+        r"\b(?:[0-9a-fA-F]{1,4}:){2,}[0-9a-fA-F:]+(?:[.,][0-9]+)?",  # MAC and IPv6 address, clock time
+        r"\b0[xX][0-9a-fA-F]+\b",
+        r"\b[0-9a-fA-F]{8,}\b",
+        r"[=:]\s?\"[^\"]{1,200}\"|[=:]\s?'[^']{1,200}'",  # quoted value of a key; quoted speech stays
+        r"[-+]?[0-9]+(?:[.,:/-][0-9]+)*",  # number, IPv4 address, date
+    )
+)
+
+
+def mask(text: pl.Expr) -> pl.Expr:
+    """Replace numbers, dates, addresses, identifiers, paths and quoted values with `<*>` and fold white space.
+
+    `text` is a String expression; so is the result. The one regular expression has no nested repetition and runs in
+    time linear in the text (Rust `regex`).
+    """
+    return text.str.replace_all(_VARIABLE_PARTS, MASK).str.replace_all(r"\s+", " ").str.strip_chars()
+
+
+_FIRST_AND_LAST = [
+    pl.col("example", "raw", "first_source", "first_line", "first_time", "first_row").first(),
+    pl.col("last_source", "last_line", "last_time").last(),
+    pl.col("count").sum(),
+]
+
+
+def keyed(records: pl.DataFrame, rule_sets: pl.Series) -> pl.DataFrame:
+    """The records with what they are grouped by: `template` and `rule_set` (a UInt32 series of the same length)."""
+    return records.with_columns(mask(pl.col("text")).alias("template"), rule_sets.alias("rule_set"))
+
+
+def group(records: pl.DataFrame, first_row: int) -> pl.DataFrame:
+    """Group one block of keyed records into partial texts.
+
+    `first_row` is the number of records before this block. The result has the columns of the texts frame, less
+    `text_id`, and `first_row`.
+    """
+    rows = records.select(
+        "template",
+        "rule_set",
+        pl.col("text").alias("example"),
+        "raw",
+        pl.col("source").alias("first_source"),
+        pl.col("line").alias("first_line"),
+        pl.col("time").alias("first_time"),
+        pl.int_range(first_row, first_row + pl.len(), dtype=pl.UInt64).alias("first_row"),
+        pl.col("source").alias("last_source"),
+        pl.col("line").alias("last_line"),
+        pl.col("time").alias("last_time"),
+        pl.lit(1, pl.UInt64).alias("count"),
+    )
+    return rows.group_by("template", "rule_set").agg(_FIRST_AND_LAST)
+
+
+def text_key() -> pl.Expr:
+    """A 64-bit key of (template, rule set): joins lines back to texts within one run of the program."""
+    return pl.struct("template", "rule_set").hash(seed=0).alias("text_key")
+
+
+class TextTable:
+    """The distinct texts seen so far; grows by `add`, read once by `frame`.
+
+    Partial texts are merged when as many rows wait as the table has, so that the whole costs a constant number of
+    group-bys for each distinct text.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: list[pl.DataFrame] = []
+        self._waiting_rows = 0
+        self._merged_rows = 0
+
+    def add(self, partial: pl.DataFrame) -> None:
+        """Add the partial texts of one more block; blocks come in reading order."""
+        self._waiting.append(partial)
+        self._waiting_rows += partial.height
+        if self._waiting_rows > 2 * self._merged_rows + 10_000:
+            self._merge()
+
+    def _merge(self) -> None:
+        merged = pl.concat(self._waiting).group_by("template", "rule_set", maintain_order=True).agg(_FIRST_AND_LAST)
+        self._waiting = [merged]
+        self._merged_rows = self._waiting_rows = merged.height
+
+    def frame(self) -> pl.DataFrame:
+        """The texts frame of everything added so far."""
+        if not self._waiting:
+            return pl.DataFrame(schema=TEXTS)
+        self._merge()
+        ordered = self._waiting[0].sort("first_row").with_row_index("text_id")
+        return ordered.select(pl.col(name).cast(dtype) for name, dtype in TEXTS.items())

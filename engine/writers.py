@@ -1,0 +1,70 @@
+"""Alerts and scores to files and to the terminal.
+
+In: alerts, a frame, a path. Out: a file that is whole or not there (written under a temporary name, then renamed), or
+a rendered table in which no character of the input can steer the terminal. Decides nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+from forewarn.alerts import Alert
+from forewarn.errors import OutputError
+
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
+
+
+def printable(text: str) -> str:
+    r"""Escape what could steer a terminal: control characters, and marks that change the writing direction (`\x1b`)."""
+    return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text).replace("\t", " ")
+
+
+@contextlib.contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """A temporary path beside `path`, renamed to it when the block ends well and removed when it does not.
+
+    Raises OutputError where the folder is missing, not writable, or the disk is full.
+    """
+    try:
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+        os.close(handle)
+    except OSError as error:
+        raise _not_written(path, error) from None
+    part = Path(name)
+    try:
+        yield part
+        with part.open("rb") as written:
+            os.fsync(written.fileno())
+        mask = os.umask(0)
+        os.umask(mask)
+        part.chmod(0o666 & ~mask)
+        part.replace(path)
+    except OSError as error:
+        raise _not_written(path, error) from None
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _not_written(path: Path, error: OSError) -> OutputError:
+    return OutputError(
+        f"cannot be written: {error.strerror or error}",
+        path=path,
+        remedy="Free space or name another place with -o; nothing was left half-written.",
+    )
+
+
+def jsonl(alerts: list[Alert]) -> bytes:
+    """The alerts as JSON lines, UTF-8."""
+    return b"".join(msgspec.json.encode(alert) + b"\n" for alert in alerts)
+
+
+def write_alerts(alerts: list[Alert], path: Path) -> None:
+    """Write the alerts as JSON lines. Raises OutputError."""
+    with whole_file(path) as part:
+        part.write_bytes(jsonl(alerts))
