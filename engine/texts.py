@@ -33,7 +33,7 @@ def mask(text: pl.Expr) -> pl.Expr:
     `text` is a String expression; so is the result. The one regular expression has no nested repetition and runs in
     time linear in the text (Rust `regex`).
     """
-    return text.str.replace_all(_VARIABLE_PARTS, MASK).str.replace_all(r"\s+", " ").str.strip_chars()
+    return text.str.replace_all(_VARIABLE_PARTS, MASK).str.replace_all(r"\s{2,}|[^\S ]", " ").str.strip_chars()
 
 
 _FIRST_AND_LAST = [
