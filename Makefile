@@ -3,7 +3,7 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: demo test lint tree style clean
+.PHONY: demo test lint tree style pictures clean
 
 $(READY): setup.cfg pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv || python3 -m venv .venv
@@ -31,6 +31,9 @@ test: lint
 style: $(READY)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+pictures: $(READY)
+	$(BIN)/python docs/make_pictures.py
 
 clean:
 	rm -rf .venv build dist *.egg-info

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
-from forewarn.decision import rank
-from forewarn.frames import SIGNALS
-from forewarn.scan import Options, scan
 
 from benchmarks.benchmark import Benchmark, Context, Table
 from benchmarks.measures import auroc, average_precision
+from forewarn.decision import rank
+from forewarn.frames import SIGNALS
+from forewarn.scan import Options, scan
 
 BEST = 200
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+
 from forewarn.errors import InputError
 
 LEVELS = {"critical": 0.97, "high": 0.85, "medium": 0.5, "low": 0.0}

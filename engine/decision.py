@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
+
 from forewarn.errors import ForewarnError
 
 DEFAULT_THRESHOLD = 0.5

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
+
 from forewarn.alerts import Alert, Evidence, Place, Reason, alert_id, level_of
 from forewarn.frames import SIGNALS
-from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from forewarn.embeddings import CaseBase

@@ -15,24 +15,25 @@ from typing import Any
 import msgspec
 import numpy as np
 import polars as pl
-from forewarn.frames import SCORES, SIGNALS
 from numpy.typing import NDArray
+
+from forewarn.frames import SCORES, SIGNALS
 
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Slope:
-    """A signal's contribution: `clip(slope * (score - centre), low, high)` log-odds, `slope >= 0`."""
+    """A signal's contribution: `clip(slope * score + offset, low, high)` log-odds, `slope >= 0`."""
 
     slope: float
-    centre: float
+    offset: float
     low: float
     high: float
 
     def contribution(self, score: pl.Expr) -> pl.Expr:
         """Log-odds added by `score`; 0 where it is null."""
-        return ((score - self.centre) * self.slope).clip(self.low, self.high).fill_null(0.0)
+        return (score * self.slope + self.offset).clip(self.low, self.high).fill_null(0.0)
 
 
 @dataclass(frozen=True)

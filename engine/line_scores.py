@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Self
 
 import polars as pl
+
 from forewarn.frames import SIGNALS
 from forewarn.texts import text_key
 from forewarn.writers import whole_file

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
+
 from forewarn import fusion
 from forewarn.alerts import Alert
 from forewarn.decision import Policy, decide

@@ -12,13 +12,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from forewarn.alerts import Alert, Evidence, Place, Reason
-from forewarn.errors import ForewarnError
-from forewarn.writers import printable
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
+
+from forewarn.alerts import Alert, Evidence, Place, Reason
+from forewarn.errors import ForewarnError
+from forewarn.writers import printable
 
 if TYPE_CHECKING:
     from forewarn.scan import Progress as Report

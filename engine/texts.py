@@ -8,6 +8,7 @@ distinct texts, never with the number of records. Words are never masked, in any
 from __future__ import annotations
 
 import polars as pl
+
 from forewarn.frames import TEXTS
 
 MASK = "<*>"

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
+
 from forewarn.alerts import Alert
 from forewarn.errors import OutputError
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from forewarn.decision import Policy, benjamini_hochberg, decide, parse_policy
 from forewarn.errors import ForewarnError
 from forewarn.frames import SCORES
-from hypothesis import given
-from hypothesis import strategies as st
 
 
 def scores(log_odds: list[float], p_values: list[float] | None = None, **columns: list[float]) -> pl.DataFrame:

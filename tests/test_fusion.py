@@ -7,17 +7,18 @@ import math
 import numpy as np
 import polars as pl
 import pytest
-from forewarn.frames import SCORES, SIGNAL_FRAME, SIGNALS
-from forewarn.fusion import Fusion, Slope, conformal_p_values, prior
 from hypothesis import given
 from hypothesis import strategies as st
+
+from forewarn.frames import SCORES, SIGNAL_FRAME, SIGNALS
+from forewarn.fusion import Fusion, Slope, conformal_p_values, prior
 
 FUSION = Fusion(
     fitted_on="a test",
     base=-3.0,
     rule_levels={"low": 1.0, "high": 4.0},
     rule_discount=0.5,
-    slopes={name: Slope(2.0, 0.5, -1.0, 3.0) for name in SIGNALS if name != "rules"},
+    slopes={name: Slope(2.0, -1.0, -1.0, 3.0) for name in SIGNALS if name != "rules"},
 )
 
 

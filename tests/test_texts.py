@@ -6,10 +6,11 @@ from datetime import UTC, datetime
 
 import polars as pl
 import pytest
-from forewarn.frames import RECORDS, TEXTS
-from forewarn.texts import MASK, TextTable, group, keyed, mask
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from forewarn.frames import RECORDS, TEXTS
+from forewarn.texts import MASK, TextTable, group, keyed, mask
 
 
 def masked(text: str) -> str:

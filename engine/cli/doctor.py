@@ -17,9 +17,10 @@ def command(form: str) -> int:
     forewarn doctor --format jsonl
     """
     import msgspec
-    from forewarn.doctor import examine
     from rich.console import Console
     from rich.table import Table
+
+    from forewarn.doctor import examine
 
     findings = examine()
     if form == "jsonl":

@@ -1,0 +1,34 @@
+"""What could not be read: collected, one entry for each file and kind of problem, or raised at once.
+
+In: a message with its place. Out: `InputError`s in the caller's list. A kind of problem that a file has on many lines
+stays one entry: it names the first line and how many more there are, so that a damaged file cannot fill the memory.
+"""
+
+from __future__ import annotations
+
+from forewarn.errors import ForewarnError, InputError
+
+
+class Problems:
+    """Collects into the list that the caller gave; without a list, the first problem is raised."""
+
+    def __init__(self, into: list[ForewarnError] | None) -> None:
+        self._into = into
+        self._seen: dict[tuple[str, str], tuple[InputError, int]] = {}
+
+    def note(
+        self, path: str, message: str, *, line: int | None = None, remedy: str | None = None, times: int = 1
+    ) -> None:
+        """Note that `message` holds for `path`, first at `line` and on `times` lines in all.
+
+        Raises `InputError` where there is no list to collect into.
+        """
+        error, before = self._seen.get((path, message), (None, 0))
+        if error is None:
+            error = InputError(message, path=path, line=line, remedy=remedy)
+            if self._into is None:
+                raise error
+            self._into.append(error)
+        self._seen[path, message] = error, before + times
+        if before + times > 1:
+            error.message = f"{message} (and {before + times - 1:,} more such lines)"

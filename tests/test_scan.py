@@ -1,0 +1,190 @@
+"""`forewarn scan` from end to end: real components, small inputs, values that can be checked by hand."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import math
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from forewarn.alerts import Alert, json_schema, read_alerts
+from forewarn.frames import SIGNALS
+
+Run = Callable[..., object]
+
+QUIET = [
+    f"2024-05-01 09:{n // 60:02}:{n % 60:02} INFO worker-{n % 4} finished job {n} in {n % 90 + 10} ms"
+    for n in range(300)
+]
+LOUD = [
+    "2024-05-01 09:04:10 ERROR settle: connection pool exhausted, 0 of 64 free",
+    "2024-05-01 09:04:40 ERROR settle: connection pool exhausted, 0 of 128 free",
+    "2024-05-01 09:04:55 FATAL kernel panic: out of memory",
+]
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    file = tmp_path / "app.log"
+    file.write_text("\n".join([*QUIET[:240], *LOUD, *QUIET[240:]]) + "\n")
+    return file
+
+
+def alerts_of(out: str) -> list[dict[str, object]]:
+    return [json.loads(line) for line in out.splitlines()]
+
+
+def test_the_failing_lines_are_the_alerts(forewarn: Run, log: Path) -> None:
+    ran = forewarn("scan", log, "--budget", "2", "--format", "jsonl")
+    assert ran.status == 1
+    texts = {alert["text"] for alert in alerts_of(ran.out)}
+    assert texts == {LOUD[0], LOUD[2]}
+
+
+def test_an_alert_says_how_often_and_where(forewarn: Run, log: Path) -> None:
+    alerts = alerts_of(forewarn("scan", log, "--budget", "2", "--format", "jsonl").out)
+    pool = next(alert for alert in alerts if "pool" in alert["text"])
+    assert pool["count"] == 2
+    assert pool["first"] == {"source": str(log), "line": 241, "time": "2024-05-01T09:04:10Z"}
+    assert pool["last"]["line"] == 242
+    assert pool["kind"] == "alert"
+
+
+def test_the_evidence_adds_up_down_to_each_rule(forewarn: Run, log: Path) -> None:
+    for alert in alerts_of(forewarn("scan", log, "--budget", "5", "--format", "jsonl").out):
+        parts = {item["signal"]: item["log_odds"] for item in alert["evidence"]}
+        assert sum(parts.values()) == pytest.approx(alert["log_odds"], abs=1e-9)
+        assert alert["score"] == pytest.approx(1 / (1 + math.exp(-alert["log_odds"])))
+        rules = next(item for item in alert["evidence"] if item["signal"] == "rules")
+        assert sum(why["log_odds"] for why in rules["why"]) == pytest.approx(parts["rules"])
+        for why in rules["why"]:
+            assert all(0 <= start < end <= len(alert["text"]) for start, end in why["spans"])
+
+
+def test_a_quiet_log_raises_nothing(forewarn: Run, tmp_path: Path) -> None:
+    (tmp_path / "quiet.log").write_text("\n".join(QUIET))
+    ran = forewarn("scan", tmp_path / "quiet.log")
+    assert (ran.status, "Nothing alarming" in ran.out) == (0, True)
+
+
+def test_the_output_file_holds_what_is_printed(forewarn: Run, log: Path, tmp_path: Path) -> None:
+    output = tmp_path / "alerts.jsonl"
+    ran = forewarn("scan", log, "--budget", "3", "--format", "jsonl", "-o", output)
+    assert output.read_text() == ran.out
+    assert [type(alert) for alert in read_alerts(output)] == [Alert] * len(ran.out.splitlines())
+
+
+def test_every_line_gets_a_row_of_scores(forewarn: Run, log: Path, tmp_path: Path) -> None:
+    file = tmp_path / "scores.parquet"
+    forewarn("scan", log, "--scores", file)
+    scores = pl.read_parquet(file)
+    assert scores.columns == ["source", "line", "text_id", *SIGNALS, "log_odds", "probability"]
+    assert scores["line"].to_list() == list(range(1, 304))
+    assert scores["classifier"].null_count() == 303
+    assert scores["rules"][0] is None
+    loud = scores.filter(pl.col("line").is_between(241, 243))
+    assert loud["log_odds"].min() > scores.filter(~pl.col("line").is_between(241, 243))["log_odds"].max()
+    assert loud["text_id"].n_unique() == 2
+
+
+def test_one_or_two_threads_and_a_second_time_give_the_same_bytes(log: Path, tmp_path: Path) -> None:
+    outputs = []
+    for run, threads in enumerate(["1", "2", "2"]):
+        output, scores = tmp_path / f"{run}.jsonl", tmp_path / f"{run}.parquet"
+        names = ("POLARS_MAX_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+        command = [
+            sys.executable,
+            "-m",
+            "forewarn",
+            "scan",
+            str(log),
+            "--budget",
+            "20",
+            "-o",
+            str(output),
+            "--scores",
+            str(scores),
+        ]
+        subprocess.run(command, env={**os.environ, **dict.fromkeys(names, threads)}, capture_output=True, check=False)
+        outputs.append((output.read_bytes(), pl.read_parquet(scores).to_dicts()))
+    assert outputs[0] == outputs[1] == outputs[2]
+
+
+def test_a_folder_is_scanned_whatever_its_files_are(forewarn: Run, tmp_path: Path) -> None:
+    (tmp_path / "a.log").write_text("\n".join(QUIET))
+    (tmp_path / "b.jsonl").write_text(
+        json.dumps({"time": "2024-05-01T09:00:00Z", "text": "储户在银行门口排队，银行发生挤兑"}, ensure_ascii=False)
+    )
+    with gzip.open(tmp_path / "c.csv.gz", "wt") as file:
+        file.write("time,text\n2024-05-01 10:00,the dam has burst and people are trapped on their roofs\n")
+    alerts = alerts_of(forewarn("scan", tmp_path, "--budget", "2", "--format", "jsonl").out)
+    assert {alert["category"] for alert in alerts} == {"finance", "disaster"}
+
+
+def test_standard_input_is_scanned(log: Path) -> None:
+    command = [sys.executable, "-m", "forewarn", "scan", "-", "--format", "jsonl", "--budget", "1"]
+    ran = subprocess.run(command, input=log.read_bytes(), capture_output=True, check=False)
+    assert (ran.returncode, json.loads(ran.stdout)["first"]["source"]) == (1, "-")
+
+
+def test_explain_shows_the_sum(forewarn: Run, log: Path, tmp_path: Path) -> None:
+    output = tmp_path / "alerts.jsonl"
+    forewarn("scan", log, "-o", output, "--budget", "1")
+    alert = read_alerts(output)[0]
+    ran = forewarn("explain", alert.id[:6], output)
+    assert ran.status == 0
+    assert f"{alert.log_odds:+.3f}" in ran.out
+    assert alert.evidence[0].signal in ran.out
+    assert forewarn("explain", "1", output).out == ran.out
+
+
+def test_explaining_an_unknown_alert_names_those_there_are(forewarn: Run, log: Path, tmp_path: Path) -> None:
+    output = tmp_path / "alerts.jsonl"
+    forewarn("scan", log, "-o", output, "--budget", "1")
+    ran = forewarn("explain", "fw-nothing", output)
+    assert ran.status == 2
+    assert read_alerts(output)[0].id in ran.err
+
+
+def test_doctor_finds_a_working_installation(forewarn: Run) -> None:
+    ran = forewarn("doctor")
+    assert ran.status == 0
+    for word in ("encoder", "cases", "rules", "device"):
+        assert word in ran.out
+
+
+HELP = """
+import sys
+from forewarn.cli import cli
+try:
+    cli.main(["--help"])
+except SystemExit:
+    pass
+heavy = {"polars", "numpy", "torch", "sklearn", "pyod", "faiss", "sigma"} & set(sys.modules)
+assert not heavy, heavy
+"""
+
+
+def test_help_imports_nothing_heavy() -> None:
+    subprocess.run([sys.executable, "-c", HELP], check=True, capture_output=True)
+
+
+def test_every_command_shows_two_examples(forewarn: Run) -> None:
+    from forewarn.cli import COMMANDS
+
+    for command in COMMANDS:
+        ran = forewarn(command, "--help")
+        assert ran.status == 0
+        assert ran.out.count(f"forewarn {command}") >= 2, command
+
+
+def test_the_json_schema_describes_an_alert() -> None:
+    schema = json_schema()
+    assert {"id", "score", "evidence", "first", "last"} <= set(schema["$defs"]["Alert"]["properties"])
