@@ -25,7 +25,10 @@ _WIDTH = 512
 _BRANCH = 256
 _WINDOWS = ((2, 0), (3, 1), (5, 2))
 """Tokens that each branch's convolution sees, and how many of them lie to the left."""
-_BATCH_TOKENS = 4096
+_BATCH_TOKENS = 32_768
+"""Tokens for which one table of distinct tokens is made: about 80 MB at most."""
+_PART_TOKENS = 1024
+"""Tokens that go through the second convolution together, so that they stay in the processor's cache."""
 _MAX_CHARACTERS = 10_000
 """A longer text is cut: its vector would be the mean of everything, and near to nothing."""
 
@@ -54,9 +57,9 @@ class BundledEncoder:
             self._table[block::_BLOCKS] = weights[f"q{block + 1}"]
         orders = [order for order, _ in _WINDOWS]
         self._scale, self._lowest = weights["scale"], weights["lo"]
-        self._project = [weights[f"proj{n}"] for n in orders]
-        self._project_bias = [weights[f"proj_b{n}"] for n in orders]
-        self._norm = [(weights[f"ln_g{n}"], weights[f"ln_b{n}"]) for n in orders]
+        self._project = np.hstack([weights[f"proj{n}"] for n in orders])
+        self._project_bias = np.hstack([weights[f"proj_b{n}"] for n in orders])
+        self._norm = (np.hstack([weights[f"ln_g{n}"] for n in orders]), np.hstack([weights[f"ln_b{n}"] for n in orders]))
         # One matrix for each place in the window, side by side: (256, n * 256).
         self._first = [np.hstack(np.split(weights[f"w1_{n}"], n)) for n in orders]
         self._first_bias = [weights[f"b1_{n}"] for n in orders]
@@ -70,43 +73,58 @@ class BundledEncoder:
     def encode(self, texts: Sequence[str]) -> Floats:
         """The vectors of n texts: float32, shape (n, 512), unit length."""
         vectors = np.empty((len(texts), _WIDTH), dtype=np.float32)
-        if not len(texts):
-            return vectors
         tokens = self._tokenizer.encode([text[:_MAX_CHARACTERS] for text in texts], add_bos=True, add_eos=True)
         lengths = np.fromiter(map(len, tokens), dtype=np.int64, count=len(tokens))
         order = np.argsort(lengths, kind="stable")
-        batch_of = np.cumsum(lengths[order]) // _BATCH_TOKENS
-        for batch in np.split(order, np.flatnonzero(np.diff(batch_of)) + 1):
+        for batch in _cut(order, lengths, _BATCH_TOKENS):
             flat = np.fromiter(chain.from_iterable(tokens[text] for text in batch), dtype=np.int64)
-            vectors[batch] = self._forward(flat, lengths[batch])
+            distinct, place = np.unique(flat, return_inverse=True)
+            table = self._token_table(distinct)
+            done = 0
+            for part in _cut(np.arange(len(batch)), lengths[batch], _PART_TOKENS):
+                counts = lengths[batch[part]]
+                vectors[batch[part]] = self._forward(place[done : done + counts.sum()], counts, *table)
+                done += counts.sum()
         return vectors
 
-    def _forward(self, tokens: NDArray[np.int64], lengths: NDArray[np.int64]) -> Floats:
-        """The vectors of texts whose tokens stand one after the other."""
-        distinct, place = np.unique(tokens, return_inverse=True)
+    def _token_table(self, distinct: NDArray[np.int64]) -> tuple[Floats, Floats, list[Floats]]:
+        """What depends on a token alone: its embedding (m, 512), its projection (m, 768), and its share of the first
+        convolution at each place of each branch's window, (m + 1, size, 256); the last row is that of no token.
+        """
         block = distinct % _BLOCKS
         embedded = self._table[distinct] * self._scale[block, None] + self._lowest[block, None]
+        projected = _normalised(embedded @ self._project + self._project_bias, *self._norm, self._epsilon)
+        shares = []
+        for branch, (size, _) in enumerate(_WINDOWS):
+            share = np.zeros((len(distinct) + 1, size, _BRANCH), dtype=np.float32)
+            own = projected[:, branch * _BRANCH : (branch + 1) * _BRANCH]
+            share[:-1] = (own @ self._first[branch]).reshape(-1, size, _BRANCH)
+            shares.append(share)
+        return embedded, projected, shares
+
+    def _forward(
+        self,
+        place: NDArray[np.int64],
+        lengths: NDArray[np.int64],
+        embedded: Floats,
+        projected: Floats,
+        shares: list[Floats],
+    ) -> Floats:
+        """The vectors of texts whose tokens stand one after the other, each as its row in the token table."""
         starts = np.concatenate([[0], np.cumsum(lengths)[:-1]])
         window = _neighbours(starts, lengths)
-        features = np.empty((len(tokens), _WIDTH + len(_WINDOWS) * _BRANCH), dtype=np.float32)
+        rows = np.append(place, len(embedded))[window]
+        features = np.empty((len(place), _WIDTH + len(_WINDOWS) * _BRANCH), dtype=np.float32)
         features[:, :_WIDTH] = embedded[place]
+        hidden = np.zeros((len(place) + 1, _BRANCH), dtype=np.float32)
         for branch, (size, left) in enumerate(_WINDOWS):
-            columns = window[:, 2 - left : 2 - left + size]
-            branch_in = _normalised(
-                embedded @ self._project[branch] + self._project_bias[branch], *self._norm[branch], self._epsilon
-            )
-            # The last row of zeros stands for every place outside of a text.
-            products = np.zeros((len(distinct) + 1, size, _BRANCH), dtype=np.float32)
-            products[:-1] = (branch_in @ self._first[branch]).reshape(-1, size, _BRANCH)
-            where = np.append(place, len(distinct))[columns]
-            hidden = np.zeros((len(tokens) + 1, _BRANCH), dtype=np.float32)
-            summed = products[where[:, 0], 0]
+            first = shares[branch][rows[:, 2 - left], 0] + self._first_bias[branch]
             for at in range(1, size):
-                summed += products[where[:, at], at]
-            summed += self._first_bias[branch]
-            np.maximum(summed, 0, out=summed)
-            np.add(summed, branch_in[place], out=hidden[:-1])
-            second = hidden[columns].reshape(len(tokens), size * _BRANCH) @ self._second[branch]
+                first += shares[branch][rows[:, 2 - left + at], at]
+            np.maximum(first, 0, out=first)
+            np.add(first, projected[place, branch * _BRANCH : (branch + 1) * _BRANCH], out=hidden[:-1])
+            columns = window[:, 2 - left : 2 - left + size]
+            second = hidden[columns].reshape(len(place), size * _BRANCH) @ self._second[branch]
             second += self._second_bias[branch]
             np.maximum(second, 0, out=second)
             at = _WIDTH + branch * _BRANCH
@@ -131,6 +149,14 @@ def _normalised(rows: Floats, gain: Floats, bias: Floats, epsilon: np.float32) -
     rows *= gain
     rows += bias
     return rows
+
+
+def _cut(order: NDArray[np.int64], lengths: NDArray[np.int64], tokens: int) -> list[NDArray[np.int64]]:
+    """Cut `order` where its texts reach the next multiple of `tokens` tokens."""
+    if not len(order):
+        return []
+    part_of = np.cumsum(lengths[order]) // tokens
+    return np.split(order, np.flatnonzero(np.diff(part_of)) + 1)
 
 
 def _neighbours(starts: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[np.int64]:

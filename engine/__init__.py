@@ -1,1 +1,47 @@
-"""forewarn finds the first signs of a crisis in text."""
+"""forewarn finds the first signs of a crisis in text.
+
+In: logs, feeds, news, reports, events. Out: alerts, each with its evidence. The public API: what a command can do, a
+script can. Nothing heavy is imported before it is used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from forewarn.alerts import Alert, read_alerts
+    from forewarn.embeddings import CaseBase, load_encoder
+    from forewarn.errors import ForewarnError
+    from forewarn.rules import load_rules
+    from forewarn.scan import Options, Scan, scan
+
+_WHERE = {
+    "Alert": "alerts",
+    "CaseBase": "embeddings",
+    "ForewarnError": "errors",
+    "Options": "scan",
+    "Scan": "scan",
+    "load_encoder": "embeddings",
+    "load_rules": "rules",
+    "read_alerts": "alerts",
+    "scan": "scan",
+}
+
+__all__ = [
+    "Alert",
+    "CaseBase",
+    "ForewarnError",
+    "Options",
+    "Scan",
+    "load_encoder",
+    "load_rules",
+    "read_alerts",
+    "scan",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _WHERE:
+        raise AttributeError(f"module 'forewarn' has no attribute {name!r}")
+    return getattr(import_module(f"forewarn.{_WHERE[name]}"), name)

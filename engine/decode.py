@@ -37,8 +37,10 @@ _COMPRESSIONS: tuple[tuple[str, bytes, Callable[[], Any]], ...] = (
     ("zstandard", b"\x28\xb5\x2f\xfd", lambda: zstandard.ZstdDecompressor().decompressobj()),
 )
 
+PARQUET = "a Parquet file"
 _UNPACK = "Unpack it first."
 _BINARY: tuple[tuple[bytes, int, str, str | None], ...] = (
+    (b"PAR1", 0, PARQUET, None),
     (b"PK\x03\x04", 0, "a ZIP archive or an Office document", _UNPACK),
     (b"7z\xbc\xaf\x27\x1c", 0, "a 7z archive", _UNPACK),
     (b"Rar!\x1a\x07", 0, "a RAR archive", _UNPACK),
@@ -54,7 +56,7 @@ _BINARY: tuple[tuple[bytes, int, str, str | None], ...] = (
     (b"\x7fELF", 0, "a program", None),
 )
 # Control characters that text does not hold: all below space but tab, line ends, form feed, back space and escape.
-_TEXT_BYTES = bytes(byte for byte in range(256) if byte >= 0x20 and byte != 0x7F or byte in b"\t\n\r\f\v\b\x1b")
+_TEXT_BYTES = bytes(byte for byte in range(256) if (byte >= 0x20 and byte != 0x7F) or byte in b"\t\n\r\f\v\b\x1b")
 # The 150 commonest characters of Chinese: a third of any Chinese text, and hardly anything of a text misread as it.
 _COMMON_HAN = frozenset(
     "的一是了不在有人我他这中大来上国个到说们为子和你地出道也时年得就那要下以生会自着去之过家学对可里后小么心多天而能好都然没日"
@@ -75,21 +77,20 @@ class Block:
     data: bytes
 
 
-def bytes_of(file: BinaryIO, size: int = _READ) -> Iterator[bytes]:
-    """The content of `file`, decompressed where it is compressed, in pieces of `size` bytes or less.
+def bytes_of(file: BinaryIO, size: int = _READ) -> tuple[Iterator[bytes], str | None]:
+    """The content of `file` in pieces, decompressed where it is compressed, and the name of the compression.
 
-    Raises `BrokenStream` after the last piece that could be read.
+    A piece has `size` bytes, or what so few unfold to. Raises `BrokenStream`, or the pieces do after the last one that
+    could be read.
     """
-    raw = _raw(file, min(size, _READ))
+    raw = _raw(file, size)
     start = next(raw, b"")
     while 0 < len(start) < 6 and (more := next(raw, b"")):
         start += more
     for name, magic, decompressor in _COMPRESSIONS:
         if start.startswith(magic) and (name != "bzip2" or start[3:4].isdigit()):
-            yield from _unfolded(_steps(start, raw), name, decompressor)
-            return
-    yield start
-    yield from raw
+            return _unfolded(_steps(start, raw), name, decompressor), name
+    return chain([start], raw), None
 
 
 def _raw(file: BinaryIO, size: int) -> Iterator[bytes]:
@@ -189,7 +190,7 @@ def _utf16_without_mark(head: bytes, whole: bool) -> str | None:
     if not mostly_ascii and (few or _decoded(head, "utf-8", whole) is not None):
         return None
     text = _decoded(head[: 2 * pairs], encoding, False)
-    if not text or len(head) % 2 and whole:
+    if not text or (len(head) % 2 and whole):
         return None
     likely = sum(
         character in "\t\n\r"
@@ -243,8 +244,10 @@ class TextStream:
         self.path = path
         self._problems = problems
         self._piece = min(piece, _READ)
-        self._broken: BrokenStream | None = None
-        self._pieces = self._guarded(bytes_of(file, self._piece))
+        self.broken: BrokenStream | None = None
+        """Why the bytes ended early, if they did."""
+        pieces, self.compressed = bytes_of(file, self._piece)
+        self._pieces = self._guarded(pieces)
         held, length = [], 0
         while length < HEAD and (data := next(self._pieces, None)) is not None:
             held.append(data)
@@ -255,6 +258,9 @@ class TextStream:
         """Whether the head is all there is."""
         self.look = look_at(self._head, self.whole)
         self._encoding = self.look.encoding
+        text = self._head[self.look.skip :].decode(self._encoding, "replace")
+        self.head = text if self.whole else text.rstrip("\ufffd")
+        """The first characters, up to `HEAD` bytes of them, for deciding on the format."""
         self._only_ascii = self._encoding == "utf-8" and self._head.isascii()
         self.lines = 0
         """How many lines the blocks have held so far."""
@@ -263,18 +269,12 @@ class TextStream:
         try:
             yield from pieces
         except BrokenStream as error:
-            self._broken = error
+            self.broken = error
 
     def content(self) -> Iterator[bytes]:
         """All bytes as they are, decompressed; for formats that are no text. Instead of `blocks`, not beside it."""
         yield self._start
         yield from self._pieces
-
-    @property
-    def head(self) -> str:
-        """The first characters, up to `HEAD` bytes of them, with line ends as they stand."""
-        text = self._head[self.look.skip :].decode(self._encoding, "replace")
-        return text if self.whole else text.rstrip("\ufffd")
 
     def blocks(self, size: int) -> Iterator[Block]:
         """The whole file in blocks of about `size` bytes: at most that, one piece and one line."""
@@ -288,10 +288,10 @@ class TextStream:
             first_line = self.lines + 1
             self.lines += data.count(b"\n")
             yield Block(first_line, data if data.isascii() else self._valid(data, first_line))
-        if self._broken:
+        if self.broken:
             self._problems.note(
                 self.path,
-                f"{self._broken}; the lines up to here were read",
+                f"{self.broken}; the lines up to here were read",
                 line=max(self.lines, 1),
                 remedy="Fetch or export the file again.",
             )

@@ -48,3 +48,11 @@ class RuleSets:
         """The log-odds of each rule of one set on its own."""
         members = [rules.rules[rule] for rule in self.sets[index]]
         return numbers.rule_weights([rule.weight for rule in members], [rule.level for rule in members])
+
+    def last_words(self, rules: RuleSet) -> list[bool | None]:
+        """What each set's rules decide by themselves: always true, never false, null where no rule has a last word.
+
+        `never` prevails: an expert who silences a text means it.
+        """
+        decisions = [{rules.rules[rule].decision for rule in members} for members in self.sets]
+        return [False if "never" in said else True if "always" in said else None for said in decisions]

@@ -41,7 +41,8 @@ class Options:
     """What a scan is told; every field has a default that works.
 
     `rules` pack names, files or folders (None = all shipped packs); `cases` a case base folder (None = the shipped
-    one); `detectors` names of PyOD detectors for the view of meaning; `policy` how alerts are chosen; `adapt` whether
+    one);
+    `detectors` names of PyOD detectors for the view of meaning; `policy` how alerts are chosen; `adapt` whether
     the scanned texts teach a fifth signal; `seed` of every random choice.
     """
 
@@ -53,7 +54,6 @@ class Options:
     device: str | None = None
     detectors: tuple[str, ...] = ("KNN",)
     policy: Policy = field(default_factory=lambda: Policy(threshold=0.5))
-    adapt: bool = True
     seed: int = 0
 
 
@@ -137,7 +137,8 @@ def scan(
             lines.finish(texts, scores, explainer.signals)
             watch.lap("write line scores")
 
-    chosen = decide(scores, texts["count"], options.policy, _hours(texts), explainer.last_words())
+    last_words = pl.Series(rule_sets.last_words(rules), dtype=pl.Boolean).gather(texts["rule_set"])
+    chosen = decide(scores, texts["count"], options.policy, _hours(texts), last_words)
     alerts = explainer.alerts(chosen)
     watch.lap("explain")
     return Scan(alerts, texts, scores, problems, len(files), row, explainer.origin, watch.seconds)
@@ -159,23 +160,17 @@ def _score(
     cases: CaseBase = CaseBase.open(options.cases, encoder=encoder)
     votes = cases.vote(vectors)
     watch.lap("look up cases")
-    outliers = fit_outliers(vectors, templates.to_list(), counts, detectors=options.detectors, seed=options.seed)
-    unusual = outliers.score(vectors, templates.to_list(), counts, in_sample=True)
+    outliers = fit_outliers(vectors, templates, counts, detectors=options.detectors, seed=options.seed)
+    unusual = outliers.score(vectors, templates, in_sample=True)
     watch.lap("find outliers")
 
     given = {"rules": rule_scores[texts["rule_set"].to_numpy()], "outliers": unusual, "cases": votes}
     signals = _signals(texts["text_id"], given)
     scores = numbers.fuse(signals)
     watch.lap("fuse")
-    if options.adapt:
-        from forewarn.adaptation import adapt
-
-        adapted = adapt(scores["probability"].to_numpy(), vectors, templates.to_list(), counts, seed=options.seed)
-        signals = _signals(texts["text_id"], {**given, "adapted": adapted.log_odds})
-        scores = numbers.fuse(signals)
-        watch.lap("adapt")
     scores = scores.with_columns(p_value=pl.Series(_p_values(scores, counts)))
-    return scores, Explainer(texts, signals, scores, rules, rule_sets, cases, vectors, numbers)
+    origin = "no labels yet: ranked by the shipped prior"
+    return scores, Explainer(texts, signals, scores, rules, rule_sets, cases, vectors, numbers, origin)
 
 
 def _signals(text_ids: pl.Series, given: dict[str, np.ndarray]) -> pl.DataFrame:

@@ -118,19 +118,20 @@ def recognise(
 ) -> list[tuple[TimeFormat, ...]]:
     """Find the time formats of each group of lines (a file) by a vote of its lines.
 
-    `samples` is a String series of n lines, `group` their group numbers (int64, shape (n,)), 0 for all when not given.
-    Out: for each of `groups` groups up to three formats, the one that explains most lines first; a group without a
-    recognised time gets none. With `cells`, each text is a whole cell or field, and forms that would be too bold in
+    `samples` is a String series of n lines (null: no vote), `group` their group numbers (int64, shape (n,)), 0 for all
+    when not given. Out: for each of `groups` groups up to three formats, the one that explains most lines first; none
+    where no time is recognised. With `cells`, each text is a whole cell or field, and forms that would be too bold in
     running text (a bare number, a date alone) are tried as well.
     """
     if group is None:
         group = np.zeros(len(samples), np.int64)
     formats = [form for form in FORMATS if form.place == "start" or (form.place == "cell") == cells]
     matched, valid = _votes(samples, formats)
-    size = np.maximum(np.bincount(group, minlength=groups), 1)
+    size = np.maximum(np.bincount(group[samples.is_not_null().to_numpy()], minlength=groups), 1)
     chosen: list[list[int]] = [[] for _ in range(groups)]
     starts = np.array([form.place != "within" for form in formats])
     shares = np.array([form.share for form in formats])
+    ambiguous = np.array([form.name in _AMBIGUOUS for form in formats])
     for turn in range(MOST_FORMATS):
         votes = np.zeros((groups, len(formats)), np.int64)
         np.add.at(votes, group, valid)
@@ -151,9 +152,8 @@ def recognise(
         explained = (of_line >= 0) & matched[np.arange(len(group)), of_line]
         valid[explained] = False
         for number, form in enumerate(best):
-            if form >= 0 and formats[form].name in _AMBIGUOUS:
-                rows = np.flatnonzero(group == number)
-                valid[np.ix_(rows, [i for i, other in enumerate(formats) if other.name in _AMBIGUOUS])] = False
+            if form >= 0 and ambiguous[form]:
+                valid[np.ix_(group == number, ambiguous)] = False
     return [tuple(formats[i] for i in numbers) for numbers in chosen]
 
 
@@ -165,7 +165,7 @@ def _votes(samples: pl.Series, formats: Sequence[TimeFormat]) -> tuple[npt.NDArr
         pl.col("text").str.contains(form.pattern).alias(str(i)) for i, form in enumerate(formats)
     ).to_numpy()
     valid = matched.copy()
-    for i in np.flatnonzero(matched.any(axis=0)):
+    for i in np.flatnonzero(matched.any(axis=0)).tolist():
         rows = np.flatnonzero(matched[:, i])
         # Any leap year will do as the latest: whether a day exists must not hang on when the vote is held.
         times = _parse_one(texts.gather(rows), formats[i], pl.lit(2096), pl.lit(1231_2359))

@@ -32,7 +32,6 @@ import rich_click as click
 @click.option(
     "--scores", type=click.Path(path_type=Path), help="Write one row of scores for each input line (Parquet)."
 )
-@click.option("--no-adapt", is_flag=True, help="Do not let the scanned texts teach a signal of their own.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of every random choice.")
 def command(
     paths: tuple[str, ...],
@@ -50,7 +49,6 @@ def command(
     text_column: str | None,
     time_column: str | None,
     scores: Path | None,
-    no_adapt: bool,
     seed: int,
 ) -> int:
     """Find the first signs of a crisis in files, folders or standard input (-).
@@ -75,7 +73,6 @@ def command(
         device=device,
         detectors=tuple(name.strip() for name in detectors.split(",") if name.strip()),
         policy=parse_policy(budget, fdr, threshold, cost),
-        adapt=not no_adapt,
         seed=seed,
     )
     terminal = Terminal()

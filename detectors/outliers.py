@@ -1,0 +1,138 @@
+"""Outliers: how unusual a text is in meaning (PyOD on its embedding) and in wording (surprisal of its tokens).
+
+In: vectors, texts, how often each occurs. Out: one score for each text, minus the decimal logarithm of its tail
+probability: 0 = like everything, 2 = one in a hundred records is as unusual. Each detector becomes a tail probability on
+its own fit sample, drawn in proportion to the counts; then the views are averaged. Raw scores are never averaged.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from forewarn.detectors.wording import VIEWS, Wording, fit_wording
+from forewarn.errors import DetectorError
+
+Floats = NDArray[np.float64]
+SAMPLE = 2_000
+"""Records of the fit sample of the detectors of meaning."""
+
+
+@dataclass(frozen=True)
+class Outliers:
+    """Detectors fitted on a reference.
+
+    `detectors` PyOD detectors with, for each, its sorted scores on its own sample; `wording` token counts;
+    `wording_scores` the reference's surprisals in each view, sorted, with the cumulative weight of each.
+    """
+
+    detectors: list[tuple[str, Any, Floats]]
+    wording: Wording
+    wording_scores: list[tuple[Floats, Floats]]
+
+    def score(self, vectors: NDArray[np.float32], texts: pl.Series, *, in_sample: bool) -> Floats:
+        """The unusualness of n texts: float64 (n,), at least 0, `-log10` of the mean tail probability.
+
+        `vectors` is float32 (n, d); `in_sample` says that the texts are those that were fitted on.
+        """
+        if not len(texts):
+            return np.empty(0)
+        views = [self._meaning(vectors), *self._wording(texts, in_sample)]
+        return -np.log10(np.mean(views, axis=0))
+
+    def _meaning(self, vectors: NDArray[np.float32]) -> Floats:
+        tails = [_tail(np.asarray(detector.decision_function(vectors), dtype=np.float64), scores, np.arange(1, len(scores) + 1.0)) for _, detector, scores in self.detectors]
+        mean: Floats = np.mean(tails, axis=0)
+        return mean
+
+    def _wording(self, texts: pl.Series, in_sample: bool) -> list[Floats]:
+        surprisal = self.wording.surprisal(texts, in_sample=in_sample)
+        return [_tail(surprisal[:, view], *self.wording_scores[view]) for view in range(len(VIEWS))]
+
+
+def fit_outliers(
+    vectors: NDArray[np.float32],
+    texts: pl.Series,
+    counts: NDArray[np.integer],
+    *,
+    detectors: Sequence[str] = ("KNN",),
+    seed: int = 0,
+) -> Outliers:
+    """Fit on n distinct texts.
+
+    `vectors` is float32 (n, d), `counts` (n,) how many records each text stands for. Raises DetectorError where a name
+    is no PyOD detector or one cannot be fitted.
+    """
+    classes = {name: find_detector(name) for name in detectors}
+    sample = vectors[_sample(counts, seed)].astype(np.float64)
+    fitted = [(name, *_fitted(name, made, sample, seed)) for name, made in classes.items()]
+    wording = fit_wording(texts, counts)
+    surprisal = wording.surprisal(texts, in_sample=True)
+    return Outliers(fitted, wording, [_weighted(surprisal[:, view], counts) for view in range(len(VIEWS))])
+
+
+def find_detector(name: str) -> type:
+    """The PyOD detector of that name, whatever its case. Raises DetectorError with the nearest names."""
+    import pyod.models
+
+    modules = {found.name.replace("_", ""): found.name for found in pkgutil.iter_modules(pyod.models.__path__)}
+    module = modules.get(name.lower().replace("_", ""))
+    if module is not None:
+        try:
+            loaded = importlib.import_module(f"pyod.models.{module}")
+        except ImportError as error:
+            raise DetectorError(f"the detector {name} needs a package that is not installed: {error}") from None
+        for known, made in inspect.getmembers(loaded, inspect.isclass):
+            if known.lower() == name.lower().replace("_", "") and hasattr(made, "decision_function"):
+                return made
+    near = difflib.get_close_matches(name.lower(), modules, 3)
+    remedy = f"Did you mean {', '.join(n.upper() for n in near)}?" if near else "PyOD has KNN, ECOD, IForest, LOF and others."
+    raise DetectorError(f"{name!r} is no PyOD detector", remedy=remedy)
+
+
+def _fitted(name: str, made: type, sample: Floats, seed: int) -> tuple[Any, Floats]:
+    arguments = inspect.signature(made).parameters
+    given: dict[str, Any] = {"random_state": seed} if "random_state" in arguments else {}
+    if "n_neighbors" in arguments and arguments["n_neighbors"].default >= len(sample):
+        given["n_neighbors"] = max(1, len(sample) - 1)
+    # A single record has no neighbour; it is its own reference.
+    rows = np.vstack([sample, sample]) if len(sample) == 1 else sample
+    try:
+        detector = made(**given)
+        detector.fit(rows)
+    except (ValueError, IndexError, np.linalg.LinAlgError, RuntimeError) as error:
+        raise DetectorError(f"{name} cannot be fitted on {len(sample)} texts: {error}", remedy="Choose another with --detectors.") from None
+    return detector, np.sort(np.asarray(detector.decision_scores_, dtype=np.float64))
+
+
+def _sample(counts: NDArray[np.integer], seed: int) -> NDArray[np.int64]:
+    """Rows drawn in proportion to `counts`, evenly spread over the records (systematic sampling), at most `SAMPLE`."""
+    total = int(counts.sum())
+    size = min(total, SAMPLE)
+    start = np.random.default_rng(seed).random()
+    at = (np.arange(size) + start) * total / size
+    return np.searchsorted(np.cumsum(counts), at, side="right").clip(max=len(counts) - 1)
+
+
+def _weighted(scores: Floats, counts: NDArray[np.integer]) -> tuple[Floats, Floats]:
+    order = np.argsort(scores, kind="stable")
+    return scores[order], np.cumsum(counts[order].astype(np.float64))
+
+
+def _tail(scores: Floats, reference: Floats, weight: Floats) -> Floats:
+    """The share of the reference's records that score at least as high: (n,), in (0, 1].
+
+    `reference` is sorted, `weight` its cumulative number of records.
+    """
+    below = np.concatenate([[0.0], weight])[np.searchsorted(reference, scores, side="left")]
+    tail: Floats = (weight[-1] - below + 1.0) / (weight[-1] + 1.0)
+    return np.minimum(tail, 1.0)

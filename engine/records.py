@@ -1,0 +1,390 @@
+"""Files → records: whatever text a user has, one row a line, row or event.
+
+In: paths of files and folders, or `-` for standard input: plain text, syslog, JSON lines, a JSON document, CSV, TSV or
+Parquet, compressed or not, in UTF-8, UTF-16 or GB18030. Out: blocks of the records frame (`frames.RECORDS`) of bounded
+size, in a fixed order. Content decides on the format, never the name alone. What cannot be read is noted with its
+place and the rest goes on. There is no Python loop over lines of well-formed input, and no file is ever held whole.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from itertools import chain
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from forewarn import events, parquet, tables, timestamps
+from forewarn.decode import PARQUET, BrokenStream, TextStream
+from forewarn.errors import ForewarnError
+from forewarn.frames import RECORDS
+from forewarn.paths import files_in, reason
+from forewarn.problems import Problems
+
+MAX_TEXT = 1 << 16
+"""Characters of a text that are kept; a longer one is cut and its line noted."""
+_VOTERS = 100
+"""How many lines of each of several small files vote on its time format."""
+
+
+def read(
+    paths: str | Path | Iterable[str | Path],
+    *,
+    text_column: str | None = None,
+    time_column: str | None = None,
+    block_bytes: int = 16 << 20,
+    problems: list[ForewarnError] | None = None,
+) -> Iterator[pl.DataFrame]:
+    """Read files, folders (all files below, sorted; hidden ones skipped) and `-` (standard input), in that order.
+
+    Yields records frames (`source`, `line`, `time`, `text`, `raw`) of about `block_bytes` bytes of input each; memory
+    stays at a small multiple of that. A file that is reached twice is read once.
+
+    * `line` is the physical line in the decoded text (of a CSV row or a JSON event: where it starts; in Parquet: the
+      row). Blank lines are counted, not kept.
+    * `time` is UTC; a written time without an offset is taken as UTC, one without a year (syslog) gets the newest year
+      that is not later than a day after the file was changed. Null where there is none.
+    * `text` is the line as it stands; of a JSON event its message, of a row its text column (`text_column`, else a
+      known name such as message or 正文, after the title if there is one, else the column that reads like sentences),
+      else "name: value; …". It is cut at 65,536 characters.
+    * `raw` is null for plain text, else the whole event or row as JSON.
+
+    What cannot be read is appended to `problems` as `InputError` (path, line, remedy), one a file and kind, while the
+    rest goes on. Without a list the first is raised.
+    """
+    wanted = Wanted(text_column, time_column, max(block_bytes, 1), Problems(problems))
+    files = files_in([paths] if isinstance(paths, str | Path) else paths, wanted.problems)
+    yield from _blocks((item for name in files for item in _items(name, wanted)), wanted)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What the caller of `read` asked for, and where problems go."""
+
+    text_column: str | None
+    time_column: str | None
+    block_bytes: int
+    problems: Problems
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where rows come from: the file, the latest time they can have, their time formats (None: the rows shall vote)."""
+
+    source: str
+    latest: datetime
+    formats: tuple[timestamps.TimeFormat, ...] | None
+
+
+@dataclass(frozen=True)
+class Lines:
+    """Lines of one file that wait to become records: `data`, one line for each of `numbers` (UInt64, shape (n,)).
+
+    `keys` set: the lines are JSON events.
+    """
+
+    origin: Origin
+    numbers: npt.NDArray[np.uint64]
+    data: bytes
+    keys: events.Keys | None
+
+    @property
+    def kind(self) -> object:
+        """Lines of one kind can be made into records together."""
+        return self.keys
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        return len(self.data)
+
+
+@dataclass(frozen=True)
+class Cells:
+    """Rows of one delimited file that wait to become records."""
+
+    origin: Origin
+    rows: tables.Rows
+    table: tables.Table
+
+    @property
+    def kind(self) -> object:
+        """Rows of one layout can be made into records together."""
+        return self.table
+
+    @property
+    def size(self) -> int:
+        """Bytes, about."""
+        return int(self.rows.cells.estimated_size())
+
+
+def _items(name: str, wanted: Wanted) -> Iterator[Lines | Cells | pl.DataFrame]:
+    """What one file holds: lines to be made into records together with others', or finished records."""
+    with ExitStack() as stack:
+        try:
+            if name == "-":
+                file: BinaryIO = sys.stdin.buffer
+                changed = datetime.now(UTC)
+            else:
+                file = stack.enter_context(Path(name).open("rb"))
+                changed = datetime.fromtimestamp(os.fstat(file.fileno()).st_mtime, UTC)
+        except OSError as error:
+            wanted.problems.note(name, reason(error))
+            return
+        latest = changed + timedelta(days=1)
+        try:
+            stream = TextStream(name, file, wanted.block_bytes, wanted.problems)
+        except BrokenStream as error:
+            wanted.problems.note(name, str(error))
+            return
+        if stream.look.binary == PARQUET:
+            yield from _parquet_records(stream, latest, wanted)
+        elif stream.look.binary:
+            wanted.problems.note(name, f"{stream.look.binary}; skipped", remedy=stream.look.remedy)
+        else:
+            yield from _text_items(stream, latest, wanted)
+
+
+def _text_items(stream: TextStream, latest: datetime, wanted: Wanted) -> Iterator[Lines | Cells | pl.DataFrame]:
+    head, name = stream.head, stream.path
+    keys = None
+    as_lines = events.is_lines(head, stream.whole)
+    if as_lines or events.is_document(head):
+        keys = events.keys_in(head, wanted.text_column, wanted.time_column)
+        for kind, key in (("text", wanted.text_column), ("time", wanted.time_column)):
+            if key and key.rpartition(".")[2] not in head:
+                wanted.problems.note(
+                    name, f"no event at its start has the key {key!r} for the {kind}; the usual ones are read"
+                )
+    elif table := tables.table_in(head, stream.whole, name, wanted.text_column, wanted.time_column):
+        yield from _table_items(stream, table, latest, wanted)
+        return
+
+    formats = None
+    if _votes_alone(stream, wanted):
+        lines = pl.Series(head.split("\n")[: timestamps.SAMPLE], dtype=pl.String)
+        lines = lines.filter(_is_filled(lines))
+        stamps = events.events(lines, keys)["stamp"] if keys else lines
+        formats = timestamps.recognise(stamps, cells=keys is not None)[0]
+    origin = Origin(name, latest, formats)
+    blank = True
+    blocks = stream.blocks(wanted.block_bytes)
+    if keys and not as_lines:
+        for numbers, data in events.document(blocks):
+            blank = False
+            yield Lines(origin, np.array(numbers, np.uint64), data, keys)
+    else:
+        for block in blocks:
+            blank = blank and block.data.isspace()
+            count = block.data.count(b"\n")
+            numbers_ = np.arange(block.first_line, block.first_line + count, dtype=np.uint64)
+            yield Lines(origin, numbers_, block.data, keys)
+    if blank and not stream.broken:
+        wanted.problems.note(name, "the file is empty")
+
+
+def _votes_alone(stream: TextStream, wanted: Wanted) -> bool:
+    """A file of one block votes on its time format with its neighbours; a longer one by its head, at any block size."""
+    return not stream.whole or 4 * len(stream.head) > wanted.block_bytes
+
+
+def _table_items(stream: TextStream, table: tables.Table, latest: datetime, wanted: Wanted) -> Iterator[Cells]:
+    for kind, column in (("text", wanted.text_column), ("time", wanted.time_column)):
+        if column and column not in table.columns:
+            wanted.problems.note(stream.path, _no_such_column(kind, column, table.columns), line=1)
+            if kind == "text":
+                return
+            table = replace(table, times=())
+    formats = None
+    if _votes_alone(stream, wanted):
+        sample, _ = tables.rows_one_by_one(tables.whole_lines(stream.head).encode(), 1, table, final=False)
+        skip = int(table.has_header)
+        formats = timestamps.recognise(
+            tables.said(sample, table)["stamp"][skip : skip + timestamps.SAMPLE], cells=True
+        )[0]
+    origin = Origin(stream.path, latest, formats)
+    empty = True
+    for rows in tables.rows_in(stream.blocks(wanted.block_bytes), table):
+        empty = False
+        yield Cells(origin, rows, table)
+    if empty:
+        wanted.problems.note(stream.path, "the file has a header and no rows")
+
+
+def _parquet_records(stream: TextStream, latest: datetime, wanted: Wanted) -> Iterator[pl.DataFrame]:
+    with tempfile.TemporaryFile() as copy:
+        # Parquet is read from its end: what comes compressed or from standard input is laid down first.
+        for piece in stream.content() if stream.path == "-" or stream.compressed else ():
+            copy.write(piece)
+        source = copy if copy.tell() else stream.path
+        copy.seek(0)
+        try:
+            columns = parquet.columns_of(source)
+            for kind, column in (("text", wanted.text_column), ("time", wanted.time_column)):
+                if column and column not in columns:
+                    wanted.problems.note(stream.path, _no_such_column(kind, column, columns))
+                    if kind == "text":
+                        return
+            for rows in parquet.rows(
+                source, columns, wanted.text_column, wanted.time_column, _series(latest), wanted.block_bytes
+            ):
+                yield _finished(rows, stream.path)
+        except (pl.exceptions.PolarsError, OSError) as error:
+            said = str(error).split("\n", 1)[0]
+            wanted.problems.note(stream.path, f"cannot be read as Parquet: {said}", remedy="Fetch the file again.")
+
+
+def _no_such_column(kind: str, column: str, columns: Iterable[str]) -> str:
+    return f"has no column {column!r} for the {kind}; there are {', '.join(columns)}"
+
+
+def _series(latest: datetime) -> pl.Series:
+    return pl.Series([latest], dtype=timestamps.UTC_TIME)
+
+
+def _finished(rows: pl.DataFrame, name: str) -> pl.DataFrame:
+    return rows.select(pl.lit(name).alias("source"), *[name for name in RECORDS if name != "source"])
+
+
+def _blocks(items: Iterable[Lines | Cells | pl.DataFrame], wanted: Wanted) -> Iterator[pl.DataFrame]:
+    """Put small items together and make records of lines, in order, a frame for each block of input."""
+    waiting: list[Lines | Cells] = []
+    frames: list[pl.DataFrame] = []
+    filled = 0
+    for item in chain(items, [None]):
+        alone = item is None or isinstance(item, pl.DataFrame)
+        if waiting and (alone or type(item) is not type(waiting[0]) or item.kind != waiting[0].kind):
+            frames.append(_records(waiting, wanted.problems))
+            waiting = []
+        if isinstance(item, pl.DataFrame):
+            frames.append(item)
+            filled += int(item.estimated_size())
+        elif item is not None:
+            waiting.append(item)
+            filled += item.size
+        if filled >= wanted.block_bytes or item is None:
+            if waiting:
+                frames.append(_records(waiting, wanted.problems))
+            records = pl.concat(frames, rechunk=len(frames) > 1) if frames else pl.DataFrame(schema=RECORDS)
+            waiting, frames, filled = [], [], 0
+            if records.height:
+                yield _cut(records, wanted.problems)
+
+
+def _records(waiting: Sequence[Lines | Cells], problems: Problems) -> pl.DataFrame:
+    """The records of lines or rows of one kind, of one or more files."""
+    lines = [item for item in waiting if isinstance(item, Lines)]
+    said = (
+        _lines_said(lines, problems) if lines else _cells_said([i for i in waiting if isinstance(i, Cells)], problems)
+    )
+    origins = [item.origin for item in waiting]
+    run = said["run"].to_numpy()
+    bare = bool(lines) and lines[0].keys is None
+    return said.select(
+        pl.Series([origin.source for origin in origins]).gather(run).alias("source"),
+        "line",
+        _times(origins, run, said["text" if bare else "stamp"], cells=not bare).alias("time"),
+        "text",
+        "raw",
+    )
+
+
+def _lines_said(lines: Sequence[Lines], problems: Problems) -> pl.DataFrame:
+    """`run` (which of `lines`), `line`, `text`, `raw`, and of JSON events `stamp`; blank lines are left out."""
+    data = lines[0].data if len(lines) == 1 else b"".join(item.data for item in lines)
+    text = pl.read_lines(data).to_series()
+    line = np.concatenate([item.numbers for item in lines])
+    run = np.repeat(np.arange(len(lines)), [len(item.numbers) for item in lines])
+    filled = _is_filled(text)
+    if not filled.all():
+        text, line, run = text.filter(filled), line[filled.to_numpy()], run[filled.to_numpy()]
+    frame = pl.DataFrame({"run": run, "line": line, "text": text})
+    if lines[0].keys is None:
+        return frame.with_columns(raw=pl.lit(None, pl.String))
+    frame = frame.drop("text").hstack(events.events(text, lines[0].keys))
+    for (number,), broken in frame.filter("broken").group_by("run", maintain_order=True):
+        problems.note(
+            lines[int(str(number))].origin.source,
+            "is not whole JSON; read as plain text",
+            line=broken["line"][0],
+            times=broken.height,
+            remedy="Write one JSON object a line.",
+        )
+    return frame
+
+
+def _cells_said(cells: Sequence[Cells], problems: Problems) -> pl.DataFrame:
+    """`run` (which of `cells`), `line`, `text`, `raw`, `stamp`; rows without a word or number are left out."""
+    rows = cells[0].rows
+    if len(cells) > 1:
+        rows = tables.Rows(
+            pl.concat([item.rows.cells for item in cells]),
+            pl.concat([item.rows.line for item in cells]),
+            pl.concat([item.rows.whole for item in cells]),
+        )
+    run = np.repeat(np.arange(len(cells)), [len(item.rows.line) for item in cells])
+    table = cells[0].table
+    frame = tables.said(rows, table).with_columns(run=run, line=rows.line, whole=rows.whole)
+    for (number,), unfit in frame.drop_nulls("whole").group_by("run", maintain_order=True):
+        problems.note(
+            cells[int(str(number))].origin.source,
+            f"a row that has not the {len(table.columns)} cells of the header; its whole line is read as text",
+            line=unfit["line"][0],
+            times=unfit.height,
+            remedy=f"Put cells that hold {table.delimiter!r} or a line end into double quotes.",
+        )
+    return frame.drop_nulls("text")
+
+
+def _is_filled(text: pl.Series) -> pl.Series:
+    return text.str.contains(r"\S")
+
+
+def _times(origins: Sequence[Origin], run: npt.NDArray[np.int64], stamp: pl.Series, *, cells: bool) -> pl.Series:
+    """The time of each line or stamp, by the formats of the file it is from (`run`, shape (n,), ascending)."""
+    formats = [origin.formats for origin in origins]
+    undecided = [number for number, form in enumerate(formats) if form is None]
+    if undecided:
+        begins, ends = np.searchsorted(run, undecided), np.searchsorted(run, undecided, side="right")
+        voters = [np.arange(begin, min(end, begin + _VOTERS)) for begin, end in zip(begins, ends, strict=True)]
+        group = np.repeat(np.arange(len(undecided)), [len(rows) for rows in voters])
+        sample = stamp.gather(np.concatenate(voters))
+        found = timestamps.recognise(sample, group, len(undecided), cells=cells)
+        for number, form in zip(undecided, found, strict=True):
+            formats[number] = form
+    latest = pl.Series([origin.latest for origin in origins], dtype=timestamps.UTC_TIME)
+    kinds = list(dict.fromkeys(formats))
+    if len(kinds) == 1:
+        return timestamps.parse(stamp, kinds[0] or (), latest if len(origins) == 1 else latest.gather(run))
+    time = pl.repeat(None, len(stamp), dtype=timestamps.UTC_TIME, eager=True)
+    kind = np.array([kinds.index(form) for form in formats])[run]
+    for number, chosen in enumerate(kinds):
+        if chosen:
+            rows = np.flatnonzero(kind == number)
+            time = time.scatter(rows, timestamps.parse(stamp.gather(rows), chosen, latest.gather(run[rows])))
+    return time
+
+
+def _cut(records: pl.DataFrame, problems: Problems) -> pl.DataFrame:
+    """Cut texts that are longer than `MAX_TEXT`, and note where."""
+    if not (records["text"].str.len_bytes() > MAX_TEXT).any():
+        return records
+    long = records["text"].str.len_chars() > MAX_TEXT
+    for source, lines in records.filter(long).group_by("source", maintain_order=True):
+        problems.note(
+            str(source[0]),
+            f"is longer than {MAX_TEXT:,} characters; the rest of the text is left out",
+            line=lines["line"][0],
+            times=lines.height,
+            remedy="Check that the file has line ends.",
+        )
+    return records.with_columns(pl.when(long).then(pl.col("text").str.head(MAX_TEXT)).otherwise("text").alias("text"))

@@ -1,0 +1,163 @@
+"""Many expressions over many values at once.
+
+In: patterns, a column of values. Out: which pattern occurs in which row. Hyperscan scans the values as one block, line
+by line; where it has no wheel, or cannot take an expression, RE2 does the same, slower. Time is linear in the input.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from forewarn.rules.rule import Pattern
+
+Integers = NDArray[np.int64]
+_MAY_CROSS = re.compile(r"\[\^|\\[sWD]|\\x0[ad]|\\[nr]|\[\[:")
+"""What can match a line break, so that a hit has to be checked on its own line."""
+
+
+class Expressions:
+    """A set of patterns, compiled once.
+
+    `state` is what `compiled()` gave for the same patterns; with it, nothing is compiled.
+    """
+
+    def __init__(self, patterns: Sequence[Pattern], state: bytes | None = None) -> None:
+        self.patterns = list(patterns)
+        self._always = [i for i, p in enumerate(self.patterns) if p.expression == ""]
+        self._empty = [i for i, p in enumerate(self.patterns) if p.expression == "^$"]
+        special = {*self._always, *self._empty}
+        self._ids = [i for i in range(len(self.patterns)) if i not in special]
+        self._check = np.array([bool(_MAY_CROSS.search(p.expression)) for p in self.patterns], dtype=bool)
+        self._database, self._slow = _database(self.patterns, self._ids, state)
+
+    def compiled(self) -> bytes:
+        """The compiled form, to be kept and given back as `state`; empty where Hyperscan has nothing to do."""
+        import hyperscan
+
+        return b"" if self._database is None else bytes(hyperscan.dumpb(self._database))
+
+    @property
+    def slow(self) -> list[int]:
+        """The patterns that Hyperscan cannot take and RE2 matches."""
+        return self._slow
+
+    def hits(self, values: pl.Series) -> tuple[Integers, Integers]:
+        """Where patterns occur: rows and pattern numbers, each of shape (k,), sorted by pattern, then row, no doubles.
+
+        `values` is a String series of length n; a null holds nothing.
+        """
+        present = np.flatnonzero(values.is_not_null().to_numpy())
+        filled = values.fill_null("")
+        if filled.str.contains("\n", literal=True).any():
+            filled = filled.str.replace_all("\n", "\r", literal=True)
+        found = [self._scan(filled)] if self._database is not None else []
+        found += [_search(self.patterns[i], i, filled) for i in self._slow]
+        found += [(present, np.full(len(present), i)) for i in self._always]
+        if self._empty:
+            empty = np.flatnonzero((values == "").fill_null(False).to_numpy())
+            found += [(empty, np.full(len(empty), i)) for i in self._empty]
+        if not found:
+            return np.empty(0, np.int64), np.empty(0, np.int64)
+        rows = np.concatenate([r for r, _ in found])
+        ids = np.concatenate([i for _, i in found])
+        keys = np.unique(ids * (len(values) + 1) + rows)
+        ids, rows = np.divmod(keys, len(values) + 1)
+        return self._on_their_own_line(filled, rows, ids)
+
+    def _scan(self, values: pl.Series) -> tuple[Integers, Integers]:
+        block = (values.str.join("\n").item() or "").encode()
+        ends_of_lines = np.cumsum(values.str.len_bytes().to_numpy().astype(np.int64) + 1)
+        ids: list[int] = []
+        ends: list[int] = []
+        add_id, add_end = ids.append, ends.append
+
+        def on_match(number: int, _start: int, end: int, _flags: int, _context: Any) -> None:
+            add_id(number)
+            add_end(end)
+
+        self._database.scan(block, match_event_handler=on_match)  # type: ignore[union-attr]
+        rows = np.searchsorted(ends_of_lines, np.asarray(ends, dtype=np.int64), side="right")
+        # An empty match at the end of a line that ends the block lies one past the last row.
+        return np.minimum(rows, len(values) - 1), np.asarray(ids, dtype=np.int64)
+
+    def _on_their_own_line(self, values: pl.Series, rows: Integers, ids: Integers) -> tuple[Integers, Integers]:
+        """Drop the hits of expressions that may have matched across two lines."""
+        doubtful = np.flatnonzero(self._check[ids])
+        if not len(doubtful):
+            return rows, ids
+        texts = values.gather(rows[doubtful]).to_list()
+        keep = np.ones(len(rows), dtype=bool)
+        known: dict[tuple[int, str], bool] = {}
+        for at, number, text in zip(doubtful.tolist(), ids[doubtful].tolist(), texts, strict=True):
+            if (number, text) not in known:
+                known[number, text] = compiled(self.patterns[number]).search(text) is not None
+            keep[at] = known[number, text]
+        return rows[keep], ids[keep]
+
+
+@lru_cache(maxsize=65_536)
+def compiled(pattern: Pattern) -> Any:
+    """The pattern as an RE2 expression, for single values and for spans."""
+    import re2
+
+    options = re2.Options()
+    options.case_sensitive = not pattern.caseless
+    options.log_errors = False
+    options.max_mem = 64 << 20
+    return re2.compile(f"(?m){pattern.expression}", options)
+
+
+def _search(pattern: Pattern, number: int, values: pl.Series) -> tuple[Integers, Integers]:
+    expression = compiled(pattern)
+    distinct = values.unique()
+    matching = pl.Series([text for text in distinct if expression.search(text)], dtype=pl.String)
+    rows = np.flatnonzero(values.is_in(matching.implode()).to_numpy()) if len(matching) else np.empty(0, np.int64)
+    return rows, np.full(len(rows), number, dtype=np.int64)
+
+
+def _database(patterns: list[Pattern], ids: list[int], state: bytes | None) -> tuple[Any, list[int]]:
+    """A Hyperscan database of those patterns that it takes, and the numbers of the others."""
+    try:
+        import hyperscan
+    except ImportError:
+        return None, ids
+    expressions = {i: patterns[i].expression.encode() for i in ids}
+    flags = {i: _flags(hyperscan, patterns[i]) for i in ids}
+    slow = [i for i in ids if patterns[i].literal is None and not _taken(hyperscan, expressions[i], flags[i])]
+    taken = [i for i in ids if i not in set(slow)]
+    if not taken:
+        return None, slow
+    if state:
+        kept = hyperscan.loadb(state, mode=hyperscan.HS_MODE_BLOCK)
+        kept.scratch = hyperscan.Scratch(kept)
+        return kept, slow
+    database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
+    database.compile(
+        expressions=[expressions[i] for i in taken], ids=taken, elements=len(taken), flags=[flags[i] for i in taken]
+    )
+    return database, slow
+
+
+def _flags(hyperscan: Any, pattern: Pattern) -> int:
+    flags = hyperscan.HS_FLAG_MULTILINE
+    if pattern.caseless:
+        flags |= hyperscan.HS_FLAG_CASELESS
+    # Plain ASCII literals need no decoding; everything else counts characters, not bytes.
+    if pattern.literal is None or not pattern.literal.isascii():
+        flags |= hyperscan.HS_FLAG_UTF8
+    return int(flags)
+
+
+def _taken(hyperscan: Any, expression: bytes, flags: int) -> bool:
+    try:
+        hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK).compile(expressions=[expression], ids=[0], elements=1, flags=[flags])
+    except hyperscan.error:
+        return False
+    return True

@@ -1,0 +1,146 @@
+"""Where rules come from: packs by name, files, folders; and the cache that saves reading and compiling them again.
+
+In: names and paths. Out: a `RuleSet`. The cache is keyed by the content of every file and by the versions of what
+reads and compiles it; a damaged or older entry is made anew without a word.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import hashlib
+import importlib.metadata
+import os
+import tempfile
+from collections.abc import Sequence
+from importlib import resources
+from pathlib import Path
+
+import msgspec
+from platformdirs import user_cache_path
+
+from forewarn.errors import RuleError
+from forewarn.rules.rule import Rule
+from forewarn.rules.rule_set import RuleSet, Similarity
+
+_SUFFIXES = (".yml", ".yaml")
+_CACHE_FORMAT = "1"
+
+
+def load_rules(
+    sources: Sequence[str | Path] | None = None,
+    *,
+    strict: bool = False,
+    similarity: Similarity | None = None,
+    cache: bool = True,
+) -> RuleSet:
+    """Read and compile rules.
+
+    `sources` are names of shipped packs, rule files, or folders (None = every shipped pack); `similarity` is asked by
+    `|similar`. Rules that cannot be used are in `RuleSet.problems`; with `strict` the first of them is raised. Raises
+    RuleError where a source is no pack, file or folder.
+    """
+    contents = {str(file): _text(file) for file in rule_files(sources)}
+    kept = _cache_file(contents)
+    rule_set = _from_cache(kept, similarity) if cache else None
+    if rule_set is None:
+        rule_set = _read(contents, similarity)
+        if cache:
+            _to_cache(kept, rule_set)
+    if strict and rule_set.problems:
+        raise rule_set.problems[0]
+    return rule_set
+
+
+def packs() -> dict[str, Path]:
+    """The shipped packs: name to folder."""
+    root = Path(str(resources.files("forewarn.rules.packs")))
+    return {folder.name: folder for folder in sorted(root.iterdir()) if folder.is_dir() and folder.name[0] not in "._"}
+
+
+def rule_files(sources: Sequence[str | Path] | None) -> list[Path]:
+    """The rule files of the sources, each once, sorted within a folder. Raises RuleError."""
+    shipped = packs()
+    files: dict[Path, None] = {}
+    for source in shipped if sources is None else sources:
+        path = Path(source)
+        if str(source) in shipped and not path.exists():
+            path = shipped[str(source)]
+        if path.is_dir():
+            files.update(dict.fromkeys(file for file in sorted(path.rglob("*")) if file.suffix in _SUFFIXES))
+        elif path.is_file():
+            files[path] = None
+        else:
+            near = difflib.get_close_matches(str(source), shipped, 1)
+            known = f"Did you mean {near[0]}?" if near else f"Shipped packs: {', '.join(shipped)}."
+            raise RuleError(f"{str(source)!r} is no pack, rule file or folder", remedy=known)
+    return list(files)
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text("utf-8")
+    except OSError as error:
+        raise RuleError(f"cannot be read: {error.strerror}", path=file) from None
+    except UnicodeDecodeError as error:
+        line = file.read_bytes()[: error.start].count(b"\n") + 1
+        raise RuleError("is not UTF-8", path=file, line=line, remedy="Save the file as UTF-8.") from None
+
+
+def _read(contents: dict[str, str], similarity: Similarity | None) -> RuleSet:
+    from forewarn.rules.reading import read_rules
+
+    rules: list[Rule] = []
+    problems: list[RuleError] = []
+    for path, content in contents.items():
+        read, errors = read_rules(content, path)
+        rules += read
+        problems += errors
+    return RuleSet(rules, problems, similarity=similarity)
+
+
+class _Kept(msgspec.Struct):
+    rules: list[Rule]
+    problems: list[tuple[str, str | None, int | None, int | None, str | None]]
+    state: dict[str, bytes]
+
+
+def _cache_file(contents: dict[str, str]) -> Path:
+    digest = hashlib.sha256(_CACHE_FORMAT.encode())
+    for package in ("pysigma", "hyperscan", "forewarn"):
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            digest.update(f"{package}={importlib.metadata.version(package)};".encode())
+    own = Path(str(resources.files("forewarn.rules")))
+    for file in [*sorted(own.glob("*.py")), own / "negation.yaml"]:
+        digest.update(file.read_bytes())
+    for path, content in contents.items():
+        digest.update(f"\x00{path}\x00{content}".encode())
+    folder = os.environ.get("FOREWARN_CACHE")
+    return (Path(folder) if folder else user_cache_path("forewarn")) / "rules" / f"{digest.hexdigest()[:32]}.msgpack"
+
+
+def _from_cache(file: Path, similarity: Similarity | None) -> RuleSet | None:
+    try:
+        stored = file.read_bytes()
+        if hashlib.sha256(stored[32:]).digest() != stored[:32]:
+            return None
+        kept = msgspec.msgpack.decode(stored[32:], type=_Kept)
+        problems = [
+            RuleError(message, path=path, line=line, column=column, remedy=remedy)
+            for message, path, line, column, remedy in kept.problems
+        ]
+        return RuleSet(kept.rules, problems, state=kept.state, similarity=similarity)
+    except (OSError, msgspec.DecodeError, ValueError, RuntimeError):
+        return None
+
+
+def _to_cache(file: Path, rule_set: RuleSet) -> None:
+    problems = [(p.message, p.path, p.line, p.column, p.remedy) for p in rule_set.problems]
+    try:
+        content = msgspec.msgpack.encode(_Kept(rule_set.rules, problems, rule_set.compiled()))
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=file.parent, delete=False) as part:
+            part.write(hashlib.sha256(content).digest() + content)
+        Path(part.name).replace(file)
+    except (OSError, ImportError):
+        return  # No cache is no error: the next run reads the rules again.

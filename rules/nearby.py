@@ -1,0 +1,119 @@
+"""What stands around a phrase: whether it is negated, and whether several phrases stand close together.
+
+In: one folded text and where phrases occur in it. Out: which occurrences count. The cues of negation stand in
+`negation.yaml`, which an expert can read and edit. Called for candidates only, once for each distinct text.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib import resources
+from typing import Any
+
+import yaml
+
+from forewarn.rules.normalise import fold
+
+Span = tuple[int, int]
+_WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)?")
+_HAN = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")
+_CLAUSE_END = re.compile(r"[.;!?](?=\s|$)|[。；！？\n]|,\s(?=but\b|however\b|yet\b)|，(?=但|不过|然而|却)|\bbut\b|\bhowever\b|但是|然而")
+
+
+@dataclass(frozen=True)
+class Cues:
+    """The cues of negation, compiled, and how far each side reaches in words and in Chinese characters."""
+
+    before: Any
+    after: Any
+    before_words: int
+    after_words: int
+    before_characters: int
+    after_characters: int
+    words: tuple[str, ...]
+
+
+@lru_cache(maxsize=1)
+def cues() -> Cues:
+    """The cues of `negation.yaml`."""
+    text = resources.files("forewarn.rules").joinpath("negation.yaml").read_text("utf-8")
+    read = yaml.load(text, Loader=yaml.CSafeLoader)  # noqa: S506 (a safe loader)
+    return Cues(
+        _either(read["before"]),
+        _either(read["after"]),
+        read["before_window"],
+        read["after_window"],
+        read["before_characters"],
+        read["after_characters"],
+        tuple(fold(str(cue)) for cue in [*read["before"], *read["after"]]),
+    )
+
+
+def _either(words: Sequence[str]) -> Any:
+    import re2
+
+    ordered = sorted((fold(str(word)) for word in words), key=len, reverse=True)
+    return re2.compile("|".join(_cue(word) for word in ordered))
+
+
+def _cue(word: str) -> str:
+    escaped = re.escape(word)
+    left = r"\b" if re.match(r"[a-z]", word) and word != "n't" else ""
+    right = r"\b" if re.search(r"[a-z]$", word) else ""
+    return f"{left}{escaped}{right}"
+
+
+def affirmed(text: str, spans: Sequence[Span]) -> list[Span]:
+    """The occurrences of a phrase in a folded text that no cue takes back."""
+    return [span for span in spans if not negated(text, span)]
+
+
+def negated(text: str, span: Span) -> bool:
+    """Whether a cue stands close enough before or after the phrase, in its own clause."""
+    known = cues()
+    start, end = span
+    # A sentence is long enough at 400 characters; a log line of megabytes must not be walked for each phrase.
+    earlier = text[max(0, start - 400) : start]
+    clause_start = 0
+    for found in _CLAUSE_END.finditer(earlier):
+        clause_start = found.end()
+    before = earlier[clause_start:]
+    later = text[end : end + 400]
+    clause_end = _CLAUSE_END.search(later)
+    after = later[: clause_end.start()] if clause_end else later
+    for found in known.before.finditer(before):
+        if _close(before[found.end() :], known.before_words, known.before_characters):
+            return True
+    found = known.after.search(after)
+    return found is not None and _close(after[: found.start()], known.after_words, known.after_characters)
+
+
+def _close(between: str, words: int, characters: int) -> bool:
+    return len(_HAN.findall(between)) <= characters and len(_WORD.findall(_HAN.sub(" ", between))) <= words
+
+
+def near(text: str, occurrences: Sequence[Sequence[Span]], window: int) -> list[Span] | None:
+    """The closest choice of one occurrence of each phrase that fits in `window` words, or None.
+
+    In Chinese, two and a half characters count as a word (8 words, 20 characters).
+    """
+    if not all(occurrences):
+        return None
+    starts = [found.start() for found in _WORD.finditer(_HAN.sub(" ", text))]
+    han = [found.start() for found in _HAN.finditer(text)]
+
+    def width(low: int, high: int) -> float:
+        words = bisect_left(starts, high) - bisect_left(starts, low)
+        return words + (bisect_left(han, high) - bisect_left(han, low)) / 2.5
+
+    best: list[Span] | None = None
+    for anchor in occurrences[0]:
+        chosen = [anchor, *(min(spans, key=lambda span: abs(span[0] - anchor[0])) for spans in occurrences[1:])]
+        low, high = min(start for start, _ in chosen), max(end for _, end in chosen)
+        if width(low, high) <= window and (best is None or high - low < max(e for _, e in best) - min(s for s, _ in best)):
+            best = chosen
+    return best

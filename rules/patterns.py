@@ -1,0 +1,112 @@
+"""Sigma values to expressions that run in linear time.
+
+In: Sigma strings, regular expressions, phrases. Out: `Pattern`s in the syntax that Hyperscan and RE2 share. An
+expression that neither takes (look-around, back-references) is refused by name.
+"""
+
+from __future__ import annotations
+
+import re
+
+from sigma.types import SigmaRegularExpression, SigmaRegularExpressionFlag, SigmaString, SpecialChars
+
+from forewarn.rules.normalise import fold
+from forewarn.rules.rule import Pattern
+
+_SPECIAL = re.compile(r"([\\.^$|()\[\]{}*+?/-])")
+_SPACE = re.compile(r"[ \t]+")
+
+
+def escape(text: str) -> str:
+    """`text` as an expression that matches just it; control characters as escapes, since they cut lines."""
+    escaped = _SPECIAL.sub(r"\\\1", text)
+    return "".join(char if char >= " " else f"\\x{ord(char):02x}" for char in escaped)
+
+
+def string_pattern(value: SigmaString, *, on_text: bool, cased: bool) -> Pattern:
+    """The pattern of a Sigma string.
+
+    On a field the whole value has to match, `*` and `?` being wildcards; on text it may stand anywhere, and both are
+    folded (`normalise`) unless `cased`.
+    """
+    parts = [part for part in value.s if part != ""]
+    start, end = _open(parts, 0), _open(parts, -1)
+    if on_text:
+        start = end = True
+    while parts and parts[0] is SpecialChars.WILDCARD_MULTI:
+        parts.pop(0)
+    while parts and parts[-1] is SpecialChars.WILDCARD_MULTI:
+        parts.pop()
+    fix = fold if on_text and not cased else str
+    body = "".join(_part(part, fix) for part in parts)
+    only = fix(str(parts[0])) if len(parts) == 1 and isinstance(parts[0], str) and start and end else None
+    expression = ("" if start else "^") + body + ("" if end else "$")
+    return Pattern(expression, caseless=not cased, literal=only)
+
+
+def _open(parts: list[object], at: int) -> bool:
+    return bool(parts) and parts[at] is SpecialChars.WILDCARD_MULTI
+
+
+def _part(part: object, fix: object) -> str:
+    if part is SpecialChars.WILDCARD_MULTI:
+        return ".*"
+    if part is SpecialChars.WILDCARD_SINGLE:
+        return "."
+    return escape(fix(str(part)))  # type: ignore[operator]
+
+
+def word_pattern(value: SigmaString) -> Pattern:
+    """The pattern of a phrase as whole words: a word boundary at each end that is a Latin letter or digit.
+
+    Spaces match any run of spaces; `*` stands for the rest of a word. Chinese has no boundaries and matches anywhere.
+    """
+    texts = [str(part) if isinstance(part, str) else part for part in value.s if part != ""]
+    body = ""
+    for part in texts:
+        if isinstance(part, str):
+            body += r"[ \t]+".join(escape(piece) for piece in _SPACE.split(fold(part)))
+        else:
+            body += r"\w*" if part is SpecialChars.WILDCARD_MULTI else r"\w"
+    first, last = (texts[0], texts[-1]) if texts else ("", "")
+    left = r"\b" if isinstance(first, str) and re.match(r"[A-Za-z0-9_]", fold(first)) else ""
+    right = r"\b" if isinstance(last, str) and re.search(r"[A-Za-z0-9_]$", fold(last)) else ""
+    return Pattern(f"{left}{body}{right}", caseless=True)
+
+
+def regex_pattern(value: SigmaRegularExpression, *, on_text: bool) -> Pattern:
+    """The pattern of a `|re` value; on text, which is folded, it ignores case.
+
+    Raises ValueError with the reason where it cannot run in linear time.
+    """
+    expression = str(value.regexp)
+    reason = refused(expression)
+    if reason:
+        raise ValueError(reason)
+    flags = value.flags
+    return Pattern(
+        expression,
+        caseless=on_text or SigmaRegularExpressionFlag.IGNORECASE in flags,
+    )
+
+
+def refused(expression: str) -> str | None:
+    """Why an expression cannot run in linear time, or None where it can."""
+    import re2
+
+    options = re2.Options()
+    options.log_errors = False
+    options.max_mem = 64 << 20
+    try:
+        re2.compile(expression, options)
+    except re2.error as error:
+        said = error.args[0] if error.args else str(error)
+        said = said.decode() if isinstance(said, bytes) else str(said)
+        if re.search(r"\(\?<?[=!]", expression):
+            return "look-around cannot run in linear time"
+        if re.search(r"\\[1-9]", expression):
+            return "a back-reference cannot run in linear time"
+        if "repeat" in said or "repetition" in said:
+            return f"its repetition is too large ({said})"
+        return f"it is not a regular expression: {said}"
+    return None

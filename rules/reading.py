@@ -1,0 +1,339 @@
+"""Rule files to rules: YAML in, `Rule`s out, every error with its place in the user's file.
+
+In: the content of a rule file (one or more YAML documents of the Sigma standard, read by pySigma). Out: rules and
+errors. One bad document never stops the others. Nothing is matched here.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterator
+from typing import Any as AnyValue
+
+import yaml
+from sigma.conditions import (
+    ConditionAND,
+    ConditionFieldEqualsValueExpression,
+    ConditionNOT,
+    ConditionOR,
+    ConditionValueExpression,
+)
+from sigma.exceptions import SigmaError
+from sigma.modifiers import modifier_mapping
+from sigma.rule import SigmaRule
+from sigma.types import (
+    SigmaBool,
+    SigmaCasedString,
+    SigmaCIDRExpression,
+    SigmaCompareExpression,
+    SigmaExists,
+    SigmaExpansion,
+    SigmaFieldReference,
+    SigmaNull,
+    SigmaNumber,
+    SigmaRegularExpression,
+    SigmaString,
+    SigmaTimestampPart,
+)
+
+from forewarn.errors import RuleError
+from forewarn.rules.modifiers import Phrases
+from forewarn.rules.patterns import escape, regex_pattern, string_pattern, word_pattern
+from forewarn.rules.rule import LEVELS, TEXT, All, Any, Atom, Leaf, Node, Not, Pattern, Rule
+
+WINDOW = 8
+"""Words that the values of `|near` may span, unless the rule says otherwise; two and a half times as many characters in Chinese."""
+_NO_ATOM = Any(())
+_DOMAIN_TAG = "forewarn."
+
+
+def read_rules(content: str, path: str) -> tuple[list[Rule], list[RuleError]]:
+    """The rules of one file, and what is wrong with the others of its documents."""
+    rules: list[Rule] = []
+    errors: list[RuleError] = []
+    try:
+        documents = list(yaml.load_all(content, Loader=yaml.CSafeLoader))  # noqa: S506 (a safe loader)
+    except yaml.YAMLError as error:
+        return [], [_yaml_error(error, path)]
+    for number, document in enumerate(documents):
+        if document is None:
+            continue
+        try:
+            rules.append(_rule(document, path))
+        except _Refused as refused:
+            errors.append(_located(refused, content, number, path))
+        except SigmaError as error:
+            errors.append(_located(_refusal(error), content, number, path))
+        except (TypeError, ValueError, AttributeError, KeyError, RecursionError) as error:
+            # pySigma lets a few malformed values through to Python's own errors.
+            errors.append(_located(_Refused(f"cannot be read as a rule: {error}", ()), content, number, path))
+    return rules, errors
+
+
+class _Refused(Exception):
+    """Why a document is no rule, and the keys that lead to the place; `like` is the text at fault there."""
+
+    def __init__(self, message: str, keys: tuple[str, ...], remedy: str | None = None, like: str | None = None) -> None:
+        super().__init__(message)
+        self.message, self.keys, self.remedy, self.like = message, keys, remedy, like
+
+
+def _rule(document: AnyValue, path: str) -> Rule:
+    if not isinstance(document, dict):
+        raise _Refused("a rule is a mapping of keys such as title, logsource and detection", (), "Start with `title: …`.")
+    for key in ("title", "logsource", "detection"):
+        if key not in document:
+            near = difflib.get_close_matches(key, [str(known) for known in document], 1)
+            raise _Refused(
+                f"the rule has no `{key}`",
+                tuple(near),
+                f"Rename `{near[0]}` to `{key}`." if near else f"Add `{key}:`.",
+            )
+    level = str(document.get("level", "medium"))
+    if level not in LEVELS:
+        near = difflib.get_close_matches(level.lower(), LEVELS, 1)
+        raise _Refused(f"unknown level {level!r}", ("level",), f"Write {near[0] if near else 'one of ' + ', '.join(LEVELS)}.")
+    _check_detection(document["detection"])
+    own = _own_attributes(document)
+    sigma = SigmaRule.from_dict(document)
+    reader = _ConditionReader(own["window"], category := str(sigma.logsource.category or ""))
+    conditions = [reader.node(parsed.parsed) for parsed in sigma.detection.parsed_condition]
+    domain = next((str(tag)[len(_DOMAIN_TAG) :] for tag in sigma.tags if str(tag).startswith(_DOMAIN_TAG)), None)
+    source = {key: str(value) for key in ("category", "product", "service") if (value := getattr(sigma.logsource, key))}
+    return Rule(
+        id=str(sigma.id or document.get("name") or document["title"]),
+        title=str(sigma.title),
+        level=level,
+        category=domain or category or source.get("product") or source.get("service") or "",
+        path=path,
+        line=1,
+        atoms=tuple(reader.atoms),
+        condition=conditions[0] if len(conditions) == 1 else Any(tuple(conditions)),
+        logsource=source,
+        description=str(document.get("description") or "").strip(),
+        status=str(document.get("status") or ""),
+        author=str(document.get("author") or ""),
+        name=str(document.get("name") or ""),
+        weight=own["weight"],
+        decision=own["decision"],
+        playbook=own["playbook"],
+        match=own["match"],
+        no_match=own["no_match"],
+        falsepositives=_texts(document, "falsepositives"),
+        references=_texts(document, "references"),
+        tags=_texts(document, "tags"),
+    )
+
+
+def _texts(document: dict[str, AnyValue], key: str) -> tuple[str, ...]:
+    value = document.get(key) or []
+    return tuple(str(item) for item in (value if isinstance(value, list) else [value]))
+
+
+def _own_attributes(document: dict[str, AnyValue]) -> dict[str, AnyValue]:
+    tests, weight, window = document.get("tests") or {}, document.get("weight"), document.get("window", WINDOW)
+    decision = document.get("decision")
+    if not isinstance(tests, dict) or set(tests) - {"match", "no_match"}:
+        raise _Refused("`tests` has two lists, `match` and `no_match`", ("tests",), "Write `tests: {match: […], no_match: […]}`.")
+    for side, examples in tests.items():
+        if not isinstance(examples, list) or not all(isinstance(example, str | dict) for example in examples):
+            raise _Refused(f"`tests: {side}` is a list of texts", ("tests", side), "Put quotes around each text.")
+    if weight is not None and (isinstance(weight, bool) or not isinstance(weight, int | float) or not -20 <= weight <= 20):
+        raise _Refused(f"`weight` is log-odds, not {weight!r}", ("weight",), "Write a number between -20 and 20.")
+    if isinstance(window, bool) or not isinstance(window, int) or not 1 <= window <= 200:
+        raise _Refused(f"`window` is a number of words, not {window!r}", ("window",), "Write a whole number from 1 to 200.")
+    if decision not in (None, "always", "never"):
+        raise _Refused(f"unknown decision {decision!r}", ("decision",), "Write always or never, or leave it out.")
+    playbook = document.get("playbook")
+    return {
+        "weight": None if weight is None else float(weight),
+        "window": window,
+        "decision": decision,
+        "playbook": None if playbook is None else str(playbook).strip(),
+        "match": tuple(map(_example, tests.get("match") or [])),
+        "no_match": tuple(map(_example, tests.get("no_match") or [])),
+    }
+
+
+def _example(example: AnyValue) -> str:
+    import json
+
+    return example if isinstance(example, str) else json.dumps(example, ensure_ascii=False)
+
+
+def _check_detection(detection: AnyValue) -> None:
+    """What pySigma says less clearly: shape, condition, modifiers."""
+    if not isinstance(detection, dict):
+        raise _Refused("`detection` is a mapping of searches and a condition", ("detection",), "Write `detection:` and below it a search.")
+    if "condition" not in detection:
+        raise _Refused("the detection has no `condition`", ("detection",), "Add `condition: NAME`, naming a search of the detection.")
+    if len(detection) == 1:
+        raise _Refused("the detection has a condition but no search", ("detection",), "Add a search above the condition.")
+    for key in _keys(detection):
+        for modifier in key.split("|")[1:]:
+            if modifier not in modifier_mapping:
+                near = difflib.get_close_matches(modifier, modifier_mapping, 1)
+                known = f"Did you mean |{near[0]}?" if near else f"Known: {', '.join(sorted(modifier_mapping))}."
+                raise _Refused(f"unknown modifier {modifier!r}", ("detection",), known, like=key)
+
+
+def _keys(value: AnyValue) -> Iterator[str]:
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield str(key)
+            yield from _keys(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _keys(inner)
+
+
+class _ConditionReader:
+    """Turns a parsed Sigma condition into nodes, collecting its atoms."""
+
+    def __init__(self, window: int, category: str) -> None:
+        self.atoms: list[Atom] = []
+        self._places: dict[Atom, int] = {}
+        self._window = window
+        self._on_text = category == TEXT
+
+    def node(self, parsed: AnyValue) -> Node:
+        match parsed:
+            case ConditionAND():
+                return All(tuple(self.node(part) for part in parsed.args))
+            case ConditionOR():
+                return Any(tuple(self.node(part) for part in parsed.args))
+            case ConditionNOT():
+                return Not(self.node(parsed.args[0]))
+            case ConditionFieldEqualsValueExpression():
+                return self._value(str(parsed.field), parsed.value)
+            case ConditionValueExpression():
+                return self._value(TEXT, parsed.value, keyword=True)
+        raise _Refused(f"the condition holds {type(parsed).__name__}, which cannot be matched", ("detection", "condition"))
+
+    def _leaf(self, atom: Atom) -> Leaf:
+        if atom not in self._places:
+            self._places[atom] = len(self.atoms)
+            self.atoms.append(atom)
+        return Leaf(self._places[atom])
+
+    def _value(self, field: str, value: AnyValue, *, keyword: bool = False) -> Node:
+        on_text = keyword or (self._on_text and field == TEXT)
+        match value:
+            case SigmaExpansion():
+                return Any(tuple(self._value(field, inner, keyword=keyword) for inner in value.values))
+            case Phrases():
+                return self._phrases(field, value)
+            case SigmaString():
+                if not value.s and not on_text:
+                    return self._leaf(Atom(field, "find", (Pattern("^$"),), label=""))
+                pattern = string_pattern(value, on_text=on_text, cased=isinstance(value, SigmaCasedString))
+                return self._leaf(Atom(field, "find", (pattern,), label=value.original))
+            case SigmaRegularExpression():
+                try:
+                    pattern = regex_pattern(value, on_text=on_text)
+                except ValueError as reason:
+                    shown = str(value.regexp)
+                    raise _Refused(f"the expression {shown!r} is refused: {reason}", ("detection",), None, like=shown) from None
+                return self._leaf(Atom(field, "find", (pattern,), label=str(value.regexp)))
+            case SigmaNull():
+                return self._leaf(Atom(field, "null", label="null"))
+            case SigmaExists():
+                found = self._leaf(Atom(field, "exists", label="exists"))
+                return found if value.exists else Not(found)
+            case SigmaTimestampPart():
+                return self._leaf(Atom(field, "part", (), (value.timestamp_part.name.lower(), str(value.number))))
+            case SigmaNumber() | SigmaBool():
+                text = str(value).lower() if isinstance(value, SigmaBool) else str(value)
+                anchored = escape(text) if on_text else f"^{escape(text)}$"
+                return self._leaf(Atom(field, "find", (Pattern(anchored),), label=text))
+            case SigmaCompareExpression():
+                arguments = (value.op.name.lower(), str(value.number))
+                return self._leaf(Atom(field, "compare", (), arguments, label=f"{value.op.value} {value.number}"))
+            case SigmaCIDRExpression():
+                return self._leaf(Atom(field, "cidr", (), (str(value.cidr),), label=str(value.cidr)))
+            case SigmaFieldReference():
+                arguments = (str(value.field), "starts" if value.starts_with else "", "ends" if value.ends_with else "")
+                return self._leaf(Atom(field, "same", (), arguments, label=f"= {value.field}"))
+        raise _Refused(f"the value {value} cannot be matched", ("detection",))
+
+    def _phrases(self, field: str, value: Phrases) -> Node:
+        label = ", ".join(string.original for string in value.strings)
+        if value.way == "similar":
+            return self._leaf(Atom(field, "similar", (), tuple(value.to_plain()), label=label))
+        patterns = tuple(word_pattern(string) for string in value.strings)
+        kind = {"word": "find"}.get(value.way, value.way)
+        return self._leaf(Atom(field, kind, patterns, window=self._window if kind == "near" else 0, label=label))
+
+
+_PLACES = (
+    ("Level", ("level",)),
+    ("Status", ("status",)),
+    ("Identifier", ("id",)),
+    ("Title", ("title",)),
+    ("Logsource", ("logsource",)),
+    ("Date", ("date",)),
+    ("Modified", ("modified",)),
+    ("Tag", ("tags",)),
+    ("Author", ("author",)),
+    ("Description", ("description",)),
+    ("References", ("references",)),
+    ("FalsePositives", ("falsepositives",)),
+    ("Fields", ("fields",)),
+    ("Name", ("name",)),
+    ("Related", ("related",)),
+    ("Condition", ("detection", "condition")),
+)
+
+
+def _refusal(error: SigmaError) -> _Refused:
+    """pySigma's error as ours, with the keys under which its place is."""
+    kind = type(error).__name__
+    keys = next((keys for name, keys in _PLACES if name in kind), ("detection",))
+    said = str(error).split(" in ")[0].strip()
+    quoted = re.findall(r"'([^']+)'", said)
+    return _Refused(said, keys, like=quoted[-1] if quoted else None)
+
+
+def _yaml_error(error: yaml.YAMLError, path: str) -> RuleError:
+    mark = getattr(error, "problem_mark", None)
+    said = getattr(error, "problem", None) or str(error)
+    line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+    remedy = "Indent with spaces, put quotes around texts that hold `: ` or begin with a special character."
+    return RuleError(f"is not YAML: {said}", path=path, line=line, column=column, remedy=remedy)
+
+
+def _located(refused: _Refused, content: str, number: int, path: str) -> RuleError:
+    """Compose the YAML a second time, only now, to find the line and column."""
+    line, column = 1, 1
+    documents = list(yaml.compose_all(content, Loader=yaml.CSafeLoader))
+    node = documents[number] if number < len(documents) else None
+    if node is not None:
+        line, column = node.start_mark.line + 1, node.start_mark.column + 1
+        for key in refused.keys:
+            pair = next((p for p in _pairs(node) if p[0].value == key), None)
+            if pair is None:
+                break
+            line, column, node = pair[0].start_mark.line + 1, pair[0].start_mark.column + 1, pair[1]
+        if refused.like is not None:
+            for scalar in _scalars(node):
+                if refused.like in scalar.value:
+                    line, column = scalar.start_mark.line + 1, scalar.start_mark.column + 1
+                    break
+    return RuleError(refused.message, path=path, line=line, column=column, remedy=refused.remedy)
+
+
+def _pairs(node: yaml.Node) -> list[tuple[yaml.Node, yaml.Node]]:
+    return node.value if isinstance(node, yaml.MappingNode) else []
+
+
+def _scalars(node: yaml.Node) -> Iterator[yaml.ScalarNode]:
+    if isinstance(node, yaml.ScalarNode):
+        yield node
+    elif isinstance(node, yaml.SequenceNode):
+        for inner in node.value:
+            yield from _scalars(inner)
+    elif isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            yield from _scalars(key)
+            yield from _scalars(value)

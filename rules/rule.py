@@ -1,0 +1,100 @@
+"""What a rule is once it is read: what people see of it, and a condition over atoms.
+
+In: nothing. Out: plain data that can be kept as JSON, so that a cached rule needs no Sigma parser.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+LEVELS = ("informational", "low", "medium", "high", "critical")
+TEXT = "text"
+"""The field that keywords look at: the record's text."""
+
+
+class Pattern(msgspec.Struct, frozen=True):
+    """One expression, in the syntax that Hyperscan and RE2 share, searched for in one line.
+
+    `^` and `$` are the ends of the value; a line break in a value counts as a carriage return. `literal` is the plain
+    string that the expression stands for, where it is one.
+    """
+
+    expression: str
+    caseless: bool = True
+    literal: str | None = None
+
+
+class Atom(msgspec.Struct, frozen=True):
+    """One thing that is true or false of a record, and the place it is true of.
+
+    `kind` says how `patterns` and `arguments` are read:
+    `find` the pattern occurs in the field; `affirmed` it occurs and is not negated; `near` all patterns occur within
+    `window` words of each other; `similar` the text is close in meaning to one of `arguments`; `compare` the number
+    compares (`arguments` operator, value); `cidr` the address lies in the network; `null`, `exists` about the field;
+    `same` it equals the field named in `arguments`; `part` a part of its time equals a number.
+    """
+
+    field: str
+    kind: str
+    patterns: tuple[Pattern, ...] = ()
+    arguments: tuple[str, ...] = ()
+    window: int = 0
+    label: str = ""
+
+
+class Leaf(msgspec.Struct, frozen=True, tag="atom"):
+    """An atom's truth; `atom` is its index in the rule's `atoms`."""
+
+    atom: int
+
+
+class All(msgspec.Struct, frozen=True, tag="all"):
+    """True where every part is."""
+
+    parts: tuple[Node, ...]
+
+
+class Any(msgspec.Struct, frozen=True, tag="any"):
+    """True where a part is."""
+
+    parts: tuple[Node, ...]
+
+
+class Not(msgspec.Struct, frozen=True, tag="not"):
+    """True where the part is not."""
+
+    part: Node
+
+
+Node = Leaf | All | Any | Not
+
+
+class Rule(msgspec.Struct, frozen=True):
+    """A rule.
+
+    `category` is the domain of a shipped pack (the `forewarn.` tag), else the log source's category, product or
+    service; `weight` natural log-odds in place of the level's; `decision` an expert's last word, `always` or `never`;
+    `path` and `line` where it stands.
+    """
+
+    id: str
+    title: str
+    level: str
+    category: str
+    path: str
+    line: int
+    atoms: tuple[Atom, ...]
+    condition: Node
+    logsource: dict[str, str]
+    description: str = ""
+    status: str = ""
+    author: str = ""
+    name: str = ""
+    weight: float | None = None
+    decision: str | None = None
+    playbook: str | None = None
+    match: tuple[str, ...] = ()
+    no_match: tuple[str, ...] = ()
+    falsepositives: tuple[str, ...] = ()
+    references: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
