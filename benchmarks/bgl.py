@@ -15,7 +15,7 @@ from benchmarks.benchmark import Benchmark, Context, Table
 from benchmarks.measures import auroc, average_precision
 from forewarn.decision import rank
 from forewarn.frames import SIGNALS
-from forewarn.scan import Options, scan
+from forewarn.pipeline import Options, scan
 
 BEST = 200
 

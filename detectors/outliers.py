@@ -1,8 +1,8 @@
 """Outliers: how unusual a text is in meaning (PyOD on its embedding) and in wording (surprisal of its tokens).
 
 In: vectors, texts, how often each occurs. Out: one score for each text, minus the decimal logarithm of its tail
-probability: 0 = like everything, 2 = one in a hundred records is as unusual. Each detector becomes a tail probability on
-its own fit sample, drawn in proportion to the counts; then the views are averaged. Raw scores are never averaged.
+probability: 0 = like everything, 2 = one in a hundred records is as unusual. Each detector becomes a tail probability
+on its own fit sample, drawn in proportion to the counts; then the views are averaged. Raw scores are never averaged.
 """
 
 from __future__ import annotations
@@ -47,10 +47,18 @@ class Outliers:
         if not len(texts):
             return np.empty(0)
         views = [self._meaning(vectors), *self._wording(texts, in_sample)]
-        return -np.log10(np.mean(views, axis=0))
+        unusual: Floats = -np.log10(np.mean(views, axis=0))
+        return unusual
 
     def _meaning(self, vectors: NDArray[np.float32]) -> Floats:
-        tails = [_tail(np.asarray(detector.decision_function(vectors), dtype=np.float64), scores, np.arange(1, len(scores) + 1.0)) for _, detector, scores in self.detectors]
+        tails = [
+            _tail(
+                np.asarray(detector.decision_function(vectors), dtype=np.float64),
+                scores,
+                np.arange(1, len(scores) + 1.0),
+            )
+            for _, detector, scores in self.detectors
+        ]
         mean: Floats = np.mean(tails, axis=0)
         return mean
 
@@ -95,7 +103,11 @@ def find_detector(name: str) -> type:
             if known.lower() == name.lower().replace("_", "") and hasattr(made, "decision_function"):
                 return made
     near = difflib.get_close_matches(name.lower(), modules, 3)
-    remedy = f"Did you mean {', '.join(n.upper() for n in near)}?" if near else "PyOD has KNN, ECOD, IForest, LOF and others."
+    remedy = (
+        f"Did you mean {', '.join(n.upper() for n in near)}?"
+        if near
+        else "PyOD has KNN, ECOD, IForest, LOF and others."
+    )
     raise DetectorError(f"{name!r} is no PyOD detector", remedy=remedy)
 
 
@@ -110,7 +122,9 @@ def _fitted(name: str, made: type, sample: Floats, seed: int) -> tuple[Any, Floa
         detector = made(**given)
         detector.fit(rows)
     except (ValueError, IndexError, np.linalg.LinAlgError, RuntimeError) as error:
-        raise DetectorError(f"{name} cannot be fitted on {len(sample)} texts: {error}", remedy="Choose another with --detectors.") from None
+        raise DetectorError(
+            f"{name} cannot be fitted on {len(sample)} texts: {error}", remedy="Choose another with --detectors."
+        ) from None
     return detector, np.sort(np.asarray(detector.decision_scores_, dtype=np.float64))
 
 

@@ -75,9 +75,16 @@ def _tokens(texts: pl.Series) -> dict[str, pl.DataFrame]:
         .select("text", pl.col("word").hash(seed=1).alias("key"))
     )
     following = pl.col("key").shift(-1)
-    pairs = words.select("text", pl.struct("key", following.alias("next")).hash(seed=2).alias("key"), same=pl.col("text").shift(-1) == pl.col("text"))
+    pairs = words.select(
+        "text",
+        pl.struct("key", following.alias("next")).hash(seed=2).alias("key"),
+        same=pl.col("text").shift(-1) == pl.col("text"),
+    )
     found = {"words": words, "pairs": pairs.filter("same").drop("same"), "characters": _grams(lowered)}
-    return {name: tokens.group_by("text", "key").agg(pl.len().alias("own")).sort("text", "key") for name, tokens in found.items()}
+    return {
+        name: tokens.group_by("text", "key").agg(pl.len().alias("own")).sort("text", "key")
+        for name, tokens in found.items()
+    }
 
 
 def _grams(texts: pl.Series) -> pl.DataFrame:

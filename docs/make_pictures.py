@@ -12,7 +12,7 @@ from pathlib import Path
 from rich.console import Console
 
 from forewarn.decision import Policy
-from forewarn.scan import Options, scan
+from forewarn.pipeline import Options, scan
 from forewarn.terminal import Terminal
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -22,7 +22,9 @@ def main() -> None:
     """Scan the examples and keep the screen as SVG."""
     os.chdir(ROOT)
     with Path(os.devnull).open("w") as nowhere:
-        screen = Console(record=True, width=130, file=nowhere, highlight=False, force_terminal=True, color_system="truecolor")
+        screen = Console(
+            record=True, width=130, file=nowhere, highlight=False, force_terminal=True, color_system="truecolor"
+        )
         screen.print("$ forewarn scan examples/logs --budget 6")
         Terminal(screen, screen).scan(scan(["examples/logs"], Options(policy=Policy(budget=6))), None)
     drawing = screen.export_svg(title="forewarn", unique_id="scan")

@@ -59,7 +59,10 @@ class BundledEncoder:
         self._scale, self._lowest = weights["scale"], weights["lo"]
         self._project = np.hstack([weights[f"proj{n}"] for n in orders])
         self._project_bias = np.hstack([weights[f"proj_b{n}"] for n in orders])
-        self._norm = (np.hstack([weights[f"ln_g{n}"] for n in orders]), np.hstack([weights[f"ln_b{n}"] for n in orders]))
+        self._norm = (
+            np.hstack([weights[f"ln_g{n}"] for n in orders]),
+            np.hstack([weights[f"ln_b{n}"] for n in orders]),
+        )
         # One matrix for each place in the window, side by side: (256, n * 256).
         self._first = [np.hstack(np.split(weights[f"w1_{n}"], n)) for n in orders]
         self._first_bias = [weights[f"b1_{n}"] for n in orders]
@@ -138,7 +141,8 @@ class BundledEncoder:
         lower = np.maximum(pooled @ dense["p1"] + np.maximum(pooled @ dense["d0"], 0) @ dense["d1"], 0)
         upper = np.tanh(lower @ dense["p3"] + np.maximum(lower @ dense["d2"], 0) @ dense["d3"])
         length = np.sqrt(np.maximum(np.einsum("ij,ij->i", upper, upper), self._epsilon))
-        return (upper / length[:, None]).astype(np.float32)
+        unit: Floats = (upper / length[:, None]).astype(np.float32)
+        return unit
 
 
 def _normalised(rows: Floats, gain: Floats, bias: Floats, epsilon: np.float32) -> Floats:

@@ -64,7 +64,9 @@ class CaseBase:
         folder = Path(str(resources.files("forewarn.embeddings"))) if path is None else path
         files = [folder / "shipped_cases.jsonl", folder / "ordinary_texts.jsonl"]
         if not files[0].is_file():
-            raise CaseBaseError("is no case base", path=folder, remedy="Name a folder that `forewarn cases build` wrote.")
+            raise CaseBaseError(
+                "is no case base", path=folder, remedy="Name a folder that `forewarn cases build` wrote."
+            )
         cases = _read(files)
         texts, owner = _embedded_texts(cases)
         return cls(cases, _vectors(texts, encoder), owner)
@@ -117,7 +119,9 @@ def _read(files: list[Path]) -> pl.DataFrame:
         rows = rows.rename({"date": "time"}) if "date" in rows.columns else rows
         frames.append(
             rows.select(
-                (pl.col(name) if name in rows.columns else pl.lit(label if name == "label" else None)).cast(dtype).alias(name)
+                (pl.col(name) if name in rows.columns else pl.lit(label if name == "label" else None))
+                .cast(dtype)
+                .alias(name)
                 for name, dtype in CASES.items()
             )
         )
@@ -125,9 +129,12 @@ def _read(files: list[Path]) -> pl.DataFrame:
 
 
 def _embedded_texts(cases: pl.DataFrame) -> tuple[list[str], NDArray[np.int64]]:
-    long = cases.with_row_index("owner").select(
-        "owner", pl.concat_list("title", "title_zh", "text").alias("text")
-    ).explode("text").drop_nulls()
+    long = (
+        cases.with_row_index("owner")
+        .select("owner", pl.concat_list("title", "title_zh", "text").alias("text"))
+        .explode("text")
+        .drop_nulls()
+    )
     return long["text"].to_list(), long["owner"].to_numpy().astype(np.int64)
 
 

@@ -13,19 +13,19 @@ if TYPE_CHECKING:
     from forewarn.alerts import Alert, read_alerts
     from forewarn.embeddings import CaseBase, load_encoder
     from forewarn.errors import ForewarnError
+    from forewarn.pipeline import Options, Scan, scan
     from forewarn.rules import load_rules
-    from forewarn.scan import Options, Scan, scan
 
 _WHERE = {
     "Alert": "alerts",
     "CaseBase": "embeddings",
     "ForewarnError": "errors",
-    "Options": "scan",
-    "Scan": "scan",
+    "Options": "pipeline",
+    "Scan": "pipeline",
     "load_encoder": "embeddings",
     "load_rules": "rules",
     "read_alerts": "alerts",
-    "scan": "scan",
+    "scan": "pipeline",
 }
 
 __all__ = [
@@ -44,4 +44,5 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in _WHERE:
         raise AttributeError(f"module 'forewarn' has no attribute {name!r}")
-    return getattr(import_module(f"forewarn.{_WHERE[name]}"), name)
+    globals()[name] = value = getattr(import_module(f"forewarn.{_WHERE[name]}"), name)
+    return value

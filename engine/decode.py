@@ -186,11 +186,12 @@ def _utf16_without_mark(head: bytes, whole: bool) -> str | None:
     pairs = len(head) // 2
     even, odd = head[: 2 * pairs : 2].count(0), head[1 : 2 * pairs : 2].count(0)
     many, few, encoding = (odd, even, "utf-16-le") if odd > even else (even, odd, "utf-16-be")
-    mostly_ascii = many >= 0.2 * pairs and few <= 0.02 * pairs and many > 1
-    if not mostly_ascii and (few or _decoded(head, "utf-8", whole) is not None):
+    # In valid UTF-8, zeros are odd control characters; only if they fill every other place is it UTF-16 all the same.
+    enough = 0.2 * pairs if _decoded(head, "utf-8", whole) is not None else 0
+    if many < 2 or many < enough or many < 3 * few or (whole and len(head) % 2):
         return None
     text = _decoded(head[: 2 * pairs], encoding, False)
-    if not text or (len(head) % 2 and whole):
+    if not text:
         return None
     likely = sum(
         character in "\t\n\r"

@@ -27,7 +27,7 @@ _SAMPLE = 20
 
 # Documents that wrap their events: {"Records": [{…
 _WRAPPER = re.compile(
-    r'\s*\{\s*"(?:records|events|logs|entries|items|data|results|hits|value|documents)"\s*:\s*(?=\[\s*(?:\{|\]))', re.I
+    r'\s*\{\s*"(?:records|events|logs|entries|items|data|results|hits|value|documents)"\s*:\s*(?=\[\s*\{)', re.I
 )
 _DOCUMENT = re.compile(r'\s*(?:\{\s*(?:"|\})|\[\s*(?:[{"]|\]))')
 _BETWEEN = re.compile(r"[\s,\[\]\x1e]*")
@@ -85,9 +85,10 @@ def is_document(head: str) -> bool:
     """Whether a file that starts like this is a JSON document: an array, or objects of more than one line."""
     if not _DOCUMENT.match(head):
         return False
-    values = _Values()
+    values = _Values(head)
     values.feed(head)
-    return any(True for _ in values.taken(final=False)) or values.ends_inside_a_value
+    found = len(list(values.taken(final=False))) > 0
+    return values.ends_inside_a_value or (found and values.is_empty)
 
 
 def _loaded(line: str) -> object:
@@ -198,13 +199,13 @@ def _unquoted(tokens: pl.Series) -> pl.Series:
         return plain.scatter(escaped, pl.Series(texts, dtype=pl.String))
 
 
-def document(blocks: Iterator[Block]) -> Iterator[tuple[list[int], bytes]]:
+def document(blocks: Iterator[Block], head: str) -> Iterator[tuple[list[int], bytes]]:
     """The values of a JSON document, a block's worth at a time: their line numbers, and one value a line, compact.
 
     Values are the elements of an array (or of the array that an object wraps), or objects one after another. What is
-    no whole value comes as it stands, line by line.
+    no whole value comes as it stands, line by line. `head` is how the document starts.
     """
-    values = _Values()
+    values = _Values(head)
     for block in chain(blocks, [None]):
         if block:
             values.feed(block.data.decode())
@@ -216,50 +217,71 @@ def document(blocks: Iterator[Block]) -> Iterator[tuple[list[int], bytes]]:
 class _Values:
     """The JSON values in text that comes piece by piece; holds no more than the value that has not ended."""
 
-    def __init__(self) -> None:
+    def __init__(self, head: str) -> None:
+        wrapper = _WRAPPER.match(head)
+        self._wrapped = wrapper is not None
+        self._skip = wrapper.end() if wrapper else 0
         self._text = ""
         self._line = 1
-        self._wrapped: bool | None = None
-        self._done = False
+        self._lost = False
         self._decoder = json.JSONDecoder(strict=False)
         self.ends_inside_a_value = False
+        """Whether the text so far is JSON that goes on."""
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether all of the text so far has been taken."""
+        return not self._text.strip()
 
     def feed(self, text: str) -> None:
-        self._text = "" if self._done else self._text + text
+        self._text += text
 
     def taken(self, final: bool) -> Iterator[tuple[int, str]]:
         """Take the values that are whole, each with the line on which it starts; `final` = no more text will come."""
         text, at, counted = self._text, 0, 0
-        if self._wrapped is None:
-            wrapper = _WRAPPER.match(text)
-            self._wrapped, at = wrapper is not None, wrapper.end() if wrapper else 0
         self.ends_inside_a_value = False
-        while not self._done:
+        if self._skip and (len(text) > self._skip or final):
+            at, self._skip = self._skip, 0
+        while not self._skip:
             between = _BETWEEN.match(text, at)
             begin = between.end() if between else at
-            # What follows the array in the object around it is about the document, no event.
-            self._done = self._wrapped and "]" in text[at:begin]
-            at = begin
-            if begin == len(text) or self._done:
+            if self._wrapped and "]" in text[at:begin]:
+                # What follows the array in the object around it is about the document, no event.
+                begin = len(text)
+            if begin == len(text):
+                at = begin
                 break
-            try:
-                value, end = self._decoder.raw_decode(text, begin)
-            except (ValueError, RecursionError) as error:
-                self.ends_inside_a_value = _is_at_end(error, text)
-                if not final and len(text) - begin < _LONGEST_EVENT:
+            found = self._value(text, begin)
+            if found is None:
+                if not final and not self._lost and len(text) - begin < _LONGEST_EVENT:
+                    at = begin
                     break
+                # A line of its own, and so are those after it, up to one that starts an object.
+                begin = max(text.rfind("\n", 0, begin) + 1, at)
                 end = text.find("\n", begin) + 1 or len(text)
-                raw = text[begin:end].rstrip("\r\n")
-            else:
-                raw = text[begin:end]
-                if "\n" in raw or "\r" in raw:
-                    raw = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+                found = text[begin:end].rstrip("\r\n"), end
+                self._lost = True
             self._line += text.count("\n", counted, begin)
-            counted = begin
-            yield self._line, raw
-            at = end
+            yield self._line, found[0]
+            self._line += text.count("\n", begin, found[1])
+            counted = at = found[1]
         self._line += text.count("\n", counted, at)
         self._text = text[at:]
+
+    def _value(self, text: str, begin: int) -> tuple[str, int] | None:
+        """The value that starts at `begin`, on one line, and where it ends; None where it is not (yet) whole."""
+        if self._lost and text[begin] != "{":
+            return None
+        try:
+            value, end = self._decoder.raw_decode(text, begin)
+        except (ValueError, RecursionError) as error:
+            self.ends_inside_a_value = _is_at_end(error, text)
+            return None
+        self._lost = False
+        raw = text[begin:end]
+        if "\n" in raw or "\r" in raw:
+            raw = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+        return raw, end
 
 
 def _is_at_end(error: Exception, text: str) -> bool:

@@ -33,7 +33,7 @@ def rows(
 
     `columns` as of `columns_of`, `latest` as of `timestamps.parse`. Raises polars' errors where the file is damaged.
     """
-    scan = pl.scan_parquet(source).select(columns)
+    scan = pl.scan_parquet(source).select(list(columns))
     words = [
         name for name in columns if columns[name] == pl.String or isinstance(columns[name], pl.Categorical | pl.Enum)
     ]

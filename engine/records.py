@@ -179,7 +179,7 @@ def _text_items(stream: TextStream, latest: datetime, wanted: Wanted) -> Iterato
     blank = True
     blocks = stream.blocks(wanted.block_bytes)
     if keys and not as_lines:
-        for numbers, data in events.document(blocks):
+        for numbers, data in events.document(blocks, head):
             blank = False
             yield Lines(origin, np.array(numbers, np.uint64), data, keys)
     else:

@@ -244,12 +244,11 @@ def rows_one_by_one(data: bytes, first_line: int, table: Table, final: bool) -> 
         row, used, starved = _one_row(lines, at, table.delimiter)
         if starved and not final:
             break
-        if used > 1 and len(row) != width:
-            used = 1
-        text = "\n".join(lines[at : at + used]).removesuffix("\r")
-        if text.strip():
-            fits = len(row) == width
-            cells.append(row if fits else [None] * width)
+        fits = row is not None and len(row) == width
+        used = used if fits else 1
+        text = lines[at].removesuffix("\r")
+        if fits or text.strip():
+            cells.append(row if row is not None and fits else [None] * width)
             whole.append(None if fits else text)
             numbers.append(first_line + at)
         at += used
@@ -258,26 +257,27 @@ def rows_one_by_one(data: bytes, first_line: int, table: Table, final: bool) -> 
     return Rows(frame, pl.Series(numbers, dtype=pl.UInt64), pl.Series(whole, dtype=pl.String)), rest
 
 
-def _one_row(lines: list[str], at: int, delimiter: str) -> tuple[list[str], int, bool]:
-    """The row that starts at a line, how many lines it takes, and whether it wanted more lines than there are."""
+def _one_row(lines: list[str], at: int, delimiter: str) -> tuple[list[str] | None, int, bool]:
+    """The cells of the row that starts at a line, how many lines it takes, and whether it wants more than there are.
+
+    None for cells where a quote is not closed within `MAX_LINE` characters.
+    """
     used = size = 0
-    starved = False
+    closed = True
 
     def following() -> Iterator[str]:
-        nonlocal used, size, starved
-        while size <= MAX_LINE:
-            if at + used == len(lines):
-                starved = True
-                return
+        nonlocal used, size, closed
+        while at + used < len(lines) and size <= MAX_LINE:
             line = lines[at + used]
             used, size = used + 1, size + len(line) + 1
             yield line + "\n"
+        closed = False
 
     try:
-        row = next(csv.reader(following(), delimiter=delimiter), [])
+        row: list[str] | None = next(csv.reader(following(), delimiter=delimiter), [])
     except csv.Error:
-        row = []
-    return row, max(used, 1), starved
+        row = None
+    return (row if closed else None), max(used, 1), not closed and at + used == len(lines)
 
 
 def said(rows: Rows, table: Table) -> pl.DataFrame:

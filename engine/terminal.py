@@ -7,23 +7,27 @@ standard output, progress and problems to standard error.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import msgspec
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
+from rich.tree import Tree
 
 from forewarn.alerts import Alert, Evidence, Place, Reason
 from forewarn.errors import ForewarnError
 from forewarn.writers import printable
 
 if TYPE_CHECKING:
-    from forewarn.scan import Progress as Report
-    from forewarn.scan import Scan
+    from forewarn.pipeline import Progress as Report
+    from forewarn.pipeline import Scan
+    from forewarn.rules import Explained, Rule
+    from forewarn.rules.testing import Failure
 
 COLOURS = {"critical": "bold white on red", "high": "bold red", "medium": "bold yellow", "low": "cyan"}
 _SHOWN_TEXT = 300
@@ -64,7 +68,7 @@ class Terminal:
                 Text(f"\n{len(found.alerts)} alerts in {output}; forewarn explain 1 {output} shows why.", style="dim")
             )
 
-    def problems(self, problems: list[ForewarnError]) -> None:
+    def problems(self, problems: Sequence[ForewarnError]) -> None:
         """Name on standard error what could not be read or used."""
         for problem in problems[:_SHOWN_PROBLEMS]:
             first, *rest = str(problem).splitlines()
@@ -117,6 +121,51 @@ class Terminal:
         if alert.p_value is not None:
             self.out.print(f"p-value {alert.p_value:.2g}: the share of this input's ordinary lines that score as high")
         self.out.print(Text(alert.origin, style="dim"))
+
+    def rows(self, rows: Sequence[Mapping[str, Any]], form: str, hide: Sequence[str] = ()) -> None:
+        """Print rows as a table, or as JSON lines; `hide` columns that only JSON shows."""
+        if form == "jsonl":
+            for row in rows:
+                self.out.out(msgspec.json.encode(row).decode(), highlight=False)
+            return
+        if rows:
+            columns = [name for name in rows[0] if name not in hide]
+            table = Table(*columns, box=None, pad_edge=False)
+            for row in rows:
+                table.add_row(*(_cell(row[name]) for name in columns))
+            self.out.print(table)
+
+    def tree(self, rule: Rule, text: str, explained: Explained) -> None:
+        """Print a rule's condition on a text, each part ticked or crossed, and the text with its places marked."""
+        root = Tree(Text(rule.title, style="bold").append(f" ({rule.level})", style="dim"))
+        _branch(root, explained, text)
+        self.out.print(root)
+
+    def failure(self, failure: Failure) -> None:
+        """Print an example of a rule that went the wrong way."""
+        said = "did not fire on" if failure.expected else "fired on"
+        self.out.print(
+            Text(f"{failure.rule.path}: {said}", style="red").append(f" {printable(failure.text)}", style="default")
+        )
+        self.tree(failure.rule, failure.text, failure.explained)
+
+
+_JOINS = {"all": "all of", "any": "any of", "not": "not"}
+
+
+def _branch(tree: Tree, explained: Explained, text: str) -> None:
+    mark = Text("✓ ", style="green") if explained.holds else Text("✗ ", style="red")
+    label = _JOINS.get(explained.kind) or f"{explained.kind}: {printable(explained.label)}"
+    found = ", ".join(printable(text[start:end]) for start, end in explained.spans)
+    node = tree.add(mark.append(label, style="default").append(f"  “{found}”" if found else "", style="yellow"))
+    for part in explained.parts:
+        _branch(node, part, text)
+
+
+def _cell(value: Any) -> Text:
+    if value is None:
+        return Text("–")
+    return Text(f"{value:.3f}" if isinstance(value, float) else printable(str(value)))
 
 
 def _reasons(alert: Alert, signal: str) -> list[Reason]:

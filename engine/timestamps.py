@@ -245,7 +245,7 @@ def _moment(found: pl.DataFrame, latest_year: pl.Expr, latest_rest: pl.Expr) -> 
         after_noon = half.is_in(["pm", "下午", "晚上"]) | ((half == "中午") & (hour < 11))
         hour = pl.when(after_noon & (hour < 12)).then(hour + 12).otherwise(hour)
         hour = pl.when(half.is_in(["am", "凌晨"]) & (pl.col("hour") == 12)).then(0).otherwise(hour)
-        parts = parts.with_columns(hour)
+        parts = parts.with_columns(hour=hour)
     if "yy" in has:
         parts = parts.with_columns(pl.col("year") + pl.when(pl.col("year") < 70).then(2000).otherwise(1900))
     elif "y" not in has:

@@ -82,7 +82,7 @@ class Expressions:
             add_id(number)
             add_end(end)
 
-        self._database.scan(block, match_event_handler=on_match)  # type: ignore[union-attr]
+        self._database.scan(block, match_event_handler=on_match)
         rows = np.searchsorted(ends_of_lines, np.asarray(ends, dtype=np.int64), side="right")
         # An empty match at the end of a line that ends the block lies one past the last row.
         return np.minimum(rows, len(values) - 1), np.asarray(ids, dtype=np.int64)
@@ -157,7 +157,9 @@ def _flags(hyperscan: Any, pattern: Pattern) -> int:
 
 def _taken(hyperscan: Any, expression: bytes, flags: int) -> bool:
     try:
-        hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK).compile(expressions=[expression], ids=[0], elements=1, flags=[flags])
+        hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK).compile(
+            expressions=[expression], ids=[0], elements=1, flags=[flags]
+        )
     except hyperscan.error:
         return False
     return True

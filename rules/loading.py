@@ -58,6 +58,18 @@ def packs() -> dict[str, Path]:
     return {folder.name: folder for folder in sorted(root.iterdir()) if folder.is_dir() and folder.name[0] not in "._"}
 
 
+def find_rule(rules: RuleSet, wanted: str) -> int:
+    """The index of the rule with that title, id or file name. Raises RuleError with the nearest titles."""
+    for number, rule in enumerate(rules.rules):
+        if wanted.lower() in (rule.title.lower(), rule.id.lower(), Path(rule.path).stem.lower()):
+            return number
+    near = difflib.get_close_matches(wanted, [rule.title for rule in rules.rules], 3)
+    raise RuleError(
+        f"no rule is called {wanted!r}",
+        remedy=f"Did you mean {' or '.join(map(repr, near))}?" if near else "`forewarn rules list` shows them.",
+    )
+
+
 def rule_files(sources: Sequence[str | Path] | None) -> list[Path]:
     """The rule files of the sources, each once, sorted within a folder. Raises RuleError."""
     shipped = packs()

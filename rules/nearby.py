@@ -21,7 +21,9 @@ from forewarn.rules.normalise import fold
 Span = tuple[int, int]
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)?")
 _HAN = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")
-_CLAUSE_END = re.compile(r"[.;!?](?=\s|$)|[。；！？\n]|,\s(?=but\b|however\b|yet\b)|，(?=但|不过|然而|却)|\bbut\b|\bhowever\b|但是|然而")
+_CLAUSE_END = re.compile(
+    r"[.;!?](?=\s|$)|[。；！？\n]|,\s(?=but\b|however\b|yet\b)|，(?=但|不过|然而|却)|\bbut\b|\bhowever\b|但是|然而"
+)
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,7 @@ class Cues:
 def cues() -> Cues:
     """The cues of `negation.yaml`."""
     text = resources.files("forewarn.rules").joinpath("negation.yaml").read_text("utf-8")
-    read = yaml.load(text, Loader=yaml.CSafeLoader)  # noqa: S506 (a safe loader)
+    read = yaml.load(text, Loader=yaml.CSafeLoader)
     return Cues(
         _either(read["before"]),
         _either(read["after"]),
@@ -114,6 +116,8 @@ def near(text: str, occurrences: Sequence[Sequence[Span]], window: int) -> list[
     for anchor in occurrences[0]:
         chosen = [anchor, *(min(spans, key=lambda span: abs(span[0] - anchor[0])) for spans in occurrences[1:])]
         low, high = min(start for start, _ in chosen), max(end for _, end in chosen)
-        if width(low, high) <= window and (best is None or high - low < max(e for _, e in best) - min(s for s, _ in best)):
+        if width(low, high) <= window and (
+            best is None or high - low < max(e for _, e in best) - min(s for s, _ in best)
+        ):
             best = chosen
     return best

@@ -11,7 +11,10 @@ import unicodedata
 
 import polars as pl
 
-ZERO_WIDTH = "\u00ad\u034f\u061c\u180e\u200b\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060\u2061\u2062\u2063\u2064\u2066\u2067\u2068\u2069\ufeff"
+ZERO_WIDTH = (
+    "\u00ad\u034f\u061c\u180e\u200b\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u202d\u202e"
+    "\u2060\u2061\u2062\u2063\u2064\u2066\u2067\u2068\u2069\ufeff"
+)
 """Characters that are not seen: soft hyphen, joiners, direction marks, byte order mark."""
 
 CONFUSABLE = dict(
@@ -52,7 +55,9 @@ def fold_with_places(text: str) -> tuple[str, list[int]]:
 
 def _joins(before: str, char: str) -> bool:
     normal = unicodedata.normalize
-    return bool(unicodedata.combining(char)) or normal("NFKC", before + char) != normal("NFKC", before) + normal("NFKC", char)
+    return bool(unicodedata.combining(char)) or normal("NFKC", before + char) != normal("NFKC", before) + normal(
+        "NFKC", char
+    )
 
 
 def folded(text: pl.Series) -> pl.Series:

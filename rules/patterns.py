@@ -7,6 +7,7 @@ expression that neither takes (look-around, back-references) is refused by name.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from sigma.types import SigmaRegularExpression, SigmaRegularExpressionFlag, SigmaString, SpecialChars
 
@@ -44,7 +45,7 @@ def string_pattern(value: SigmaString, *, on_text: bool, cased: bool) -> Pattern
     return Pattern(expression, caseless=not cased, literal=only)
 
 
-def _open(parts: list[object], at: int) -> bool:
+def _open(parts: Sequence[object], at: int) -> bool:
     return bool(parts) and parts[at] is SpecialChars.WILDCARD_MULTI
 
 

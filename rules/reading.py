@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any as AnyValue
 
 import yaml
@@ -43,8 +43,7 @@ from forewarn.rules.patterns import escape, regex_pattern, string_pattern, word_
 from forewarn.rules.rule import LEVELS, TEXT, All, Any, Atom, Leaf, Node, Not, Pattern, Rule
 
 WINDOW = 8
-"""Words that the values of `|near` may span, unless the rule says otherwise; two and a half times as many characters in Chinese."""
-_NO_ATOM = Any(())
+"""Words that the values of `|near` may span, unless the rule says otherwise."""
 _DOMAIN_TAG = "forewarn."
 
 
@@ -53,14 +52,14 @@ def read_rules(content: str, path: str) -> tuple[list[Rule], list[RuleError]]:
     rules: list[Rule] = []
     errors: list[RuleError] = []
     try:
-        documents = list(yaml.load_all(content, Loader=yaml.CSafeLoader))  # noqa: S506 (a safe loader)
+        documents = list(yaml.load_all(content, Loader=yaml.CSafeLoader))
     except yaml.YAMLError as error:
         return [], [_yaml_error(error, path)]
     for number, document in enumerate(documents):
         if document is None:
             continue
         try:
-            rules.append(_rule(document, path))
+            rules.append(_rule(document, path, number))
         except _Refused as refused:
             errors.append(_located(refused, content, number, path))
         except SigmaError as error:
@@ -79,9 +78,11 @@ class _Refused(Exception):
         self.message, self.keys, self.remedy, self.like = message, keys, remedy, like
 
 
-def _rule(document: AnyValue, path: str) -> Rule:
+def _rule(document: AnyValue, path: str, number: int) -> Rule:
     if not isinstance(document, dict):
-        raise _Refused("a rule is a mapping of keys such as title, logsource and detection", (), "Start with `title: …`.")
+        raise _Refused(
+            "a rule is a mapping of keys such as title, logsource and detection", (), "Start with `title: …`."
+        )
     for key in ("title", "logsource", "detection"):
         if key not in document:
             near = difflib.get_close_matches(key, [str(known) for known in document], 1)
@@ -93,7 +94,9 @@ def _rule(document: AnyValue, path: str) -> Rule:
     level = str(document.get("level", "medium"))
     if level not in LEVELS:
         near = difflib.get_close_matches(level.lower(), LEVELS, 1)
-        raise _Refused(f"unknown level {level!r}", ("level",), f"Write {near[0] if near else 'one of ' + ', '.join(LEVELS)}.")
+        raise _Refused(
+            f"unknown level {level!r}", ("level",), f"Write {near[0] if near else 'one of ' + ', '.join(LEVELS)}."
+        )
     _check_detection(document["detection"])
     own = _own_attributes(document)
     sigma = SigmaRule.from_dict(document)
@@ -107,7 +110,7 @@ def _rule(document: AnyValue, path: str) -> Rule:
         level=level,
         category=domain or category or source.get("product") or source.get("service") or "",
         path=path,
-        line=1,
+        document=number,
         atoms=tuple(reader.atoms),
         condition=conditions[0] if len(conditions) == 1 else Any(tuple(conditions)),
         logsource=source,
@@ -135,14 +138,20 @@ def _own_attributes(document: dict[str, AnyValue]) -> dict[str, AnyValue]:
     tests, weight, window = document.get("tests") or {}, document.get("weight"), document.get("window", WINDOW)
     decision = document.get("decision")
     if not isinstance(tests, dict) or set(tests) - {"match", "no_match"}:
-        raise _Refused("`tests` has two lists, `match` and `no_match`", ("tests",), "Write `tests: {match: […], no_match: […]}`.")
+        raise _Refused(
+            "`tests` has two lists, `match` and `no_match`", ("tests",), "Write `tests: {match: […], no_match: […]}`."
+        )
     for side, examples in tests.items():
         if not isinstance(examples, list) or not all(isinstance(example, str | dict) for example in examples):
             raise _Refused(f"`tests: {side}` is a list of texts", ("tests", side), "Put quotes around each text.")
-    if weight is not None and (isinstance(weight, bool) or not isinstance(weight, int | float) or not -20 <= weight <= 20):
+    if weight is not None and (
+        isinstance(weight, bool) or not isinstance(weight, int | float) or not -20 <= weight <= 20
+    ):
         raise _Refused(f"`weight` is log-odds, not {weight!r}", ("weight",), "Write a number between -20 and 20.")
     if isinstance(window, bool) or not isinstance(window, int) or not 1 <= window <= 200:
-        raise _Refused(f"`window` is a number of words, not {window!r}", ("window",), "Write a whole number from 1 to 200.")
+        raise _Refused(
+            f"`window` is a number of words, not {window!r}", ("window",), "Write a whole number from 1 to 200."
+        )
     if decision not in (None, "always", "never"):
         raise _Refused(f"unknown decision {decision!r}", ("decision",), "Write always or never, or leave it out.")
     playbook = document.get("playbook")
@@ -165,11 +174,21 @@ def _example(example: AnyValue) -> str:
 def _check_detection(detection: AnyValue) -> None:
     """What pySigma says less clearly: shape, condition, modifiers."""
     if not isinstance(detection, dict):
-        raise _Refused("`detection` is a mapping of searches and a condition", ("detection",), "Write `detection:` and below it a search.")
+        raise _Refused(
+            "`detection` is a mapping of searches and a condition",
+            ("detection",),
+            "Write `detection:` and below it a search.",
+        )
     if "condition" not in detection:
-        raise _Refused("the detection has no `condition`", ("detection",), "Add `condition: NAME`, naming a search of the detection.")
+        raise _Refused(
+            "the detection has no `condition`",
+            ("detection",),
+            "Add `condition: NAME`, naming a search of the detection.",
+        )
     if len(detection) == 1:
-        raise _Refused("the detection has a condition but no search", ("detection",), "Add a search above the condition.")
+        raise _Refused(
+            "the detection has a condition but no search", ("detection",), "Add a search above the condition."
+        )
     for key in _keys(detection):
         for modifier in key.split("|")[1:]:
             if modifier not in modifier_mapping:
@@ -209,7 +228,9 @@ class _ConditionReader:
                 return self._value(str(parsed.field), parsed.value)
             case ConditionValueExpression():
                 return self._value(TEXT, parsed.value, keyword=True)
-        raise _Refused(f"the condition holds {type(parsed).__name__}, which cannot be matched", ("detection", "condition"))
+        raise _Refused(
+            f"the condition holds {type(parsed).__name__}, which cannot be matched", ("detection", "condition")
+        )
 
     def _leaf(self, atom: Atom) -> Leaf:
         if atom not in self._places:
@@ -234,7 +255,9 @@ class _ConditionReader:
                     pattern = regex_pattern(value, on_text=on_text)
                 except ValueError as reason:
                     shown = str(value.regexp)
-                    raise _Refused(f"the expression {shown!r} is refused: {reason}", ("detection",), None, like=shown) from None
+                    raise _Refused(
+                        f"the expression {shown!r} is refused: {reason}", ("detection",), None, like=shown
+                    ) from None
                 return self._leaf(Atom(field, "find", (pattern,), label=str(value.regexp)))
             case SigmaNull():
                 return self._leaf(Atom(field, "null", label="null"))
@@ -248,8 +271,8 @@ class _ConditionReader:
                 anchored = escape(text) if on_text else f"^{escape(text)}$"
                 return self._leaf(Atom(field, "find", (Pattern(anchored),), label=text))
             case SigmaCompareExpression():
-                arguments = (value.op.name.lower(), str(value.number))
-                return self._leaf(Atom(field, "compare", (), arguments, label=f"{value.op.value} {value.number}"))
+                label = f"{value.op.value} {value.number}"
+                return self._leaf(Atom(field, "compare", (), (value.op.name.lower(), str(value.number)), label=label))
             case SigmaCIDRExpression():
                 return self._leaf(Atom(field, "cidr", (), (str(value.cidr),), label=str(value.cidr)))
             case SigmaFieldReference():
@@ -266,7 +289,7 @@ class _ConditionReader:
         return self._leaf(Atom(field, kind, patterns, window=self._window if kind == "near" else 0, label=label))
 
 
-_PLACES = (
+_PLACES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("Level", ("level",)),
     ("Status", ("status",)),
     ("Identifier", ("id",)),
@@ -304,23 +327,28 @@ def _yaml_error(error: yaml.YAMLError, path: str) -> RuleError:
 
 
 def _located(refused: _Refused, content: str, number: int, path: str) -> RuleError:
-    """Compose the YAML a second time, only now, to find the line and column."""
-    line, column = 1, 1
-    documents = list(yaml.compose_all(content, Loader=yaml.CSafeLoader))
-    node = documents[number] if number < len(documents) else None
-    if node is not None:
-        line, column = node.start_mark.line + 1, node.start_mark.column + 1
-        for key in refused.keys:
-            pair = next((p for p in _pairs(node) if p[0].value == key), None)
-            if pair is None:
-                break
-            line, column, node = pair[0].start_mark.line + 1, pair[0].start_mark.column + 1, pair[1]
-        if refused.like is not None:
-            for scalar in _scalars(node):
-                if refused.like in scalar.value:
-                    line, column = scalar.start_mark.line + 1, scalar.start_mark.column + 1
-                    break
+    line, column = place(content, number, refused.keys, refused.like)
     return RuleError(refused.message, path=path, line=line, column=column, remedy=refused.remedy)
+
+
+def place(content: str, document: int, keys: Sequence[str], like: str | None = None) -> tuple[int, int]:
+    """The 1-based line and column of a key of the n-th document, or of the first scalar below it that holds `like`.
+
+    Composes the YAML a second time: called only where there is something to report.
+    """
+    documents = list(yaml.compose_all(content, Loader=yaml.CSafeLoader))
+    node = documents[document] if document < len(documents) else None
+    if node is None:
+        return 1, 1
+    mark = node.start_mark
+    for key in keys:
+        pair = next((pair for pair in _pairs(node) if pair[0].value == key), None)
+        if pair is None:
+            break
+        mark, node = pair[0].start_mark, pair[1]
+    if like is not None:
+        mark = next((scalar.start_mark for scalar in _scalars(node) if like in scalar.value), mark)
+    return mark.line + 1, mark.column + 1
 
 
 def _pairs(node: yaml.Node) -> list[tuple[yaml.Node, yaml.Node]]:

@@ -74,7 +74,8 @@ class Rule(msgspec.Struct, frozen=True):
 
     `category` is the domain of a shipped pack (the `forewarn.` tag), else the log source's category, product or
     service; `weight` natural log-odds in place of the level's; `decision` an expert's last word, `always` or `never`;
-    `path` and `line` where it stands.
+    `path` its file and `document` which of the file's
+    YAML documents it is, from 0.
     """
 
     id: str
@@ -82,7 +83,7 @@ class Rule(msgspec.Struct, frozen=True):
     level: str
     category: str
     path: str
-    line: int
+    document: int
     atoms: tuple[Atom, ...]
     condition: Node
     logsource: dict[str, str]

@@ -25,7 +25,7 @@ Similarity = Callable[[list[str], list[str]], NDArray[np.float64]]
 """Texts (n) and examples (m) to cosines, shape (n, m)."""
 SIMILAR = 0.6
 """Cosine from which `|similar` holds, on the bundled encoder."""
-_HITS = {"row": pl.UInt32(), "rule": pl.UInt32()}
+_HITS: dict[str, pl.DataType] = {"row": pl.UInt32(), "rule": pl.UInt32()}
 
 
 @dataclass(frozen=True)
@@ -121,11 +121,15 @@ class RuleSet:
             rules.append(np.full(len(selected.rows), i))
         if not rows:
             return pl.DataFrame(schema=_HITS)
-        return pl.DataFrame({"row": np.concatenate(rows), "rule": np.concatenate(rules)}).cast(_HITS).sort("row", "rule")
+        return (
+            pl.DataFrame({"row": np.concatenate(rows), "rule": np.concatenate(rules)})
+            .cast(pl.Schema(_HITS))
+            .sort("row", "rule")
+        )
 
     def spans(self, rule: int, text: str) -> list[tuple[int, int]]:
         """Where in the original text what made the rule fire stands: [start, end) in characters, sorted."""
-        return sorted({span for span in _spans(self.explain(rule, text), True)})
+        return sorted(set(_spans(self.explain(rule, text), True)))
 
     def explain(self, rule: int, text: str) -> Explained:
         """The rule's condition on one text: each part with its truth and its places in the original text."""
@@ -138,7 +142,10 @@ class RuleSet:
             case Leaf():
                 atom = atoms[node.atom]
                 found = self._occurrences(atom, line)
-                spans = [(places[start], places[max(start, end - 1)] + 1 if end > start else places[start]) for start, end in found or []]
+                spans = [
+                    (places[start], places[max(start, end - 1)] + 1 if end > start else places[start])
+                    for start, end in found or []
+                ]
                 return Explained(atom.kind, atom.label, found is not None, spans)
             case Not():
                 part = self._explain(node.part, atoms, line, places)
@@ -217,8 +224,8 @@ class _Block:
                 parts = [self._node(part, atoms) for part in node.parts]
                 plain = [part.rows for part in parts if not part.complement and len(part.rows)]
                 united = Selection(np.unique(np.concatenate(plain))) if plain else _NONE
-                for part in parts:
-                    united = united | part if part.complement else united
+                for other in (part for part in parts if part.complement):
+                    united = united | other
                 return united
 
     def _atom(self, atom: Atom) -> Selection:
@@ -248,7 +255,9 @@ class _Block:
         alike = texts.str.replace_all("[0-9]+", "0")
         frame = pl.DataFrame({"text": texts, "alike": alike})
         distinct = frame.unique("alike", keep="first", maintain_order=True)
-        verdicts = pl.Series([self._set._occurrences(atom, text) is None for text in distinct["text"]], dtype=pl.Boolean)
+        verdicts = pl.Series(
+            [self._set._occurrences(atom, text) is None for text in distinct["text"]], dtype=pl.Boolean
+        )
         judged = frame.join(distinct.select("alike", fails=verdicts), on="alike", how="left", maintain_order="left")
-        return rows[judged["fails"].to_numpy()]
-
+        failing: Rows = rows[judged["fails"].to_numpy()]
+        return failing

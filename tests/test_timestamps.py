@@ -116,7 +116,7 @@ def test_a_cell_may_hold_a_day_alone_or_a_bare_number(cell: str, time: datetime)
         "2024-13-09 07:05:03 no such month",
         "2023-02-29 07:05:03 no such day",
         "2024-04-31 07:05:03 no such day",
-        "2024-03-09 25:05:03 no such hour",
+        "Mar  9 25:05:03 no such hour",
         "0000-00-00 00:00:00 nothing",
         "99999999999999999999999 digits",
         "Feb 30 07:05:03 no such day",

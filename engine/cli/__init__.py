@@ -12,7 +12,7 @@ from importlib import import_module
 
 import rich_click as click
 
-COMMANDS = ("scan", "explain", "doctor")
+COMMANDS = ("scan", "explain", "rules", "doctor")
 
 
 class _Commands(click.RichGroup):
@@ -45,7 +45,7 @@ def main() -> None:
 
     try:
         status = cli.main(standalone_mode=False)
-    except click.exceptions.Abort:
+    except click.Abort:
         status = 130
     except click.ClickException as error:
         error.show()
@@ -59,4 +59,13 @@ def main() -> None:
         # The reader of our output has gone (`| head`): not an error, but Python must not try to flush again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         status = 0
+    except Exception as error:
+        # A fault of this program: one sentence for the user, the traceback for whoever asks for it.
+        if os.environ.get("FOREWARN_DEBUG"):
+            raise
+        click.echo(
+            f"error: {type(error).__name__}: {error}\n  This is a fault of forewarn; FOREWARN_DEBUG=1 shows where.",
+            err=True,
+        )
+        status = 2
     sys.exit(status if isinstance(status, int) else 0)

@@ -60,7 +60,7 @@ def command(
     journalctl -n 100000 | forewarn scan - --budget 10 --format jsonl
     """
     from forewarn.decision import parse_policy
-    from forewarn.scan import Options, scan
+    from forewarn.pipeline import Options, scan
     from forewarn.terminal import Terminal
     from forewarn.writers import jsonl, write_alerts
 

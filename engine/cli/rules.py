@@ -1,0 +1,242 @@
+"""`forewarn rules …`: what a domain expert works with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import rich_click as click
+
+FORMAT = click.option("--format", "form", type=click.Choice(["table", "jsonl"]), default="table", help="What to print.")
+SOURCES = click.argument("sources", nargs=-1, metavar="[PACK|PATH]…")
+
+
+@click.group("rules")
+def command() -> None:
+    """Write, check, test and try rules. PACK is a shipped pack's name, PATH a rule file or a folder of them.
+
+    \b
+    forewarn rules list finance
+    forewarn rules test my-rules/
+    """
+
+
+@command.command("list")
+@SOURCES
+@FORMAT
+def list_(sources: tuple[str, ...], form: str) -> int:
+    """List rules.
+
+    \b
+    forewarn rules list
+    forewarn rules list finance --format jsonl
+    """
+    from forewarn.rules import load_rules
+    from forewarn.terminal import Terminal
+
+    rules = load_rules(sources or None)
+    rows = [{"id": r.id, "title": r.title, "level": r.level, "pack": r.category, "path": r.path} for r in rules.rules]
+    Terminal().rows(rows, form, hide=("path",))
+    Terminal().problems(rules.problems)
+    return 2 if rules.problems else 0
+
+
+@command.command("lint")
+@SOURCES
+@click.option("--format", "form", type=click.Choice(["text", "json", "sarif"]), default="text", help="What to print.")
+def lint(sources: tuple[str, ...], form: str) -> int:
+    """Read rules over. Exit status: 0 nothing to say, 1 remarks, 2 a rule cannot be used.
+
+    \b
+    forewarn rules lint my-rules/
+    forewarn rules lint my-rules/ --format sarif > lint.sarif
+    """
+    import msgspec
+
+    from forewarn.rules.linting import lint as look
+    from forewarn.rules.linting import sarif
+
+    count, findings = look(sources or None)
+    if form == "text":
+        for finding in findings:
+            click.echo(str(finding))
+        click.echo(f"{count} rules, {len(findings)} remarks", err=True)
+    else:
+        content = sarif(findings) if form == "sarif" else findings
+        click.echo(msgspec.json.format(msgspec.json.encode(content), indent=2))
+    return 2 if any(finding.severity == "error" for finding in findings) else 1 if findings else 0
+
+
+@command.command("test")
+@SOURCES
+def test(sources: tuple[str, ...]) -> int:
+    """Run the examples of rules; for one that fails, show which parts of its condition held. Exit status: 1 a failure.
+
+    \b
+    forewarn rules test
+    forewarn rules test my-rules/bank-run.yaml
+    """
+    from forewarn.rules import load_rules
+    from forewarn.rules.testing import run_tests
+    from forewarn.terminal import Terminal
+
+    rules = load_rules(sources or None)
+    count, failures = run_tests(rules)
+    terminal = Terminal()
+    for failure in failures:
+        terminal.failure(failure)
+    terminal.problems(rules.problems)
+    click.echo(f"{len(rules.rules)} rules, {count} examples, {len(failures)} failed")
+    return 2 if rules.problems else 1 if failures else 0
+
+
+@command.command("explain")
+@click.argument("rule")
+@click.argument("text")
+@click.option("--rules", "sources", multiple=True, metavar="PACK|PATH", help="Where the rule is (default: all packs).")
+def explain(rule: str, text: str, sources: tuple[str, ...]) -> int:
+    """Show a rule's condition as a tree on TEXT, each part ticked or crossed. RULE is a title, an id or a rule file.
+
+    \b
+    forewarn rules explain "Bank run" "Depositors queue outside the bank since dawn"
+    forewarn rules explain my-rules/bank-run.yaml "没有发生挤兑"
+    """
+    from forewarn.rules import find_rule, load_rules
+    from forewarn.terminal import Terminal
+
+    rules = load_rules([rule]) if Path(rule).is_file() else load_rules(sources or None)
+    number = 0 if Path(rule).is_file() else find_rule(rules, rule)
+    explained = rules.explain(number, text)
+    Terminal().tree(rules.rules[number], text, explained)
+    return 0 if explained.holds else 1
+
+
+@command.command("match")
+@click.argument("paths", nargs=-1, required=True, metavar="PATH…")
+@click.option("--rules", "sources", multiple=True, metavar="PACK|PATH", help="Which rules (default: all packs).")
+@click.option("--text-column", help="The column that holds the text, for CSV, JSON and Parquet.")
+def match(paths: tuple[str, ...], sources: tuple[str, ...], text_column: str | None) -> int:
+    """Print one JSON object for each record on which a rule fires. Exit status: 1 something fired.
+
+    \b
+    forewarn rules match --rules security /var/log/auth.log
+    tail -n 1000 app.log | forewarn rules match -
+    """
+    import msgspec
+
+    from forewarn.errors import ForewarnError
+    from forewarn.matching import matches
+    from forewarn.terminal import Terminal
+
+    problems: list[ForewarnError] = []
+    fired = False
+    for found in matches(paths, sources or None, text_column=text_column, problems=problems):
+        fired = True
+        click.echo(msgspec.json.encode(found))
+    Terminal().problems(problems)
+    return 1 if fired else 0
+
+
+@command.command("backtest")
+@click.argument("sources", nargs=-1, required=True, metavar="PACK|PATH… LABELLED")
+@click.option("--against", type=click.Path(path_type=Path), help="An older version of the rules to compare with.")
+@click.option("--text-column", help="The column of the text (default: text).")
+@click.option("--label-column", default="label", show_default=True, help="The column of the label.")
+@click.option("--positive", default="1", show_default=True, help="The label of a crisis.")
+@FORMAT
+def backtest(
+    sources: tuple[str, ...], against: Path | None, text_column: str | None, label_column: str, positive: str, form: str
+) -> int:
+    """Try rules on labelled texts (the last argument, CSV, JSON lines or Parquet).
+
+    Shows for each rule its hits, precision, recall, what only it catches; names dead and noisy rules.
+
+    \b
+    forewarn rules backtest finance news.csv --label-column label --positive 1
+    forewarn rules backtest my-rules/ news.csv --against my-rules-before/
+    """
+    from forewarn.labelled import read_labelled
+    from forewarn.rules import load_rules
+    from forewarn.rules.backtest import backtest as run
+    from forewarn.rules.backtest import compare
+    from forewarn.terminal import Terminal
+
+    *packs, labelled = sources
+    rules = load_rules(packs or None)
+    texts = read_labelled([labelled], text_column=text_column, label_column=label_column)
+    crisis = texts["label"] == positive
+    if against:
+        table = compare(rules, load_rules([against]), texts["text"], crisis)
+    else:
+        table = run(rules, texts["text"], crisis)
+    Terminal().rows(table.to_dicts(), form)
+    return 0
+
+
+@command.command("new")
+@click.option("--domain", prompt="Domain (finance, security, public_health, …)", help="The pack it belongs to.")
+@click.option("--title", prompt="What does the rule find?", help="A short title.")
+@click.option("--phrase", "phrases", multiple=True, help="A phrase that a text about it holds (repeat).")
+@click.option("--match", "match", multiple=True, help="A text on which it must fire (repeat).")
+@click.option("--no-match", "no_match", multiple=True, help="A text on which it must not (repeat).")
+@click.option(
+    "--level",
+    default="medium",
+    show_default=True,
+    type=click.Choice(["informational", "low", "medium", "high", "critical"]),
+)
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="The file to write (default: from the title).")
+def new(
+    domain: str,
+    title: str,
+    phrases: tuple[str, ...],
+    match: tuple[str, ...],
+    no_match: tuple[str, ...],
+    level: str,
+    output: Path | None,
+) -> int:
+    """Write a new rule, complete and commented. Asks for what the options do not say.
+
+    \b
+    forewarn rules new --domain finance
+    forewarn rules new --domain finance --title "Bank run" --phrase "bank run" --match "a bank run"
+    """
+    from forewarn.errors import OutputError
+    from forewarn.rules.drafting import draft, file_name
+    from forewarn.writers import whole_file
+
+    phrases = phrases or _ask("A phrase that such a text holds")
+    match = match or _ask("A text on which it must fire")
+    no_match = no_match or _ask("A text on which it must not fire (a drill, a denial)")
+    file = output or Path(file_name(title))
+    if file.exists():
+        raise OutputError("is there already", path=file, remedy="Name another file with -o.")
+    content = draft(title=title, domain=domain, phrases=phrases, match=match, no_match=no_match, level=level)
+    with whole_file(file) as part:
+        part.write_text(content, "utf-8")
+    click.echo(f"{file} written; next: forewarn rules test {file}")
+    return 0
+
+
+def _ask(question: str) -> tuple[str, ...]:
+    answers: list[str] = []
+    while answer := click.prompt(
+        f"{question}{' (empty: no more)' if answers else ''}", default="" if answers else None
+    ):
+        answers.append(answer)
+    return tuple(answers)
+
+
+@command.command("docs")
+@SOURCES
+def docs(sources: tuple[str, ...]) -> int:
+    """Print the reference of rules as Markdown.
+
+    \b
+    forewarn rules docs > docs/rule-reference.md
+    forewarn rules docs finance
+    """
+    from forewarn.rules import load_rules
+    from forewarn.rules.reference import reference
+
+    click.echo(reference(load_rules(sources or None)))
+    return 0

@@ -1,0 +1,90 @@
+"""Labelled texts: CSV, JSON lines or Parquet to one frame.
+
+In: files with a column of texts and one of labels. Out: a frame with `text` and `label` (both String), and `group` and
+`time` where their columns are named. A row without a text or a label is an error that names it.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from pathlib import Path
+
+import polars as pl
+
+from forewarn.errors import InputError
+
+_TEXT_NAMES = ("text", "message", "tweet", "content", "body", "payload", "正文", "内容", "title", "标题")
+
+
+def read_labelled(
+    paths: Sequence[str | Path],
+    *,
+    text_column: str | None = None,
+    label_column: str = "label",
+    group_column: str | None = None,
+    time_column: str | None = None,
+) -> pl.DataFrame:
+    """Read labelled texts.
+
+    `text_column` None takes the first known name there is. The result has `text`, `label`, and `group`, `time` (String)
+    where named. Raises InputError naming the file, the columns there are, or the first row without text or label.
+    """
+    frames = [_read(Path(path), text_column, label_column, group_column, time_column) for path in paths]
+    return pl.concat(frames)
+
+
+def _read(
+    path: Path, text_column: str | None, label_column: str, group_column: str | None, time_column: str | None
+) -> pl.DataFrame:
+    rows = _rows(path)
+    stripped = {column: column.strip() for column in rows.columns}
+    rows = rows.rename(stripped)
+    text = text_column or next((name for name in _TEXT_NAMES if name in rows.columns), None)
+    if text is None:
+        raise _no_column("a column of texts", rows, path, "--text-column")
+    wanted = {"text": text, "label": label_column, "group": group_column, "time": time_column}
+    for use, column in wanted.items():
+        if column is not None and column not in rows.columns:
+            raise _no_column(repr(column), rows, path, f"--{use}-column")
+    chosen = rows.select(
+        pl.col(column).cast(pl.String).alias(use) for use, column in wanted.items() if column is not None
+    )
+    for use in ("text", "label"):
+        empty = chosen.with_row_index().filter(pl.col(use).is_null() | (pl.col(use).str.strip_chars() == ""))
+        if use == "label":
+            empty = chosen.with_row_index().filter(
+                pl.col(use).is_null() | pl.col(use).is_in(["", "NaN", "nan", "null"])
+            )
+        if empty.height:
+            raise InputError(
+                f"{empty.height} rows have no {use}",
+                path=path,
+                line=int(empty["index"][0]) + 2,
+                remedy="Fill them in or leave the rows out.",
+            )
+    return chosen
+
+
+def _rows(path: Path) -> pl.DataFrame:
+    if not path.is_file():
+        raise InputError("is no file", path=path, remedy="Name a CSV, JSON-lines or Parquet file with labels.")
+    try:
+        if path.suffix == ".parquet":
+            return pl.read_parquet(path)
+        if path.suffix in (".jsonl", ".ndjson", ".json"):
+            return pl.read_ndjson(path, infer_schema_length=None)
+        separator = "\t" if path.suffix == ".tsv" else ","
+        return pl.read_csv(path, infer_schema=False, separator=separator, quote_char='"')
+    except (pl.exceptions.PolarsError, OSError) as error:
+        said = str(error).splitlines()[0]
+        raise InputError(
+            f"cannot be read: {said}", path=path, remedy="Write CSV, JSON lines or Parquet, UTF-8."
+        ) from None
+
+
+def _no_column(what: str, rows: pl.DataFrame, path: Path, option: str) -> InputError:
+    there = ", ".join(rows.columns)
+    near = difflib.get_close_matches(what.strip("'"), rows.columns, 1)
+    hint = f"Did you mean {near[0]!r}? " if near else ""
+    return InputError(f"has no {what}", path=path, remedy=f"{hint}Name it with {option}; the columns are {there}.")
