@@ -78,7 +78,7 @@ def table_in(head: str, whole: bool, path: str, given_text: str | None, given_ti
     sample = _sample(head, whole)
     best: tuple[float, str, list[list[str]]] | None = None
     for delimiter in _SUFFIXES.get(named, DELIMITERS):
-        rows = [row for row in csv.reader(sample, delimiter=delimiter) if row][:_SAMPLE]
+        rows = _sample_rows(sample, delimiter)
         if rows and len(rows[0]) > 1:
             fit = sum(len(row) == len(rows[0]) for row in rows) / len(rows)
             if best is None or fit > best[0]:
@@ -119,6 +119,18 @@ def whole_lines(head: str) -> str:
 def _sample(head: str, whole: bool) -> list[str]:
     lines = [line + "\n" for line in head.replace("\0", "").split("\n")]
     return lines if whole or len(lines) < 2 else lines[:-1]
+
+
+def _sample_rows(sample: list[str], delimiter: str) -> list[list[str]]:
+    rows: list[list[str]] = []
+    try:
+        for row in csv.reader(sample, delimiter=delimiter):
+            rows += [row] if row else []
+            if len(rows) == _SAMPLE:
+                break
+    except csv.Error:
+        pass  # what could be read before is enough to go by
+    return rows
 
 
 def _single_column(sample: list[str], named: str, given_text: str | None) -> Table | None:

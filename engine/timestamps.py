@@ -32,13 +32,14 @@ class TimeFormat:
     `pattern` is a Rust regular expression without nested repetition; its named groups say what was found: `y` or `yy`
     year, `m` or `mon` month, `d`, `H`, `M`, `S`, `f` decimal fraction, `ms` whole milliseconds, `ap` half of the day,
     `z` or `w` offset, or, in their place, `e` epoch seconds with `k` the digits after them, or `n` a bare number.
-    `place` is where it may stand: at the start of a line or cell, within the first part of a line, or as a whole cell.
+    `place` is where it may stand: at the start of a line or cell ("day": the same, a day without a clock, for want of
+    better), within the first part of a line, or as a whole cell.
     `share` is the least part of a file's lines that must carry it: low where the form is unmistakable.
     """
 
     name: str
     pattern: str
-    place: Literal["start", "within", "cell"] = "start"
+    place: Literal["start", "day", "within", "cell"] = "start"
     share: float = 0.02
 
 
@@ -93,7 +94,7 @@ FORMATS: tuple[TimeFormat, ...] = (
     TimeFormat("chinese", rf"^[\[(【（ 　]{{0,2}}{_Y} ?年 ?{_MD_ZH}(?:{_CLOCK_ZH})?"),
     TimeFormat("chinese, no year", rf"^[\[(【（ 　]{{0,2}}{_MD_ZH}{_CLOCK_ZH}"),
     TimeFormat("epoch", _LEAD + _EPOCH, share=0.5),
-    TimeFormat("date", rf"{_LEAD}{_Y}[-/.]{_M}[-/.]{_D}{_END}", share=0.5),
+    TimeFormat("date", rf"{_LEAD}{_Y}[-/.]{_M}[-/.]{_D}{_END}", "day", 0.5),
     TimeFormat("day month year, within", rf"\[{_DMYT}\]", "within", 0.5),
     TimeFormat("epoch, within", _EDGE + _EPOCH, "within", 0.6),
     TimeFormat("iso, within", _EDGE + _ISO, "within", 0.6),
@@ -125,11 +126,11 @@ def recognise(
     """
     if group is None:
         group = np.zeros(len(samples), np.int64)
-    formats = [form for form in FORMATS if form.place == "start" or (form.place == "cell") == cells]
+    formats = [form for form in FORMATS if form.place in ("start", "day") or (form.place == "cell") == cells]
     matched, valid = _votes(samples, formats)
     size = np.maximum(np.bincount(group[samples.is_not_null().to_numpy()], minlength=groups), 1)
     chosen: list[list[int]] = [[] for _ in range(groups)]
-    starts = np.array([form.place != "within" for form in formats])
+    starts = np.array([form.place in ("start", "cell") for form in formats])
     shares = np.array([form.share for form in formats])
     ambiguous = np.array([form.name in _AMBIGUOUS for form in formats])
     for turn in range(MOST_FORMATS):

@@ -130,7 +130,7 @@ def _database(patterns: list[Pattern], ids: list[int], state: bytes | None) -> t
         return None, ids
     expressions = {i: patterns[i].expression.encode() for i in ids}
     flags = {i: _flags(hyperscan, patterns[i]) for i in ids}
-    slow = [i for i in ids if patterns[i].literal is None and not _taken(hyperscan, expressions[i], flags[i])]
+    slow = [i for i in ids if patterns[i].written and not _taken(hyperscan, expressions[i], flags[i])]
     taken = [i for i in ids if i not in set(slow)]
     if not taken:
         return None, slow

@@ -54,7 +54,9 @@ class Finding:
 
 
 def lint(sources: Sequence[str | Path] | None) -> tuple[int, list[Finding]]:
-    """Check every rule of the sources (None = every shipped pack); the number of rules, and the findings in the order of files and lines.
+    """Check every rule of the sources (None = every shipped pack).
+
+    Gives the number of rules, and the findings in the order of files and lines.
 
     Raises RuleError where a source is no pack, file or folder.
     """

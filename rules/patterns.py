@@ -12,16 +12,9 @@ from collections.abc import Sequence
 from sigma.types import SigmaRegularExpression, SigmaRegularExpressionFlag, SigmaString, SpecialChars
 
 from forewarn.rules.normalise import fold
-from forewarn.rules.rule import Pattern
+from forewarn.rules.rule import Pattern, escape
 
-_SPECIAL = re.compile(r"([\\.^$|()\[\]{}*+?/-])")
 _SPACE = re.compile(r"[ \t]+")
-
-
-def escape(text: str) -> str:
-    """`text` as an expression that matches just it; control characters as escapes, since they cut lines."""
-    escaped = _SPECIAL.sub(r"\\\1", text)
-    return "".join(char if char >= " " else f"\\x{ord(char):02x}" for char in escaped)
 
 
 def string_pattern(value: SigmaString, *, on_text: bool, cased: bool) -> Pattern:
@@ -88,6 +81,7 @@ def regex_pattern(value: SigmaRegularExpression, *, on_text: bool) -> Pattern:
     return Pattern(
         expression,
         caseless=on_text or SigmaRegularExpressionFlag.IGNORECASE in flags,
+        written=True,
     )
 
 

@@ -39,8 +39,8 @@ from sigma.types import (
 
 from forewarn.errors import RuleError
 from forewarn.rules.modifiers import Phrases
-from forewarn.rules.patterns import escape, regex_pattern, string_pattern, word_pattern
-from forewarn.rules.rule import LEVELS, TEXT, All, Any, Atom, Leaf, Node, Not, Pattern, Rule
+from forewarn.rules.patterns import regex_pattern, string_pattern, word_pattern
+from forewarn.rules.rule import LEVELS, TEXT, All, Any, Atom, Leaf, Node, Not, Pattern, Rule, escape
 
 WINDOW = 8
 """Words that the values of `|near` may span, unless the rule says otherwise."""

@@ -5,6 +5,8 @@ In: nothing. Out: plain data that can be kept as JSON, so that a cached rule nee
 
 from __future__ import annotations
 
+import re
+
 import msgspec
 
 LEVELS = ("informational", "low", "medium", "high", "critical")
@@ -12,16 +14,26 @@ TEXT = "text"
 """The field that keywords look at: the record's text."""
 
 
+_SPECIAL = re.compile(r"([\\.^$|()\[\]{}*+?/-])")
+
+
 class Pattern(msgspec.Struct, frozen=True):
     """One expression, in the syntax that Hyperscan and RE2 share, searched for in one line.
 
     `^` and `$` are the ends of the value; a line break in a value counts as a carriage return. `literal` is the plain
-    string that the expression stands for, where it is one.
+    string that the expression stands for, where it is one; `written` says that the rule's author wrote the expression.
     """
 
     expression: str
     caseless: bool = True
     literal: str | None = None
+    written: bool = False
+
+
+def escape(text: str) -> str:
+    """`text` as an expression that matches just it; control characters as escapes, since they cut lines."""
+    escaped = _SPECIAL.sub(r"\\\1", text)
+    return "".join(char if char >= " " else f"\\x{ord(char):02x}" for char in escaped)
 
 
 class Atom(msgspec.Struct, frozen=True):

@@ -1,64 +1,33 @@
 """A compiled set of rules: which rules fire on which records, and why.
 
 In: records (a frame with `text` and, for events, `raw`). Out: hits, one row for each record and rule that fires; for
-alerts, the exact places of what matched. Strings are matched by Hyperscan over whole columns; the condition of a rule
-is evaluated as set algebra over rows, and only where something of it was hit.
+alerts, the exact places of what matched. Text rules look at every record's text; rules with fields look at events.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from forewarn.errors import RuleError
+from forewarn.rules.evaluation import Block, Field, Rows, Selection
+from forewarn.rules.events import Events
 from forewarn.rules.expressions import Expressions, compiled
 from forewarn.rules.nearby import affirmed, cues, near
 from forewarn.rules.normalise import fold_with_places, folded
-from forewarn.rules.rule import TEXT, All, Any, Atom, Leaf, Node, Not, Pattern, Rule
+from forewarn.rules.rule import TEXT, All, Any, Atom, Leaf, Node, Not, Pattern, Rule, escape
 
-Rows = NDArray[np.int64]
 Similarity = Callable[[list[str], list[str]], NDArray[np.float64]]
 """Texts (n) and examples (m) to cosines, shape (n, m)."""
 SIMILAR = 0.6
 """Cosine from which `|similar` holds, on the bundled encoder."""
 _HITS: dict[str, pl.DataType] = {"row": pl.UInt32(), "rule": pl.UInt32()}
-
-
-@dataclass(frozen=True)
-class Selection:
-    """Rows of a block: `rows` sorted and distinct, or all but those where `complement`."""
-
-    rows: Rows
-    complement: bool = False
-
-    def __and__(self, other: Selection) -> Selection:
-        """The rows of both."""
-        if self.complement and other.complement:
-            return Selection(np.union1d(self.rows, other.rows), True)
-        if self.complement or other.complement:
-            keep, drop = (other, self) if self.complement else (self, other)
-            return Selection(np.setdiff1d(keep.rows, drop.rows, assume_unique=True))
-        return Selection(np.intersect1d(self.rows, other.rows, assume_unique=True))
-
-    def __invert__(self) -> Selection:
-        """The other rows."""
-        return Selection(self.rows, not self.complement)
-
-    def __or__(self, other: Selection) -> Selection:
-        """The rows of either."""
-        return ~(~self & ~other)
-
-    @property
-    def empty(self) -> bool:
-        """Whether no row is selected, whatever the number of rows."""
-        return not self.complement and not len(self.rows)
-
-
-_NONE = Selection(np.empty(0, np.int64))
 
 
 @dataclass(frozen=True)
@@ -83,26 +52,30 @@ class RuleSet:
         rules: Sequence[Rule],
         problems: Sequence[RuleError] = (),
         *,
-        state: dict[str, bytes] | None = None,
+        state: Mapping[str, bytes] | None = None,
         similarity: Similarity | None = None,
     ) -> None:
         self.rules = list(rules)
         self.problems = list(problems)
         self._similarity = similarity
         self._text_rules = [i for i, rule in enumerate(self.rules) if rule.logsource.get("category") == TEXT]
-        patterns: dict[Pattern, int] = {}
-        for i in self._text_rules:
-            for atom in self.rules[i].atoms:
-                for pattern in atom.patterns:
-                    patterns.setdefault(pattern, len(patterns))
-        self._pattern_ids = patterns
-        cue_patterns = [Pattern(word, caseless=False, literal=word) for word in map(_plain, cues().words)]
-        self._cue_ids = [patterns.setdefault(pattern, len(patterns)) for pattern in cue_patterns]
-        self._text = Expressions(list(patterns), (state or {}).get(TEXT))
+        self._event_rules = [i for i, rule in enumerate(self.rules) if rule.logsource.get("category") != TEXT]
+        self._text = _fields(self.rules[i] for i in self._text_rules)
+        self._event = _fields(self.rules[i] for i in self._event_rules)
+        if self._text_rules:
+            patterns = self._text[TEXT]
+            self._cues = [patterns.setdefault(_literal(word), len(patterns)) for word in cues().words]
+        self._text_fields = _compile("text", self._text, state)
+        self._event_fields = _compile("event", self._event, state)
 
     def compiled(self) -> dict[str, bytes]:
         """The compiled form of each field, to be kept and given back as `state`."""
-        return {TEXT: self._text.compiled()}
+        both = {"text": self._text_fields, "event": self._event_fields}
+        return {
+            f"{kind}:{name}": part.expressions.compiled()
+            for kind, fields in both.items()
+            for name, part in fields.items()
+        }
 
     def match(self, records: pl.DataFrame) -> pl.DataFrame:
         """Which rules fire on which records.
@@ -110,22 +83,56 @@ class RuleSet:
         `records` is a records frame of n rows. The result has the columns `row` (UInt32, into `records`) and `rule`
         (UInt32, into `rules`), sorted by row, then rule.
         """
-        texts = folded(records["text"].fill_null(""))
-        block = _Block(self, texts)
-        rows, rules = [], []
-        for i in self._text_rules:
-            selected = block.select(self.rules[i])
-            if selected.complement:
-                selected = Selection(np.setdiff1d(np.arange(len(texts)), selected.rows))
-            rows.append(selected.rows)
-            rules.append(np.full(len(selected.rows), i))
-        if not rows:
+        found = self._match_texts(records["text"]) if self._text_rules else []
+        if self._event_rules:
+            structured = np.flatnonzero(records["raw"].is_not_null().to_numpy())
+            if len(structured):
+                found += [
+                    (structured[rows], rule) for rows, rule in self._match_events(records["raw"].gather(structured))
+                ]
+        if not found:
             return pl.DataFrame(schema=_HITS)
-        return (
-            pl.DataFrame({"row": np.concatenate(rows), "rule": np.concatenate(rules)})
-            .cast(pl.Schema(_HITS))
-            .sort("row", "rule")
+        rows = np.concatenate([rows for rows, _ in found])
+        rules = np.concatenate([np.full(len(rows), rule) for rows, rule in found])
+        return pl.DataFrame({"row": rows, "rule": rules}).cast(pl.Schema(_HITS)).sort("row", "rule")
+
+    def _match_texts(self, text: pl.Series) -> list[tuple[Rows, int]]:
+        texts = folded(text.fill_null(""))
+        hits = self._text_fields[TEXT].hits(texts)
+        cued = np.unique(np.concatenate([hits[i] for i in self._cues]))
+        others = pl.Series([None], dtype=pl.String).new_from_index(0, len(texts))
+        block = Block(
+            texts,
+            lambda name: hits if name == TEXT else self._text_fields[name].hits(others),
+            self._text_fields,
+            cued,
+            self._holds,
+            self._similar,
         )
+        everywhere = Selection(np.arange(len(texts)))
+        return [
+            ((block.select(self.rules[i].condition, self.rules[i].atoms) & everywhere).rows, i)
+            for i in self._text_rules
+        ]
+
+    def _match_events(self, raw: pl.Series) -> list[tuple[Rows, int]]:
+        events = Events(raw, list(self._event))
+        texts = folded(raw)
+
+        def hits(name: str) -> list[Rows]:
+            values = texts if name == TEXT else events.fields[name]
+            return self._event_fields[name].hits_of_distinct(values)
+
+        cued = np.arange(len(raw))
+        block = Block(texts, hits, self._event_fields, cued, self._holds, self._similar, events)
+        found = []
+        for i in self._event_rules:
+            rule = self.rules[i]
+            covered = events.covered(rule.logsource, [atom.field for atom in rule.atoms])
+            if len(covered):
+                selected = block.select(rule.condition, rule.atoms) & Selection(covered)
+                found.append((selected.rows, i))
+        return found
 
     def spans(self, rule: int, text: str) -> list[tuple[int, int]]:
         """Where in the original text what made the rule fire stands: [start, end) in characters, sorted."""
@@ -134,33 +141,32 @@ class RuleSet:
     def explain(self, rule: int, text: str) -> Explained:
         """The rule's condition on one text: each part with its truth and its places in the original text."""
         line, places = fold_with_places(text.replace("\n", "\r"))
-        chosen = self.rules[rule]
-        return self._explain(chosen.condition, chosen.atoms, line, places)
+        return self._explain(self.rules[rule].condition, self.rules[rule].atoms, line, places)
 
     def _explain(self, node: Node, atoms: Sequence[Atom], line: str, places: list[int]) -> Explained:
         match node:
             case Leaf():
                 atom = atoms[node.atom]
                 found = self._occurrences(atom, line)
-                spans = [
-                    (places[start], places[max(start, end - 1)] + 1 if end > start else places[start])
-                    for start, end in found or []
-                ]
+                spans = [(places[start], places[end - 1] + 1) for start, end in found or [] if end > start]
                 return Explained(atom.kind, atom.label, found is not None, spans)
             case Not():
                 part = self._explain(node.part, atoms, line, places)
                 return Explained("not", "", not part.holds, parts=[part])
-            case All():
+            case All() | Any():
                 parts = [self._explain(part, atoms, line, places) for part in node.parts]
-                return Explained("all", "", all(part.holds for part in parts), parts=parts)
-            case Any():
-                parts = [self._explain(part, atoms, line, places) for part in node.parts]
-                return Explained("any", "", any(part.holds for part in parts), parts=parts)
+                kind, holds = ("all", all) if isinstance(node, All) else ("any", any)
+                return Explained(kind, "", holds(part.holds for part in parts), parts=parts)
+
+    def _holds(self, atom: Atom, line: str) -> bool:
+        return self._occurrences(atom, line) is not None
 
     def _occurrences(self, atom: Atom, line: str) -> list[tuple[int, int]] | None:
         """Where an atom holds in a folded line; None where it does not."""
         if atom.kind == "similar":
             return [] if self._similar(atom, [line])[0] else None
+        if not atom.patterns:
+            return None
         found = [[m.span() for m in compiled(pattern).finditer(line)] for pattern in atom.patterns]
         if atom.kind == "near":
             return near(line, found, atom.window)
@@ -173,8 +179,29 @@ class RuleSet:
         return np.asarray(self._similarity(texts, list(atom.arguments)).max(axis=1) >= SIMILAR)
 
 
-def _plain(word: str) -> str:
-    return "".join(f"\\{char}" if char in "\\.^$|()[]{}*+?" else char for char in word)
+def _fields(rules: Iterable[Rule]) -> dict[str, dict[Pattern, int]]:
+    """The patterns of each field, numbered."""
+    fields: dict[str, dict[Pattern, int]] = defaultdict(dict)
+    for rule in rules:
+        for atom in rule.atoms:
+            patterns = fields[atom.field]
+            for pattern in atom.patterns:
+                patterns.setdefault(pattern, len(patterns))
+    return fields
+
+
+def _compile(
+    kind: str, fields: Mapping[str, Mapping[Pattern, int]], state: Mapping[str, bytes] | None
+) -> dict[str, Field]:
+    return {
+        name: Field(Expressions(list(patterns), (state or {}).get(f"{kind}:{name}")), patterns)
+        for name, patterns in fields.items()
+    }
+
+
+@lru_cache(maxsize=1024)
+def _literal(word: str) -> Pattern:
+    return Pattern(escape(word), caseless=False, literal=word)
 
 
 def _spans(explained: Explained, positive: bool) -> list[tuple[int, int]]:
@@ -184,80 +211,3 @@ def _spans(explained: Explained, positive: bool) -> list[tuple[int, int]]:
     if not explained.parts:
         return explained.spans if positive and explained.holds else []
     return [span for part in explained.parts if part.holds for span in _spans(part, positive)]
-
-
-class _Block:
-    """One block of texts while its rules are evaluated: each atom is decided once."""
-
-    def __init__(self, rule_set: RuleSet, texts: pl.Series) -> None:
-        self._set = rule_set
-        self._texts = texts
-        rows, ids = rule_set._text.hits(texts)
-        count = len(rule_set._pattern_ids)
-        bounds = np.searchsorted(ids, np.arange(count + 1))
-        self._rows = [rows[bounds[i] : bounds[i + 1]] for i in range(count)]
-        cue_rows = [self._rows[i] for i in set(rule_set._cue_ids)]
-        self._cued = np.unique(np.concatenate(cue_rows)) if cue_rows else np.empty(0, np.int64)
-        self._atoms: dict[Atom, Selection] = {}
-
-    def select(self, rule: Rule) -> Selection:
-        """The rows on which a rule fires."""
-        return self._node(rule.condition, rule.atoms)
-
-    def _node(self, node: Node, atoms: Sequence[Atom]) -> Selection:
-        match node:
-            case Leaf():
-                atom = atoms[node.atom]
-                if atom not in self._atoms:
-                    self._atoms[atom] = self._atom(atom)
-                return self._atoms[atom]
-            case Not():
-                return ~self._node(node.part, atoms)
-            case All():
-                chosen = Selection(np.empty(0, np.int64), True)
-                for part in node.parts:
-                    chosen = chosen & self._node(part, atoms)
-                    if chosen.empty:
-                        return chosen
-                return chosen
-            case Any():
-                parts = [self._node(part, atoms) for part in node.parts]
-                plain = [part.rows for part in parts if not part.complement and len(part.rows)]
-                united = Selection(np.unique(np.concatenate(plain))) if plain else _NONE
-                for other in (part for part in parts if part.complement):
-                    united = united | other
-                return united
-
-    def _atom(self, atom: Atom) -> Selection:
-        found = [self._rows[self._set._pattern_ids[pattern]] for pattern in atom.patterns]
-        match atom.kind:
-            case "find":
-                return Selection(found[0])
-            case "affirmed":
-                doubtful = np.intersect1d(found[0], self._cued, assume_unique=True)
-                return Selection(np.setdiff1d(found[0], self._failing(atom, doubtful), assume_unique=True))
-            case "near":
-                together = found[0]
-                for rows in found[1:]:
-                    together = np.intersect1d(together, rows, assume_unique=True)
-                return Selection(np.setdiff1d(together, self._failing(atom, together), assume_unique=True))
-            case "similar":
-                distinct = self._texts.unique(maintain_order=True)
-                close = distinct.filter(pl.Series(self._set._similar(atom, distinct.to_list())))
-                return Selection(np.flatnonzero(self._texts.is_in(close.implode()).to_numpy())) if len(close) else _NONE
-        return _NONE
-
-    def _failing(self, atom: Atom, rows: Rows) -> Rows:
-        """Those of the rows on which a closer look says no; numbers do not matter to it, so texts are judged once."""
-        if not len(rows):
-            return rows
-        texts = self._texts.gather(rows)
-        alike = texts.str.replace_all("[0-9]+", "0")
-        frame = pl.DataFrame({"text": texts, "alike": alike})
-        distinct = frame.unique("alike", keep="first", maintain_order=True)
-        verdicts = pl.Series(
-            [self._set._occurrences(atom, text) is None for text in distinct["text"]], dtype=pl.Boolean
-        )
-        judged = frame.join(distinct.select("alike", fails=verdicts), on="alike", how="left", maintain_order="left")
-        failing: Rows = rows[judged["fails"].to_numpy()]
-        return failing
