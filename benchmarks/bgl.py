@@ -45,8 +45,8 @@ def run(context: Context) -> list[Table]:
         ]
     ]
     for name in SIGNALS:
-        column = per_line[name].fill_null(per_line[name].min()).fill_null(0.0).to_numpy()
         if per_line[name].is_not_null().any():
+            column = per_line[name].fill_null(strategy="min").to_numpy()
             top = np.lexsort((np.arange(len(column)), -column))[:BEST]
             rows.append([name, int(alert[top].sum()), auroc(alert, column), average_precision(alert, column)])
     note = f"{int(alert.sum())} of {len(alert)} lines are real alerts."

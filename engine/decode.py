@@ -55,6 +55,12 @@ _BINARY: tuple[tuple[bytes, int, str, str | None], ...] = (
     (b"GIF8", 0, "an image", None),
     (b"\x7fELF", 0, "a program", None),
 )
+# In all of these a line end is the byte 10, so that lines can be cut before they are decoded.
+_LEGACY = [
+    *("cp1250", "cp1251", "cp1252", "cp1253", "cp1254", "cp1255", "cp1256", "cp1257", "cp1258", "cp866", "koi8_r"),
+    *("koi8_u", "iso8859_2", "iso8859_5", "iso8859_7", "iso8859_9", "iso8859_15", "cp932", "euc_jp", "big5", "cp949"),
+    *("tis_620", "mac_cyrillic"),
+]
 # Control characters that text does not hold: all below space but tab, line ends, form feed, back space and escape.
 _TEXT_BYTES = bytes(byte for byte in range(256) if (byte >= 0x20 and byte != 0x7F) or byte in b"\t\n\r\f\v\b\x1b")
 # The 150 commonest characters of Chinese: a third of any Chinese text, and hardly anything of a text misread as it.
@@ -219,7 +225,7 @@ def _legacy(head: bytes, whole: bool) -> Look:
         return Look()
     from charset_normalizer import from_bytes  # a fallback that few files need
 
-    best = from_bytes(head[:16_384], cp_exclusion=["utf_7"]).best()
+    best = from_bytes(head[:16_384], cp_isolation=_LEGACY).best()
     if best is None or best.encoding in ("ascii", "utf_8"):
         return Look()
     return Look(best.encoding.replace("_", "-"), guessed=True)

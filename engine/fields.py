@@ -40,7 +40,9 @@ def known(names: Iterable[str], kind: tuple[str, ...]) -> list[str]:
 def _first_filled(names: list[str]) -> pl.Expr:
     # A value that starts with a brace is a nested record, not a sentence.
     blank = r"^\s*(?:\{|$)"
-    return pl.coalesce([pl.when(~pl.col(name).str.contains(blank)).then(pl.col(name)) for name in names])
+    return pl.coalesce(
+        [pl.when(~pl.col(name).str.contains(blank)).then(pl.col(name).str.strip_chars_end("\r\n")) for name in names]
+    )
 
 
 def text_of(bodies: list[str], titles: list[str]) -> pl.Expr:

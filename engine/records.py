@@ -52,7 +52,8 @@ def read(
     * `line` is the physical line in the decoded text (of a CSV row or a JSON event: where it starts; in Parquet: the
       row). Blank lines are counted, not kept.
     * `time` is UTC; a written time without an offset is taken as UTC, one without a year (syslog) gets the newest year
-      that is not later than a day after the file was changed. Null where there is none.
+      that is not later than a day after the file was changed. The forms of time are those that the first 64 KiB of a
+      file show. Null where there is none.
     * `text` is the line as it stands; of a JSON event its message, of a row its text column (`text_column`, else a
       known name such as message or 正文, after the title if there is one, else the column that reads like sentences),
       else "name: value; …". It is cut at 65,536 characters.
@@ -206,7 +207,7 @@ def _table_items(stream: TextStream, table: tables.Table, latest: datetime, want
             table = replace(table, times=())
     formats = None
     if _votes_alone(stream, wanted):
-        sample, _ = tables.rows_one_by_one(tables.whole_lines(stream.head).encode(), 1, table, final=False)
+        sample, _ = tables.rows_one_by_one(tables.whole_lines(stream.head, stream.whole), 1, table, final=False)
         skip = int(table.has_header)
         formats = timestamps.recognise(
             tables.said(sample, table)["stamp"][skip : skip + timestamps.SAMPLE], cells=True

@@ -111,9 +111,10 @@ def _header_may_matter(head: str, given_text: str | None) -> bool:
     )
 
 
-def whole_lines(head: str) -> str:
-    """The start of a file up to its last line end."""
-    return head[: head.rfind("\n") + 1]
+def whole_lines(head: str, whole: bool) -> bytes:
+    """The lines at the start of a file that are whole; the last one of a whole file may lack its end."""
+    head += "\n" if whole and not head.endswith("\n") else ""
+    return head[: head.rfind("\n") + 1].encode("utf-8", "replace")
 
 
 def _sample(head: str, whole: bool) -> list[str]:

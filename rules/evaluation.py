@@ -73,6 +73,8 @@ class Field:
 
     def hits_of_distinct(self, values: pl.Series) -> list[Rows]:
         """The same, where values repeat: each distinct value is matched once."""
+        if values.null_count() == len(values):
+            return [np.empty(0, np.int64)] * len(self.numbers)
         distinct = values.unique(maintain_order=True).drop_nulls()
         if len(distinct) > len(values) // 2:
             return self.hits(values)

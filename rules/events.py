@@ -46,6 +46,7 @@ class Events:
         self._channels = self.fields["Channel"]
         windows = self._channels.is_not_null() & self._ids.is_not_null()
         self.windows: Rows = np.flatnonzero(windows.to_numpy())
+        self._others: Rows = np.flatnonzero(~windows.to_numpy())
         self._present: dict[str, Rows] = {}
         self._covered: dict[tuple[tuple[str, str], ...], Rows | None] = {}
 
@@ -70,10 +71,12 @@ class Events:
         rows = self._covered[key]
         if rows is not None:
             return rows
-        having = [self.present(field) for field in set(fields)]
-        found = np.unique(np.concatenate(having)) if having else np.empty(0, np.int64)
         named = logsource.get("product") or logsource.get("service")
-        return np.setdiff1d(found, self.windows, assume_unique=True) if named else found
+        rest = self._others if named else np.arange(len(self._ids))
+        if not len(rest):
+            return rest
+        having = [np.intersect1d(self.present(field), rest, assume_unique=True) for field in set(fields)]
+        return np.unique(np.concatenate(having)) if having else rest
 
     def _windows_rows(self, logsource: Mapping[str, str]) -> Rows:
         sources = _sources()

@@ -24,12 +24,14 @@ _HAN = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")
 _CLAUSE_END = re.compile(
     r"[.;!?](?=\s|$)|[。；！？\n]|,\s(?=but\b|however\b|yet\b)|，(?=但|不过|然而|却)|\bbut\b|\bhowever\b|但是|然而"
 )
+_NARROW_END = re.compile(r":\s|\s[-–—]\s|[：，—]")
 
 
 @dataclass(frozen=True)
 class Cues:
     """The cues of negation, compiled, and how far each side reaches in words and in Chinese characters."""
 
+    narrow: Any
     before: Any
     after: Any
     before_words: int
@@ -45,13 +47,14 @@ def cues() -> Cues:
     text = resources.files("forewarn.rules").joinpath("negation.yaml").read_text("utf-8")
     read = yaml.load(text, Loader=yaml.CSafeLoader)
     return Cues(
+        _either(read["narrow"]),
         _either(read["before"]),
         _either(read["after"]),
         read["before_window"],
         read["after_window"],
         read["before_characters"],
         read["after_characters"],
-        tuple(fold(str(cue)) for cue in [*read["before"], *read["after"]]),
+        tuple(fold(str(cue)) for cue in [*read["narrow"], *read["before"], *read["after"]]),
     )
 
 
@@ -87,9 +90,11 @@ def negated(text: str, span: Span) -> bool:
     later = text[end : end + 400]
     clause_end = _CLAUSE_END.search(later)
     after = later[: clause_end.start()] if clause_end else later
-    for found in known.before.finditer(before):
-        if _close(before[found.end() :], known.before_words, known.before_characters):
-            return True
+    for expression, stop in ((known.narrow, _NARROW_END), (known.before, None)):
+        for found in expression.finditer(before):
+            between = before[found.end() :]
+            if _close(between, known.before_words, known.before_characters) and not (stop and stop.search(between)):
+                return True
     found = known.after.search(after)
     return found is not None and _close(after[: found.start()], known.after_words, known.after_characters)
 

@@ -117,7 +117,7 @@ class RuleSet:
 
     def _match_events(self, raw: pl.Series) -> list[tuple[Rows, int]]:
         events = Events(raw, list(self._event))
-        texts = folded(raw)
+        texts = folded(raw) if TEXT in self._event else raw
 
         def hits(name: str) -> list[Rows]:
             values = texts if name == TEXT else events.fields[name]

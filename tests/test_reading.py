@@ -308,7 +308,7 @@ def test_json_lines_give_message_time_and_the_whole_event(tmp_path: Path) -> Non
     good(tmp_path / "a.log", "\n".join(events_) + "\n")
     records, problems = table(tmp_path / "a.log")
     assert records["text"].to_list() == [
-        "gate 关闭\n",
+        "gate 关闭",
         "gate open",
         'level: info; name: north; tags: a; tags: b"c; seen: 2024',
         "{}",
