@@ -93,7 +93,7 @@ class Terminal:
         )
         self.out.print(_indented(Text(sums, style="dim")))
         for reason in _reasons(alert, "cases")[:1]:
-            similar = f"like: {reason.date or ''} {reason.title} ({_share(reason.similarity or 0.0)})"
+            similar = f"like: {_joined(reason.date, reason.title)} ({_share(reason.similarity or 0.0)})"
             self.out.print(_indented(Text(printable(f"{similar}: {reason.outcome or ''}".rstrip(": ")), style="blue")))
         for reason in _reasons(alert, "rules"):
             if reason.playbook:
@@ -187,7 +187,7 @@ def _reason(reason: Reason, text: str) -> Text:
     said = Text()
     if reason.similarity is not None:
         said.append(f"{_share(reason.similarity)} ", style="bold")
-    said.append(printable(" ".join(part for part in (reason.date, reason.title, reason.note) if part)))
+    said.append(printable(_joined(reason.date, reason.title, reason.note)))
     if reason.level:
         said.append(f" ({reason.level})", style="dim")
     if reason.spans:
@@ -217,6 +217,10 @@ def _marked(alert: Alert) -> Text:
 
 def _indented(text: Text) -> Text:
     return Text("  ").append_text(text)
+
+
+def _joined(*parts: str | None) -> str:
+    return " ".join(part for part in parts if part)
 
 
 def _share(value: float) -> str:

@@ -22,8 +22,9 @@ _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u
 
 
 def printable(text: str) -> str:
-    r"""Escape what could steer a terminal: control characters, and marks that change the writing direction (`\x1b`)."""
-    return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text).replace("\t", " ")
+    r"""One line that cannot steer a terminal: control characters and direction marks are escaped (`\x1b`)."""
+    flat = text.replace("\r\n", " ").replace("\n", " ").replace("\t", " ")
+    return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), flat)
 
 
 @contextlib.contextmanager

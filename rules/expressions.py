@@ -11,15 +11,20 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
+import msgspec
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from forewarn.rules.rule import Pattern
+from forewarn.rules.rule import Pattern, escape
 
 Integers = NDArray[np.int64]
 _MAY_CROSS = re.compile(r"\[\^|\\[sWD]|\\x0[ad]|\\[nr]|\[\[:")
 """What can match a line break, so that a hit has to be checked on its own line."""
+
+
+_IN_WORD = np.zeros(256, dtype=bool)
+_IN_WORD[np.frombuffer(b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz", dtype=np.uint8)] = True
 
 
 class Expressions:
@@ -35,13 +40,18 @@ class Expressions:
         special = {*self._always, *self._empty}
         self._ids = [i for i in range(len(self.patterns)) if i not in special]
         self._check = np.array([bool(_MAY_CROSS.search(p.expression)) for p in self.patterns], dtype=bool)
+        # A literal that has to be a word is found as it is, and its ends are looked at afterwards.
+        whole = [p.word if p.literal is not None else (False, False) for p in self.patterns]
+        self._word = np.array(whole, dtype=bool).reshape(len(whole), 2)
+        self._bytes = np.array([len((p.literal or "").encode()) for p in self.patterns], dtype=np.int64)
         self._database, self._slow = _database(self.patterns, self._ids, state)
 
     def compiled(self) -> bytes:
-        """The compiled form, to be kept and given back as `state`; empty where Hyperscan has nothing to do."""
+        """The compiled form, to be kept and given back as `state`."""
         import hyperscan
 
-        return b"" if self._database is None else bytes(hyperscan.dumpb(self._database))
+        database = b"" if self._database is None else bytes(hyperscan.dumpb(self._database))
+        return msgspec.msgpack.encode((self._slow, database))
 
     @property
     def slow(self) -> list[int]:
@@ -83,9 +93,13 @@ class Expressions:
             add_end(end)
 
         self._database.scan(block, match_event_handler=on_match)
-        rows = np.searchsorted(ends_of_lines, np.asarray(ends, dtype=np.int64), side="right")
+        number, end = np.asarray(ids, dtype=np.int64), np.asarray(ends, dtype=np.int64)
+        in_word = _IN_WORD[np.frombuffer(block + b"\n", dtype=np.uint8)]
+        before = in_word[end - self._bytes[number] - 1]
+        keep = ~(self._word[number, 0] & before) & ~(self._word[number, 1] & in_word[end])
+        rows = np.searchsorted(ends_of_lines, end[keep], side="right")
         # An empty match at the end of a line that ends the block lies one past the last row.
-        return np.minimum(rows, len(values) - 1), np.asarray(ids, dtype=np.int64)
+        return np.minimum(rows, len(values) - 1), number[keep]
 
     def _on_their_own_line(self, values: pl.Series, rows: Integers, ids: Integers) -> tuple[Integers, Integers]:
         """Drop the hits of expressions that may have matched across two lines."""
@@ -128,38 +142,46 @@ def _database(patterns: list[Pattern], ids: list[int], state: bytes | None) -> t
         import hyperscan
     except ImportError:
         return None, ids
-    expressions = {i: patterns[i].expression.encode() for i in ids}
-    flags = {i: _flags(hyperscan, patterns[i]) for i in ids}
-    slow = [i for i in ids if patterns[i].written and not _taken(hyperscan, expressions[i], flags[i])]
-    taken = [i for i in ids if i not in set(slow)]
-    if not taken:
-        return None, slow
     if state:
-        kept = hyperscan.loadb(state, mode=hyperscan.HS_MODE_BLOCK)
-        kept.scratch = hyperscan.Scratch(kept)
-        return kept, slow
-    database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
-    database.compile(
-        expressions=[expressions[i] for i in taken], ids=taken, elements=len(taken), flags=[flags[i] for i in taken]
-    )
-    return database, slow
+        slow, kept = msgspec.msgpack.decode(state, type=tuple[list[int], bytes])
+        if not kept:
+            return None, slow
+        database = hyperscan.loadb(kept, mode=hyperscan.HS_MODE_BLOCK)
+        database.scratch = hyperscan.Scratch(database)
+        return database, slow
+    expressions = {i: _expression(patterns[i]) for i in ids}
+    flags = {i: _flags(hyperscan, patterns[i]) for i in ids}
+
+    def compile_all(taken: list[int]) -> Any:
+        made = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
+        chosen = [expressions[i] for i in taken]
+        made.compile(expressions=chosen, ids=taken, elements=len(taken), flags=[flags[i] for i in taken])
+        return made
+
+    slow = []
+    try:
+        return (compile_all(ids) if ids else None), slow
+    except hyperscan.error:
+        # One expression that cannot be taken refuses all of them: find which, one by one.
+        for i in ids:
+            if patterns[i].written:
+                try:
+                    compile_all([i])
+                except hyperscan.error:
+                    slow.append(i)
+    taken = [i for i in ids if i not in set(slow)]
+    return (compile_all(taken) if taken else None), slow
+
+
+def _expression(pattern: Pattern) -> bytes:
+    return (pattern.expression if pattern.literal is None else escape(pattern.literal)).encode()
 
 
 def _flags(hyperscan: Any, pattern: Pattern) -> int:
     flags = hyperscan.HS_FLAG_MULTILINE
     if pattern.caseless:
         flags |= hyperscan.HS_FLAG_CASELESS
-    # Plain ASCII literals need no decoding; everything else counts characters, not bytes.
-    if pattern.literal is None or not pattern.literal.isascii():
+    # A literal is a row of bytes; everything else counts characters.
+    if pattern.literal is None or (pattern.caseless and not pattern.literal.isascii()):
         flags |= hyperscan.HS_FLAG_UTF8
     return int(flags)
-
-
-def _taken(hyperscan: Any, expression: bytes, flags: int) -> bool:
-    try:
-        hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK).compile(
-            expressions=[expression], ids=[0], elements=1, flags=[flags]
-        )
-    except hyperscan.error:
-        return False
-    return True

@@ -1,12 +1,13 @@
 """Text as rules see it: one form for every way of writing the same letters.
 
 In: any text. Out: the text folded: NFKC (full-width letters, ligatures), zero-width characters dropped, lower case,
-Cyrillic and Greek letters that look like Latin ones folded to them. `folded` is columnar and used for scanning;
+Cyrillic and Greek letters that look like Latin ones folded to them, runs of blanks as one space. `folded` is columnar and used for scanning;
 `fold_with_places` is exact about places in the original and used for alerts only. Both give the same text.
 """
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 import polars as pl
@@ -26,6 +27,9 @@ CONFUSABLE = dict(
 )
 """Letters that look like another: Cyrillic and Greek to Latin (after Unicode TR 39), final sigma to sigma."""
 
+_BLANK = (" ", "\t")
+_RUN = r"[ \t]{2,}|\t"
+_BLANKS = re.compile(_RUN)
 _FROM = [*ZERO_WIDTH, *CONFUSABLE]
 _TO = [""] * len(ZERO_WIDTH) + list(CONFUSABLE.values())
 _TABLE = {ord(char): None for char in ZERO_WIDTH} | {ord(char): like for char, like in CONFUSABLE.items()}
@@ -33,7 +37,7 @@ _TABLE = {ord(char): None for char in ZERO_WIDTH} | {ord(char): like for char, l
 
 def fold(text: str) -> str:
     """The folded form of one text; the same as `folded` gives for a column."""
-    return unicodedata.normalize("NFKC", text).lower().translate(_TABLE)
+    return _BLANKS.sub(" ", unicodedata.normalize("NFKC", text).lower().translate(_TABLE))
 
 
 def fold_with_places(text: str) -> tuple[str, list[int]]:
@@ -47,7 +51,9 @@ def fold_with_places(text: str) -> tuple[str, list[int]]:
         while end < len(text) and not text[end].isascii() and _joins(text[at:end], text[end]):
             end += 1
         cluster = fold(text[at:end])
-        out.append(cluster)
+        if cluster in _BLANK and out and out[-1] == " ":
+            cluster = ""
+        out.append(" " if cluster in _BLANK and cluster else cluster)
         places.extend([at] * len(cluster))
         at = end
     return "".join(out), [*places, len(text)]
@@ -62,10 +68,12 @@ def _joins(before: str, char: str) -> bool:
 
 def folded(text: pl.Series) -> pl.Series:
     """The folded form of a String series of length n; rows that are plain ASCII take a short way."""
-    plain = text.str.to_lowercase()
+    plain = text.str.to_lowercase().str.replace_all(_RUN, " ")
     other = (text.str.len_bytes() != text.str.len_chars()).fill_null(False)
     if not other.any():
         return plain
-    drop = pl.col("text").str.normalize("NFKC").str.to_lowercase().str.replace_many(_FROM, _TO)
+    drop = (
+        pl.col("text").str.normalize("NFKC").str.to_lowercase().str.replace_many(_FROM, _TO).str.replace_all(_RUN, " ")
+    )
     rest = pl.DataFrame({"text": text.filter(other)}).select(drop).to_series()
     return plain.scatter(other.arg_true(), rest)

@@ -14,8 +14,6 @@ from sigma.types import SigmaRegularExpression, SigmaRegularExpressionFlag, Sigm
 from forewarn.rules.normalise import fold
 from forewarn.rules.rule import Pattern, escape
 
-_SPACE = re.compile(r"[ \t]+")
-
 
 def string_pattern(value: SigmaString, *, on_text: bool, cased: bool) -> Pattern:
     """The pattern of a Sigma string.
@@ -35,7 +33,8 @@ def string_pattern(value: SigmaString, *, on_text: bool, cased: bool) -> Pattern
     body = "".join(_part(part, fix) for part in parts)
     only = fix(str(parts[0])) if len(parts) == 1 and isinstance(parts[0], str) and start and end else None
     expression = ("" if start else "^") + body + ("" if end else "$")
-    return Pattern(expression, caseless=not cased, literal=only)
+    # Folded text needs no flag to ignore case, and plain literals are found fastest.
+    return Pattern(expression, caseless=not cased and not on_text, literal=only)
 
 
 def _open(parts: Sequence[object], at: int) -> bool:
@@ -53,19 +52,20 @@ def _part(part: object, fix: object) -> str:
 def word_pattern(value: SigmaString) -> Pattern:
     """The pattern of a phrase as whole words: a word boundary at each end that is a Latin letter or digit.
 
-    Spaces match any run of spaces; `*` stands for the rest of a word. Chinese has no boundaries and matches anywhere.
+    `*` stands for the rest of a word. Chinese has no boundaries and matches anywhere.
     """
-    texts = [str(part) if isinstance(part, str) else part for part in value.s if part != ""]
+    texts = [fold(str(part)) if isinstance(part, str) else part for part in value.s if part != ""]
     body = ""
     for part in texts:
         if isinstance(part, str):
-            body += r"[ \t]+".join(escape(piece) for piece in _SPACE.split(fold(part)))
+            body += escape(part)
         else:
             body += r"\w*" if part is SpecialChars.WILDCARD_MULTI else r"\w"
     first, last = (texts[0], texts[-1]) if texts else ("", "")
-    left = r"\b" if isinstance(first, str) and re.match(r"[A-Za-z0-9_]", fold(first)) else ""
-    right = r"\b" if isinstance(last, str) and re.search(r"[A-Za-z0-9_]$", fold(last)) else ""
-    return Pattern(f"{left}{body}{right}", caseless=True)
+    left = r"\b" if isinstance(first, str) and re.match(r"[A-Za-z0-9_]", first) else ""
+    right = r"\b" if isinstance(last, str) and re.search(r"[A-Za-z0-9_]$", last) else ""
+    literal = texts[0] if len(texts) == 1 and isinstance(texts[0], str) else None
+    return Pattern(f"{left}{body}{right}", caseless=False, literal=literal, word=(bool(left), bool(right)))
 
 
 def regex_pattern(value: SigmaRegularExpression, *, on_text: bool) -> Pattern:
