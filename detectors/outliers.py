@@ -3,6 +3,7 @@
 In: vectors, texts, how often each occurs. Out: one score for each text, minus the decimal logarithm of its tail
 probability: 0 = like everything, 2 = one in a hundred records is as unusual. Each detector becomes a tail probability
 on its own fit sample, drawn in proportion to the counts; then the views are averaged. Raw scores are never averaged.
+Detectors of meaning see whitened vectors, so that a few directions in which all texts vary do not hide the others.
 """
 
 from __future__ import annotations
@@ -25,16 +26,48 @@ from forewarn.errors import DetectorError
 Floats = NDArray[np.float64]
 SAMPLE = 2_000
 """Records of the fit sample of the detectors of meaning."""
+_SHRINKAGE = 0.3
+"""Share of the mean variance that whitening adds to every direction. TAD-Bench, mean AUROC of KNN: .662 without
+whitening, .724, .727, .721 with a share of .1, .3, 1."""
+
+
+@dataclass(frozen=True)
+class Whitening:
+    """Vectors to coordinates of about equal variance: `(vector - centre) @ axes`, shrunk towards equal axes.
+
+    `centre` is float64 (d,), `axes` float64 (d, d) (Ledoit & Wolf 2004 for the shrinkage; Su et al. 2021 for
+    sentence vectors).
+    """
+
+    centre: Floats
+    axes: Floats
+
+    def __call__(self, vectors: NDArray[np.float32]) -> Floats:
+        """The coordinates of n vectors, float64 (n, d)."""
+        white: Floats = (vectors - self.centre) @ self.axes
+        return white
+
+
+def fit_whitening(sample: NDArray[np.floating]) -> Whitening:
+    """Fit on m vectors, (m, d). Where all are alike, the axes are left as they are."""
+    centre = sample.mean(axis=0, dtype=np.float64)
+    centred = sample - centre
+    variance, axes = np.linalg.eigh(centred.T @ centred / len(sample))
+    floor = _SHRINKAGE * variance.mean()
+    if floor <= np.finfo(np.float32).eps ** 2:
+        return Whitening(centre, np.eye(len(centre)))
+    return Whitening(centre, axes / np.sqrt(np.maximum(variance, 0.0) + floor))
 
 
 @dataclass(frozen=True)
 class Outliers:
     """Detectors fitted on a reference.
 
-    `detectors` PyOD detectors with, for each, its sorted scores on its own sample; `wording` token counts;
-    `wording_scores` the reference's surprisals in each view, sorted, with the cumulative weight of each.
+    `whitening` what the detectors see vectors through; `detectors` PyOD detectors with, for each, its sorted scores on
+    its own sample; `wording` token counts; `wording_scores` the reference's surprisals in each view, sorted, with the cumulative weight of each.
     """
 
+    whitening: Whitening
     detectors: list[tuple[str, Any, Floats]]
     wording: Wording
     wording_scores: list[tuple[Floats, Floats]]
@@ -51,9 +84,10 @@ class Outliers:
         return unusual
 
     def _meaning(self, vectors: NDArray[np.float32]) -> Floats:
+        white = self.whitening(vectors)
         tails = [
             _tail(
-                np.asarray(detector.decision_function(vectors), dtype=np.float64),
+                np.asarray(detector.decision_function(white), dtype=np.float64),
                 scores,
                 np.arange(1, len(scores) + 1.0),
             )
@@ -81,11 +115,12 @@ def fit_outliers(
     is no PyOD detector or one cannot be fitted.
     """
     classes = {name: find_detector(name) for name in detectors}
-    sample = vectors[_sample(counts, seed)].astype(np.float64)
-    fitted = [(name, *_fitted(name, made, sample, seed)) for name, made in classes.items()]
+    sample = vectors[_sample(counts, seed)]
+    whitening = fit_whitening(sample)
+    fitted = [(name, *_fitted(name, made, whitening(sample), seed)) for name, made in classes.items()]
     wording = fit_wording(texts, counts)
     surprisal = wording.surprisal(texts, in_sample=True)
-    return Outliers(fitted, wording, [_weighted(surprisal[:, view], counts) for view in range(len(VIEWS))])
+    return Outliers(whitening, fitted, wording, [_weighted(surprisal[:, view], counts) for view in range(len(VIEWS))])
 
 
 def find_detector(name: str) -> type:

@@ -100,8 +100,8 @@ class Events:
 def _columns(raw: pl.Series, wanted: Sequence[str]) -> pl.DataFrame:
     """One String column for each wanted field.
 
-    Windows events are decoded as columns at once; other layouts, and blocks that hold a shape that was not foreseen, event
-    by event.
+    Windows events are decoded as columns at once; other layouts, and blocks that hold a shape that was not foreseen,
+    event by event.
     """
     if raw.str.contains(r'^\s*\{\s*"Event"').all():
         try:

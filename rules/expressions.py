@@ -23,8 +23,11 @@ _MAY_CROSS = re.compile(r"\[\^|\\[sWD]|\\x0[ad]|\\[nr]|\[\[:")
 """What can match a line break, so that a hit has to be checked on its own line."""
 
 
-_IN_WORD = np.zeros(256, dtype=bool)
-_IN_WORD[np.frombuffer(b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz", dtype=np.uint8)] = True
+_EDGE = {"": 0, "word": 1, "line": 2}
+_BREAKS = np.ones(256, dtype=np.int8)
+"""How much each byte ends: 0 the inside of a word, 1 a word, 2 a line."""
+_BREAKS[np.frombuffer(b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz", dtype=np.uint8)] = 0
+_BREAKS[ord("\n")] = 2
 
 
 class Expressions:
@@ -40,9 +43,9 @@ class Expressions:
         special = {*self._always, *self._empty}
         self._ids = [i for i in range(len(self.patterns)) if i not in special]
         self._check = np.array([bool(_MAY_CROSS.search(p.expression)) for p in self.patterns], dtype=bool)
-        # A literal that has to be a word is found as it is, and its ends are looked at afterwards.
-        whole = [p.word if p.literal is not None else (False, False) for p in self.patterns]
-        self._word = np.array(whole, dtype=bool).reshape(len(whole), 2)
+        # A literal that has to end a word or a line is found as it is, and its ends are looked at afterwards.
+        edges = [p.edges if p.literal is not None else ("", "") for p in self.patterns]
+        self._edges = np.array([[_EDGE[edge] for edge in pair] for pair in edges], dtype=np.int8).reshape(-1, 2)
         self._bytes = np.array([len((p.literal or "").encode()) for p in self.patterns], dtype=np.int64)
         self._database, self._slow = _database(self.patterns, self._ids, state)
 
@@ -94,9 +97,10 @@ class Expressions:
 
         self._database.scan(block, match_event_handler=on_match)
         number, end = np.asarray(ids, dtype=np.int64), np.asarray(ends, dtype=np.int64)
-        in_word = _IN_WORD[np.frombuffer(block + b"\n", dtype=np.uint8)]
-        before = in_word[end - self._bytes[number] - 1]
-        keep = ~(self._word[number, 0] & before) & ~(self._word[number, 1] & in_word[end])
+        breaks = _BREAKS[np.frombuffer(block + b"\n", dtype=np.uint8)]
+        # breaks[-1] is the line end added above: what stands before the block.
+        keep = breaks[end - self._bytes[number] - 1] >= self._edges[number, 0]
+        keep &= breaks[end] >= self._edges[number, 1]
         rows = np.searchsorted(ends_of_lines, end[keep], side="right")
         # An empty match at the end of a line that ends the block lies one past the last row.
         return np.minimum(rows, len(values) - 1), number[keep]

@@ -1,8 +1,9 @@
 """Text as rules see it: one form for every way of writing the same letters.
 
 In: any text. Out: the text folded: NFKC (full-width letters, ligatures), zero-width characters dropped, lower case,
-Cyrillic and Greek letters that look like Latin ones folded to them, runs of blanks as one space. `folded` is columnar and used for scanning;
-`fold_with_places` is exact about places in the original and used for alerts only. Both give the same text.
+Cyrillic and Greek letters that look like Latin ones folded to them, runs of blanks as one space. `folded` is columnar
+and used for scanning; `fold_with_places` is exact about places in the original and used for alerts only. Both give the
+same text.
 """
 
 from __future__ import annotations

@@ -31,10 +31,17 @@ def string_pattern(value: SigmaString, *, on_text: bool, cased: bool) -> Pattern
         parts.pop()
     fix = fold if on_text and not cased else str
     body = "".join(_part(part, fix) for part in parts)
-    only = fix(str(parts[0])) if len(parts) == 1 and isinstance(parts[0], str) and start and end else None
+    only = fix(str(parts[0])) if len(parts) == 1 and isinstance(parts[0], str) else None
+    if not cased and not on_text and not (only or "").isascii():
+        only = None  # Letters whose other case has another length: left to the expression.
     expression = ("" if start else "^") + body + ("" if end else "$")
     # Folded text needs no flag to ignore case, and plain literals are found fastest.
-    return Pattern(expression, caseless=not cased and not on_text, literal=only)
+    return Pattern(
+        expression,
+        caseless=not cased and not on_text,
+        literal=only,
+        edges=("" if start else "line", "" if end else "line"),
+    )
 
 
 def _open(parts: Sequence[object], at: int) -> bool:
@@ -65,7 +72,8 @@ def word_pattern(value: SigmaString) -> Pattern:
     left = r"\b" if isinstance(first, str) and re.match(r"[A-Za-z0-9_]", first) else ""
     right = r"\b" if isinstance(last, str) and re.search(r"[A-Za-z0-9_]$", last) else ""
     literal = texts[0] if len(texts) == 1 and isinstance(texts[0], str) else None
-    return Pattern(f"{left}{body}{right}", caseless=False, literal=literal, word=(bool(left), bool(right)))
+    edges = ("word" if left else "", "word" if right else "")
+    return Pattern(f"{left}{body}{right}", caseless=False, literal=literal, edges=edges)
 
 
 def regex_pattern(value: SigmaRegularExpression, *, on_text: bool) -> Pattern:

@@ -21,14 +21,14 @@ class Pattern(msgspec.Struct, frozen=True):
     """One expression, in the syntax that Hyperscan and RE2 share, searched for in one line.
 
     `^` and `$` are the ends of the value; a line break in a value counts as a carriage return. `literal` is the plain
-    string that the expression stands for, where it is one; `word` says at which of its ends a word has to end;
-    `written` says that the rule's author wrote the expression.
+    string that the expression stands for, where it is one; `edges` what its two ends have to stand at: nothing,
+    the end of a `word`, or the end of the `line`; `written` says that the rule's author wrote the expression.
     """
 
     expression: str
     caseless: bool = True
     literal: str | None = None
-    word: tuple[bool, bool] = (False, False)
+    edges: tuple[str, str] = ("", "")
     written: bool = False
 
 
