@@ -2,7 +2,8 @@
 
 In: vectors, texts, how often each occurs. Out: one score for each text, minus the decimal logarithm of its tail
 probability: 0 = like everything, 2 = one in a hundred records is as unusual. Each detector becomes a tail probability
-on its own fit sample, drawn in proportion to the counts; then the views are averaged. Raw scores are never averaged.
+on its own fit sample, drawn in proportion to the counts; then the views are averaged as normal quantiles (Stouffer et
+al. 1949), so that one view without an opinion does not silence the others. Raw scores are never averaged.
 Detectors of meaning see whitened vectors, so that a few directions in which all texts vary do not hide the others.
 """
 
@@ -30,6 +31,9 @@ _SHRINKAGE = 0.3
 """Share of the mean variance that whitening adds to every direction. TAD-Bench, mean AUROC of KNN: .662 without
 whitening, .724, .727, .721 with a share of .1, .3, 1."""
 
+_CERTAINLY_ORDINARY = 0.999
+"""The highest tail probability that a view may claim; 1 would outvote everything."""
+
 
 @dataclass(frozen=True)
 class Whitening:
@@ -50,9 +54,13 @@ class Whitening:
 
 def fit_whitening(sample: NDArray[np.floating]) -> Whitening:
     """Fit on m vectors, (m, d). Where all are alike, the axes are left as they are."""
+    from threadpoolctl import threadpool_limits
+
     centre = sample.mean(axis=0, dtype=np.float64)
     centred = sample - centre
-    variance, axes = np.linalg.eigh(centred.T @ centred / len(sample))
+    # One thread: the last bits do not depend on how many there are, and on 512 axes a second one only waits.
+    with threadpool_limits(1):
+        variance, axes = np.linalg.eigh(centred.T @ centred / len(sample))
     floor = _SHRINKAGE * variance.mean()
     if floor <= np.finfo(np.float32).eps ** 2:
         return Whitening(centre, np.eye(len(centre)))
@@ -73,14 +81,14 @@ class Outliers:
     wording_scores: list[tuple[Floats, Floats]]
 
     def score(self, vectors: NDArray[np.float32], texts: pl.Series, *, in_sample: bool) -> Floats:
-        """The unusualness of n texts: float64 (n,), at least 0, `-log10` of the mean tail probability.
+        """The unusualness of n texts: float64 (n,), at least 0, `-log10` of the views' joint tail probability.
 
         `vectors` is float32 (n, d); `in_sample` says that the texts are those that were fitted on.
         """
         if not len(texts):
             return np.empty(0)
         views = [self._meaning(vectors), *self._wording(texts, in_sample)]
-        unusual: Floats = -np.log10(np.mean(views, axis=0))
+        unusual: Floats = -np.log10(_joint_tail(views))
         return unusual
 
     def _meaning(self, vectors: NDArray[np.float32]) -> Floats:
@@ -93,8 +101,7 @@ class Outliers:
             )
             for _, detector, scores in self.detectors
         ]
-        mean: Floats = np.mean(tails, axis=0)
-        return mean
+        return _joint_tail(tails)
 
     def _wording(self, texts: pl.Series, in_sample: bool) -> list[Floats]:
         surprisal = self.wording.surprisal(texts, in_sample=in_sample)
@@ -185,3 +192,15 @@ def _tail(scores: Floats, reference: Floats, weight: Floats) -> Floats:
     below = np.concatenate([[0.0], weight])[np.searchsorted(reference, scores, side="left")]
     tail: Floats = (weight[-1] - below + 1.0) / (weight[-1] + 1.0)
     return np.minimum(tail, 1.0)
+
+
+def _joint_tail(tails: Sequence[Floats]) -> Floats:
+    """The tail probability at the mean of the normal quantiles of k tail probabilities, each (n,): (n,), in (0, 1).
+
+    TAD-Bench, mean AUROC: .762, as the mean of the probabilities (.762), above the mean of their logarithms (.757); HTTP
+    parameters, fitted on normals: .999 against .992 and 1.000.
+    """
+    from scipy.special import ndtr, ndtri
+
+    joint: Floats = ndtr(np.mean(ndtri(np.minimum(tails, _CERTAINLY_ORDINARY)), axis=0))
+    return joint

@@ -14,11 +14,10 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from forewarn.detectors.ngrams import PAIRS, WORDS, Tokens, blocks
+
 Floats = NDArray[np.float64]
-VIEWS = ("words", "pairs", "characters")
-_GRAM = 4
-_HAN = r"[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]"
-_WORD = rf"{_HAN}|[^\W_\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]+"
+VIEWS = (WORDS, PAIRS, "characters-4")
 _SMALLEST = 0.5
 _DRAWN = 5.0
 """Tokens of average surprisal that every text is given. TAD-Bench, SMSSpam: AUROC of the whole score .873 without,
@@ -26,90 +25,72 @@ _DRAWN = 5.0
 
 
 @dataclass(frozen=True)
-class Wording:
-    """Token counts of a reference: for each view, the tokens' keys (uint64, sorted), their counts and the total."""
+class Counts:
+    """The tokens of one view of a reference: `keys` uint64 (m,), sorted; `counts` float64 (m,); `total` their sum;
+    `expected` the mean surprisal of a token of one of its records, nats.
+    """
 
-    counts: dict[str, tuple[NDArray[np.uint64], Floats, float]]
+    keys: NDArray[np.uint64]
+    counts: Floats
+    total: float
+    expected: float
+
+
+@dataclass(frozen=True)
+class Wording:
+    """Token counts of a reference, in each of `VIEWS`."""
+
+    views: dict[str, Counts]
 
     def surprisal(self, texts: pl.Series, *, in_sample: bool) -> Floats:
         """The surprisal of n texts in each view: float64 (n, 3), nats a token; the average for a text without tokens.
 
         `in_sample` says that each text is itself one record of the reference, which is then left out of its counts.
         """
-        columns = [self._view(name, tokens, len(texts), in_sample) for name, tokens in _tokens(texts).items()]
-        return np.stack(columns, axis=1)
-
-    def _view(self, name: str, tokens: pl.DataFrame, n: int, in_sample: bool) -> Floats:
-        keys, counts, total = self.counts[name]
-        own = tokens["own"].to_numpy().astype(np.float64)
-        place = np.minimum(np.searchsorted(keys, tokens["key"].to_numpy()), max(0, len(keys) - 1))
-        known = keys[place] == tokens["key"].to_numpy() if len(keys) else np.zeros(tokens.height, dtype=bool)
-        others = np.where(known, counts[place] if len(keys) else 0.0, 0.0) - (own if in_sample else 0.0)
-        surprise = np.log(max(total, 1.0)) - np.log(np.maximum(others, 0.0) + _SMALLEST)
-        text = tokens["text"].to_numpy()
-        length = np.bincount(text, weights=own, minlength=n)
-        summed = np.bincount(text, weights=own * surprise, minlength=n)
-        expected = float(counts @ np.log(max(total, 1.0) / np.maximum(counts - 1.0, _SMALLEST))) / max(total, 1.0)
-        means: Floats = (summed + _DRAWN * expected) / (length + _DRAWN)
-        return means
+        surprisal = np.empty((len(texts), len(VIEWS)))
+        for block in blocks(texts):
+            rows = slice(block.first, block.first + block.size)
+            for column, view in enumerate(VIEWS):
+                surprisal[rows, column] = _surprisal(self.views[view], block.views[view], block.size, in_sample)
+        return surprisal
 
 
 def fit_wording(texts: pl.Series, counts: NDArray[np.integer]) -> Wording:
     """Count the tokens of n distinct texts, each `counts[i]` times."""
-    weight = pl.DataFrame({"text": np.arange(len(texts), dtype=np.uint32), "weight": counts.astype(np.float64)})
-    reference = {}
-    for name, tokens in _tokens(texts).items():
-        summed = (
-            tokens.join(weight, on="text")
-            .group_by("key")
-            .agg((pl.col("own") * pl.col("weight")).sum().alias("count"))
-            .sort("key")
-        )
-        keys, count = summed["key"].to_numpy(), summed["count"].to_numpy()
-        reference[name] = (keys, count, float(count.sum()))
-    return Wording(reference)
+    found: dict[str, list[pl.DataFrame]] = {view: [] for view in VIEWS}
+    for block in blocks(texts):
+        weight = counts[block.first : block.first + block.size].astype(np.float64)
+        for view in VIEWS:
+            tokens = block.views[view]
+            found[view].append(_summed(pl.DataFrame({"key": tokens.key, "count": tokens.own * weight[tokens.text]})))
+    return Wording({view: _counts(parts) for view, parts in found.items()})
 
 
-def _tokens(texts: pl.Series) -> dict[str, pl.DataFrame]:
-    """The distinct tokens of each text in each view: `text` (uint32), `key` (uint64), `own` how often it holds it."""
-    lowered = texts.str.to_lowercase()
-    words = (
-        pl.DataFrame({"text": np.arange(len(texts), dtype=np.uint32), "word": lowered.str.extract_all(_WORD)})
-        .explode("word")
-        .drop_nulls()
-        .select("text", pl.col("word").hash(seed=1).alias("key"))
-    )
-    following = pl.col("key").shift(-1)
-    pairs = words.select(
-        "text",
-        pl.struct("key", following.alias("next")).hash(seed=2).alias("key"),
-        same=pl.col("text").shift(-1) == pl.col("text"),
-    )
-    found = {"words": words, "pairs": pairs.filter("same").drop("same"), "characters": _grams(lowered)}
-    return {
-        name: tokens.group_by("text", "key").agg(pl.len().alias("own")).sort("text", "key")
-        for name, tokens in found.items()
-    }
+def _summed(tokens: pl.DataFrame) -> pl.DataFrame:
+    return tokens.group_by("key").agg(pl.col("count").sum())
 
 
-def _grams(texts: pl.Series) -> pl.DataFrame:
-    """Every run of four characters, and of two in Chinese, of each text."""
-    codes = np.frombuffer("\x00".join(texts.to_list()).encode("utf-32-le"), dtype="<u4").astype(np.uint64)
-    text = np.cumsum(codes == 0).astype(np.uint32)
-    han = (codes >= 0x3400) & (codes <= 0x9FFF)
-    return pl.concat([_runs(codes, text, _GRAM, ~han), _runs(codes, text, 2, han)])
+def _counts(parts: list[pl.DataFrame]) -> Counts:
+    empty = pl.DataFrame(schema={"key": pl.UInt64, "count": pl.Float64})
+    summed = _summed(pl.concat([empty, *parts])).sort("key")
+    count = summed["count"].to_numpy()
+    total = float(count.sum())
+    expected = float(count @ _surprise(count - 1.0, total)) / max(total, 1.0)
+    return Counts(summed["key"].to_numpy(), count, total, expected)
 
 
-def _runs(codes: NDArray[np.uint64], text: NDArray[np.uint32], size: int, start: NDArray[np.bool_]) -> pl.DataFrame:
-    if len(codes) < size:
-        return pl.DataFrame(schema={"text": pl.UInt32, "key": pl.UInt64})
-    last = len(codes) - size + 1
-    key = np.full(last, size, dtype=np.uint64)
-    whole = start[:last].copy()
-    for at in range(size):
-        piece = codes[at : at + last]
-        # Multiplicative hashing modulo 2**64; the odd constant is Knuth's, 2**64 / golden ratio.
-        key = (key ^ piece) * np.uint64(0x9E3779B97F4A7C15)
-        key ^= key >> np.uint64(29)
-        whole &= piece != 0
-    return pl.DataFrame({"text": text[:last][whole], "key": key[whole]})
+def _surprise(others: Floats, total: float) -> Floats:
+    surprise: Floats = np.log(max(total, 1.0)) - np.log(np.maximum(others, 0.0) + _SMALLEST)
+    return surprise
+
+
+def _surprisal(reference: Counts, tokens: Tokens, size: int, in_sample: bool) -> Floats:
+    others = np.zeros(len(tokens.key))
+    if len(reference.keys):
+        place = np.minimum(np.searchsorted(reference.keys, tokens.key), len(reference.keys) - 1)
+        others = np.where(reference.keys[place] == tokens.key, reference.counts[place], 0.0)
+    surprise = _surprise(others - tokens.own if in_sample else others, reference.total)
+    length = np.bincount(tokens.text, weights=tokens.own, minlength=size)
+    summed = np.bincount(tokens.text, weights=tokens.own * surprise, minlength=size)
+    means: Floats = (summed + _DRAWN * reference.expected) / (length + _DRAWN)
+    return means

@@ -9,9 +9,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+
 from forewarn.errors import ForewarnError
 from forewarn.records import read
 from forewarn.rules import load_rules
+from forewarn.rules.correlation import correlate, partakers
 
 
 def matches(
@@ -23,13 +26,19 @@ def matches(
 ) -> Iterator[dict[str, Any]]:
     """`{source, line, rules: [{id, title, level, spans}]}` for each record that fires, in reading order.
 
+    After them, `{source, line, time, correlation: {id, title, level}}` for each record that completes a correlation.
+
     What could not be read or used is added to `problems`. Raises RuleError where a source of rules does not exist.
     """
     rule_set = load_rules(rules)
     problems += rule_set.problems
+    taking_part, first_row = [], 0
     for block in read(list(paths), text_column=text_column, problems=problems):
-        hits = rule_set.match(block).group_by("row", maintain_order=True).agg("rule")
-        for row, fired in hits.iter_rows():
+        hits = rule_set.match(block)
+        if rule_set.correlations:
+            taking_part.append(partakers(rule_set, block, hits, first_row))
+        first_row += block.height
+        for row, fired in hits.group_by("row", maintain_order=True).agg("rule").iter_rows():
             record = block.row(row, named=True)
             yield {
                 "source": record["source"],
@@ -44,3 +53,10 @@ def matches(
                     for rule in fired
                 ],
             }
+    if taking_part:
+        parts = pl.concat(taking_part)
+        places = parts.select("row", "source", "line").unique("row")
+        for _, number, time, source, line in correlate(rule_set, parts).join(places, on="row").iter_rows():
+            fired = rule_set.correlations[number]
+            named = {"id": fired.id, "title": fired.title, "level": fired.level}
+            yield {"source": source, "line": line, "time": time, "correlation": named}

@@ -20,7 +20,7 @@ import msgspec
 from platformdirs import user_cache_path
 
 from forewarn.errors import RuleError
-from forewarn.rules.rule import Rule
+from forewarn.rules.rule import Correlation, Rule
 from forewarn.rules.rule_set import RuleSet, Similarity
 
 _SUFFIXES = (".yml", ".yaml")
@@ -100,19 +100,15 @@ def _text(file: Path) -> str:
 
 
 def _read(contents: dict[str, str], similarity: Similarity | None) -> RuleSet:
-    from forewarn.rules.reading import read_rules
+    from forewarn.rules.reading import read_library
 
-    rules: list[Rule] = []
-    problems: list[RuleError] = []
-    for path, content in contents.items():
-        read, errors = read_rules(content, path)
-        rules += read
-        problems += errors
-    return RuleSet(rules, problems, similarity=similarity)
+    library = read_library(contents)
+    return RuleSet(library.rules, library.errors, correlations=library.correlations, similarity=similarity)
 
 
 class _Kept(msgspec.Struct):
     rules: list[Rule]
+    correlations: list[Correlation]
     problems: list[tuple[str, str | None, int | None, int | None, str | None]]
     state: dict[str, bytes]
 
@@ -141,7 +137,7 @@ def _from_cache(file: Path, similarity: Similarity | None) -> RuleSet | None:
             RuleError(message, path=path, line=line, column=column, remedy=remedy)
             for message, path, line, column, remedy in kept.problems
         ]
-        return RuleSet(kept.rules, problems, state=kept.state, similarity=similarity)
+        return RuleSet(kept.rules, problems, correlations=kept.correlations, state=kept.state, similarity=similarity)
     except (OSError, msgspec.DecodeError, ValueError, RuntimeError):
         return None
 
@@ -149,7 +145,7 @@ def _from_cache(file: Path, similarity: Similarity | None) -> RuleSet | None:
 def _to_cache(file: Path, rule_set: RuleSet) -> None:
     problems = [(p.message, p.path, p.line, p.column, p.remedy) for p in rule_set.problems]
     try:
-        content = msgspec.msgpack.encode(_Kept(rule_set.rules, problems, rule_set.compiled()))
+        content = msgspec.msgpack.encode(_Kept(rule_set.rules, rule_set.correlations, problems, rule_set.compiled()))
         file.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=file.parent, delete=False) as part:
             part.write(hashlib.sha256(content).digest() + content)

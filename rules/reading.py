@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any as AnyValue
 
 import yaml
@@ -19,10 +21,13 @@ from sigma.conditions import (
     ConditionOR,
     ConditionValueExpression,
 )
+from sigma.correlations import SigmaCorrelationRule, SigmaExtendedCorrelationCondition
 from sigma.exceptions import SigmaError
+from sigma.filters import SigmaFilter
 from sigma.modifiers import modifier_mapping
 from sigma.rule import SigmaRule
 from sigma.types import (
+    Placeholder,
     SigmaBool,
     SigmaCasedString,
     SigmaCIDRExpression,
@@ -40,26 +45,65 @@ from sigma.types import (
 from forewarn.errors import RuleError
 from forewarn.rules.modifiers import Phrases
 from forewarn.rules.patterns import regex_pattern, string_pattern, word_pattern
-from forewarn.rules.rule import LEVELS, TEXT, All, Any, Atom, Leaf, Node, Not, Pattern, Rule, escape
+from forewarn.rules.rule import LEVELS, TEXT, All, Any, Atom, Correlation, Leaf, Node, Not, Pattern, Rule, escape
 
 WINDOW = 8
 """Words that the values of `|near` may span, unless the rule says otherwise."""
 _DOMAIN_TAG = "forewarn."
+VARIABLES = "vars.yaml"
+_FILTER = re.compile(r"^filter:", re.MULTILINE)
+
+
+@dataclass
+class Library:
+    """What was read: rules, rules about rules, errors; and what every rule is read with.
+
+    `filters` Sigma filters, which suppress; `variables` the values of `%placeholders%`.
+    """
+
+    rules: list[Rule] = field(default_factory=list)
+    correlations: list[Correlation] = field(default_factory=list)
+    errors: list[RuleError] = field(default_factory=list)
+    filters: list[SigmaFilter] = field(default_factory=list)
+    variables: dict[str, list[str]] = field(default_factory=dict)
+
+
+def read_library(contents: Mapping[str, str]) -> Library:
+    """Read rule files, path to content.
+
+    Files called `vars.yaml` hold the values of placeholders. They and the filters are read first, whatever their order.
+    """
+    library = Library()
+    rules = {path: content for path, content in contents.items() if not path.endswith(VARIABLES)}
+    for path in contents.keys() - rules.keys():
+        _each(contents[path], path, library.errors, lambda document, _: _variables(document, library))
+    for path, content in rules.items():
+        if _FILTER.search(content):
+            _each(content, path, library.errors, lambda document, _: _filter(document, library))
+    for path, content in rules.items():
+        reader = partial(_document, path, library)
+        _each(content, path, library.errors, reader)
+    return library
 
 
 def read_rules(content: str, path: str) -> tuple[list[Rule], list[RuleError]]:
     """The rules of one file, and what is wrong with the others of its documents."""
-    rules: list[Rule] = []
-    errors: list[RuleError] = []
+    library = read_library({path: content})
+    return library.rules, library.errors
+
+
+def _each(content: str, path: str, errors: list[RuleError], read: Callable[[AnyValue, int], None]) -> None:
+    """Read each document of a file; what goes wrong in one stops no other."""
     try:
         documents = list(yaml.load_all(content, Loader=yaml.CSafeLoader))
     except yaml.YAMLError as error:
-        return [], [_yaml_error(error, path)]
+        errors.append(_yaml_error(error, path))
+        return
     for number, document in enumerate(documents):
         if document is None:
             continue
         try:
-            rules.append(_rule(document, path, number))
+            read(document, number)
         except _Refused as refused:
             errors.append(_located(refused, content, number, path))
         except SigmaError as error:
@@ -67,7 +111,52 @@ def read_rules(content: str, path: str) -> tuple[list[Rule], list[RuleError]]:
         except (TypeError, ValueError, AttributeError, KeyError, RecursionError) as error:
             # pySigma lets a few malformed values through to Python's own errors.
             errors.append(_located(_Refused(f"cannot be read as a rule: {error}", ()), content, number, path))
-    return rules, errors
+
+
+def _document(path: str, library: Library, document: AnyValue, number: int) -> None:
+    if isinstance(document, dict) and "correlation" in document:
+        library.correlations.append(_correlation(document, path, number))
+    elif not (isinstance(document, dict) and "filter" in document):
+        library.rules.append(_rule(document, path, number, library))
+
+
+def _variables(document: AnyValue, library: Library) -> None:
+    if not isinstance(document, dict):
+        raise _Refused("`vars.yaml` maps a name to a list of values", (), "Write `admins: [anna, root]`.")
+    for name, values in document.items():
+        library.variables[str(name)] = [str(value) for value in (values if isinstance(values, list) else [values])]
+
+
+def _filter(document: AnyValue, library: Library) -> None:
+    if isinstance(document, dict) and "filter" in document:
+        library.filters.append(SigmaFilter.from_dict(document))
+
+
+def _correlation(document: dict[str, AnyValue], path: str, number: int) -> Correlation:
+    sigma = SigmaCorrelationRule.from_dict(document)
+    kind = sigma.type.name.lower()
+    if kind not in ("event_count", "value_count", "temporal", "temporal_ordered"):
+        known = "Known: event_count, value_count, temporal, temporal_ordered."
+        raise _Refused(f"a correlation of type {kind} is not supported", ("correlation", "type"), known)
+    condition = sigma.condition
+    if isinstance(condition, SigmaExtendedCorrelationCondition):
+        raise _Refused("an extended correlation condition is not supported", ("correlation", "condition"))
+    counted = condition.fieldref
+    return Correlation(
+        id=str(sigma.id or sigma.name or sigma.title),
+        title=str(sigma.title),
+        level=str(document.get("level", "medium")),
+        path=path,
+        document=number,
+        kind=kind,
+        rules=tuple(reference.reference for reference in sigma.rules or ()),
+        group_by=tuple(sigma.group_by or ()),
+        seconds=sigma.timespan.seconds,
+        operator=condition.op.name.lower(),
+        number=int(condition.count),
+        field=counted[0] if isinstance(counted, list) else counted,
+        generate=sigma.generate,
+    )
 
 
 class _Refused(Exception):
@@ -78,7 +167,7 @@ class _Refused(Exception):
         self.message, self.keys, self.remedy, self.like = message, keys, remedy, like
 
 
-def _rule(document: AnyValue, path: str, number: int) -> Rule:
+def _rule(document: AnyValue, path: str, number: int, library: Library) -> Rule:
     if not isinstance(document, dict):
         raise _Refused(
             "a rule is a mapping of keys such as title, logsource and detection", (), "Start with `title: …`."
@@ -100,7 +189,10 @@ def _rule(document: AnyValue, path: str, number: int) -> Rule:
     _check_detection(document["detection"])
     own = _own_attributes(document)
     sigma = SigmaRule.from_dict(document)
-    reader = _ConditionReader(own["window"], category := str(sigma.logsource.category or ""))
+    for suppressing in library.filters:
+        suppressing.apply_on_rule(sigma)
+    category = str(sigma.logsource.category or "")
+    reader = _ConditionReader(own["window"], category, library.variables)
     conditions = [reader.node(parsed.parsed) for parsed in sigma.detection.parsed_condition]
     domain = next((str(tag)[len(_DOMAIN_TAG) :] for tag in sigma.tags if str(tag).startswith(_DOMAIN_TAG)), None)
     source = {key: str(value) for key in ("category", "product", "service") if (value := getattr(sigma.logsource, key))}
@@ -210,7 +302,8 @@ def _keys(value: AnyValue) -> Iterator[str]:
 class _ConditionReader:
     """Turns a parsed Sigma condition into nodes, collecting its atoms."""
 
-    def __init__(self, window: int, category: str) -> None:
+    def __init__(self, window: int, category: str, variables: Mapping[str, list[str]]) -> None:
+        self._variables = variables
         self.atoms: list[Atom] = []
         self._places: dict[Atom, int] = {}
         self._window = window
@@ -245,6 +338,9 @@ class _ConditionReader:
                 return Any(tuple(self._value(field, inner, keyword=keyword) for inner in value.values))
             case Phrases():
                 return self._phrases(field, value)
+            case SigmaString() if value.contains_placeholder():
+                filled = value.replace_placeholders(self._values_of)
+                return Any(tuple(self._value(field, inner, keyword=keyword) for inner in filled))
             case SigmaString():
                 if not value.s and not on_text:
                     return self._leaf(Atom(field, "find", (Pattern("^$"),), label=""))
@@ -279,6 +375,17 @@ class _ConditionReader:
                 arguments = (str(value.field), "starts" if value.starts_with else "", "ends" if value.ends_with else "")
                 return self._leaf(Atom(field, "same", (), arguments, label=f"= {value.field}"))
         raise _Refused(f"the value {value} cannot be matched", ("detection",))
+
+    def _values_of(self, placeholder: Placeholder) -> Iterator[str]:
+        if placeholder.name not in self._variables:
+            known = ", ".join(self._variables) or "none"
+            raise _Refused(
+                f"the placeholder %{placeholder.name}% has no value",
+                ("detection",),
+                f"Write `{placeholder.name}: [value, …]` into a {VARIABLES} beside the rules; it holds: {known}.",
+                like=f"%{placeholder.name}%",
+            )
+        yield from self._variables[placeholder.name]
 
     def _phrases(self, field: str, value: Phrases) -> Node:
         label = ", ".join(string.original for string in value.strings)

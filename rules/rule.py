@@ -113,3 +113,26 @@ class Rule(msgspec.Struct, frozen=True):
     falsepositives: tuple[str, ...] = ()
     references: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
+
+
+class Correlation(msgspec.Struct, frozen=True):
+    """A rule about rules: so many hits, or so many values, or several rules, within a span of time.
+
+    `kind` is `event_count`, `value_count`, `temporal` or `temporal_ordered`; `rules` the ids or names that it is about;
+    `group_by` fields that have to agree; `field` whose values are counted; `operator` and `number` the bound;
+    `seconds` the span; `generate` whether the rules it is about also fire by themselves.
+    """
+
+    id: str
+    title: str
+    level: str
+    path: str
+    document: int
+    kind: str
+    rules: tuple[str, ...]
+    group_by: tuple[str, ...]
+    seconds: int
+    operator: str = "gte"
+    number: int = 1
+    field: str | None = None
+    generate: bool = False

@@ -21,7 +21,7 @@ from forewarn.rules.events import Events
 from forewarn.rules.expressions import Expressions, compiled
 from forewarn.rules.nearby import affirmed, cues, near
 from forewarn.rules.normalise import fold_with_places, folded
-from forewarn.rules.rule import TEXT, All, Any, Atom, Leaf, Node, Not, Pattern, Rule, escape
+from forewarn.rules.rule import TEXT, All, Any, Atom, Correlation, Leaf, Node, Not, Pattern, Rule, escape
 
 Similarity = Callable[[list[str], list[str]], NDArray[np.float64]]
 """Texts (n) and examples (m) to cosines, shape (n, m)."""
@@ -44,7 +44,8 @@ class Explained:
 class RuleSet:
     """Rules, compiled for matching.
 
-    `rules` the rules, in the order of their files; `problems` what is wrong with rules that could not be used.
+    `rules` the rules, in the order of their files; `correlations` the rules about rules;
+    `problems` what is wrong with rules that could not be used.
     """
 
     def __init__(
@@ -52,11 +53,13 @@ class RuleSet:
         rules: Sequence[Rule],
         problems: Sequence[RuleError] = (),
         *,
+        correlations: Sequence[Correlation] = (),
         state: Mapping[str, bytes] | None = None,
         similarity: Similarity | None = None,
     ) -> None:
         self.rules = list(rules)
         self.problems = list(problems)
+        self.correlations = list(correlations)
         self._similarity = similarity
         self._text_rules = [i for i, rule in enumerate(self.rules) if rule.logsource.get("category") == TEXT]
         self._event_rules = [i for i, rule in enumerate(self.rules) if rule.logsource.get("category") != TEXT]
