@@ -152,9 +152,7 @@ def _runs(
 def _counted(text: NDArray[np.int64], key: Keys) -> Tokens:
     together = (text.astype(np.uint64) << np.uint64(_KEY_BITS)) | (key >> np.uint64(64 - _KEY_BITS))
     together.sort()
-    first = np.flatnonzero(np.concatenate([[True], together[1:] != together[:-1]])) if len(together) else np.empty(0, int)
-    own = np.diff(np.append(first, len(together))).astype(np.float64)
+    first = np.flatnonzero(np.diff(together, prepend=~together[:1]))
+    own = np.diff(first, append=len(together)).astype(np.float64)
     distinct = together[first]
-    return Tokens(
-        (distinct >> np.uint64(_KEY_BITS)).astype(np.int64), distinct & np.uint64((1 << _KEY_BITS) - 1), own
-    )
+    return Tokens((distinct >> np.uint64(_KEY_BITS)).astype(np.int64), distinct & np.uint64((1 << _KEY_BITS) - 1), own)

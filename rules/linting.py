@@ -21,7 +21,7 @@ from forewarn.rules.reading import place, read_rules
 from forewarn.rules.rule import TEXT, Rule
 
 SHORTEST = 3
-"""Letters that a pattern needs; a Chinese character counts as two."""
+"""Letters that a pattern needs; a Chinese character is a word and counts as three."""
 _SELECTOR = re.compile(r"[\w*]+")
 _UNUSED_VALIDATORS = {
     "attacktag",  # fetches its list from the network
@@ -35,6 +35,7 @@ _UNUSED_VALIDATORS = {
     "identifier_uniqueness",  # said below, with both places
     "dangling_detection",  # said below, with its place
     "duplicate_title",
+    "wildcards_instead_of_modifiers",  # `hack*` is how a phrase is written here
 }
 
 
@@ -96,13 +97,18 @@ def _own(rule: Rule, document: dict[str, AnyValue], content: str) -> Iterator[Fi
     if not rule.falsepositives:
         yield found("no-falsepositives", "say in `falsepositives` when the rule is wrong", "falsepositives")
     for atom in rule.atoms:
-        for pattern in atom.patterns:
+        for pattern in atom.patterns if atom.kind == "find" else ():
             if pattern.expression == "" or re.fullmatch(r"[.*?^$+()]*", pattern.expression):
                 if on_text:
                     yield found(
                         "matches-everything", f"{atom.label!r} matches every text", "detection", like=atom.label
                     )
-            elif on_text and pattern.literal is not None and _width(pattern.literal) < SHORTEST:
+            elif (
+                on_text
+                and pattern.literal is not None
+                and not any(pattern.edges)
+                and _width(pattern.literal) < SHORTEST
+            ):
                 message = (
                     f"{atom.label!r} is shorter than {SHORTEST} letters and will match inside other words: use |word"
                 )
@@ -117,7 +123,7 @@ def _own(rule: Rule, document: dict[str, AnyValue], content: str) -> Iterator[Fi
 
 
 def _width(text: str) -> int:
-    return sum(1 if char.isascii() else 2 for char in text if char.isalnum())
+    return sum(1 if char.isascii() else SHORTEST for char in text if char.isalnum())
 
 
 def _validators(rule: Rule, document: dict[str, AnyValue], content: str) -> list[Finding]:

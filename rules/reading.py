@@ -338,6 +338,13 @@ class _ConditionReader:
                 return Any(tuple(self._value(field, inner, keyword=keyword) for inner in value.values))
             case Phrases():
                 return self._phrases(field, value)
+            case SigmaCasedString() if on_text:
+                raise _Refused(
+                    "texts are matched without regard to case, so that |cased has nothing to look at",
+                    ("detection",),
+                    "Leave |cased out; it works on the fields of events.",
+                    like=value.original,
+                )
             case SigmaString() if value.contains_placeholder():
                 filled = value.replace_placeholders(self._values_of)
                 return Any(tuple(self._value(field, inner, keyword=keyword) for inner in filled))

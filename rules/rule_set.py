@@ -118,7 +118,7 @@ class RuleSet:
             for i in self._text_rules
         ]
 
-    def _match_events(self, raw: pl.Series) -> list[tuple[Rows, int]]:
+    def _event_block(self, raw: pl.Series) -> tuple[Events, Block]:
         events = Events(raw, list(self._event))
         texts = folded(raw) if TEXT in self._event else raw
 
@@ -127,7 +127,10 @@ class RuleSet:
             return self._event_fields[name].hits_of_distinct(values)
 
         cued = np.arange(len(raw))
-        block = Block(texts, hits, self._event_fields, cued, self._holds, self._similar, events)
+        return events, Block(texts, hits, self._event_fields, cued, self._holds, self._similar, events)
+
+    def _match_events(self, raw: pl.Series) -> list[tuple[Rows, int]]:
+        events, block = self._event_block(raw)
         found = []
         for i in self._event_rules:
             rule = self.rules[i]
@@ -142,24 +145,30 @@ class RuleSet:
         return sorted(set(_spans(self.explain(rule, text), True)))
 
     def explain(self, rule: int, text: str) -> Explained:
-        """The rule's condition on one text: each part with its truth and its places in the original text."""
-        line, places = fold_with_places(text.replace("\n", "\r"))
-        return self._explain(self.rules[rule].condition, self.rules[rule].atoms, line, places)
+        """The rule's condition on one text, or on one event as JSON: each part with its truth.
 
-    def _explain(self, node: Node, atoms: Sequence[Atom], line: str, places: list[int]) -> Explained:
-        match node:
-            case Leaf():
-                atom = atoms[node.atom]
-                found = self._occurrences(atom, line)
-                spans = [(places[start], places[end - 1] + 1) for start, end in found or [] if end > start]
-                return Explained(atom.kind, atom.label, found is not None, spans)
-            case Not():
-                part = self._explain(node.part, atoms, line, places)
-                return Explained("not", "", not part.holds, parts=[part])
-            case All() | Any():
-                parts = [self._explain(part, atoms, line, places) for part in node.parts]
-                kind, holds = ("all", all) if isinstance(node, All) else ("any", any)
-                return Explained(kind, "", holds(part.holds for part in parts), parts=parts)
+        The parts of a text rule come with their places in the original text.
+        """
+        chosen = self.rules[rule]
+        if chosen.logsource.get("category") != TEXT:
+            _, block = self._event_block(pl.Series([text]))
+            alone = Selection(np.zeros(1, dtype=np.int64))
+
+            def on_event(leaf: Leaf) -> Explained:
+                atom = chosen.atoms[leaf.atom]
+                holds = bool(len((block.select(leaf, chosen.atoms) & alone).rows))
+                return Explained(atom.kind, f"{atom.field}: {atom.label}", holds)
+
+            return _explained(chosen.condition, on_event)
+        line, places = fold_with_places(text.replace("\n", "\r"))
+
+        def on_text(leaf: Leaf) -> Explained:
+            atom = chosen.atoms[leaf.atom]
+            found = self._occurrences(atom, line)
+            spans = [(places[start], places[end - 1] + 1) for start, end in found or [] if end > start]
+            return Explained(atom.kind, atom.label, found is not None, spans)
+
+        return _explained(chosen.condition, on_text)
 
     def _holds(self, atom: Atom, line: str) -> bool:
         return self._occurrences(atom, line) is not None
@@ -180,6 +189,19 @@ class RuleSet:
         if self._similarity is None or not texts:
             return np.zeros(len(texts), dtype=bool)
         return np.asarray(self._similarity(texts, list(atom.arguments)).max(axis=1) >= SIMILAR)
+
+
+def _explained(node: Node, leaf: Callable[[Leaf], Explained]) -> Explained:
+    match node:
+        case Leaf():
+            return leaf(node)
+        case Not():
+            part = _explained(node.part, leaf)
+            return Explained("not", "", not part.holds, parts=[part])
+        case All() | Any():
+            parts = [_explained(part, leaf) for part in node.parts]
+            kind, holds = ("all", all) if isinstance(node, All) else ("any", any)
+            return Explained(kind, "", holds(part.holds for part in parts), parts=parts)
 
 
 def _fields(rules: Iterable[Rule]) -> dict[str, dict[Pattern, int]]:
