@@ -40,13 +40,20 @@ def load_rules(
     `|similar`. Rules that cannot be used are in `RuleSet.problems`; with `strict` the first of them is raised. Raises
     RuleError where a source is no pack, file or folder.
     """
-    contents = {str(file): _text(file) for file in rule_files(sources)}
+    contents: dict[str, str] = {}
+    unreadable: list[RuleError] = []
+    for file in rule_files(sources):
+        try:
+            contents[str(file)] = _text(file)
+        except RuleError as error:
+            unreadable.append(error)
     kept = _cache_file(contents)
     rule_set = _from_cache(kept, similarity) if cache else None
     if rule_set is None:
         rule_set = _read(contents, similarity)
         if cache:
             _to_cache(kept, rule_set)
+    rule_set.problems += unreadable
     if strict and rule_set.problems:
         raise rule_set.problems[0]
     return rule_set
@@ -95,8 +102,9 @@ def _text(file: Path) -> str:
     except OSError as error:
         raise RuleError(f"cannot be read: {error.strerror}", path=file) from None
     except UnicodeDecodeError as error:
-        line = file.read_bytes()[: error.start].count(b"\n") + 1
-        raise RuleError("is not UTF-8", path=file, line=line, remedy="Save the file as UTF-8.") from None
+        before = file.read_bytes()[: error.start]
+        line, column = before.count(b"\n") + 1, len(before) - before.rfind(b"\n")
+        raise RuleError("is not UTF-8", path=file, line=line, column=column, remedy="Save the file as UTF-8.") from None
 
 
 def _read(contents: dict[str, str], similarity: Similarity | None) -> RuleSet:

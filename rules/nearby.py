@@ -21,10 +21,12 @@ from forewarn.rules.normalise import fold
 Span = tuple[int, int]
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)?")
 _HAN = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")
+# Texts are folded, so that Chinese punctuation stands here as its Latin form, but for the full stop.
+_H = r"[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]"
 _CLAUSE_END = re.compile(
-    r"[.;!?](?=\s|$)|[。；！？\n]|,\s(?=but\b|however\b|yet\b)|，(?=但|不过|然而|却)|\bbut\b|\bhowever\b|但是|然而"
+    rf"[.;!?](?=\s|$|{_H})|[。\r\n]|,\s?(?=but\b|however\b|yet\b|但|不过|然而|却)|\bbut\b|\bhowever\b|但是|然而"
 )
-_NARROW_END = re.compile(r":\s|\s[-–—]\s|[：，—]")
+_NARROW_END = re.compile(rf":(?=\s|{_H})|\s[-–—]\s|—|(?<={_H}),")
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,11 @@ def negated(text: str, span: Span) -> bool:
             if _close(between, known.before_words, known.before_characters) and not (stop and stop.search(between)):
                 return True
     found = known.after.search(after)
-    return found is not None and _close(after[: found.start()], known.after_words, known.after_characters)
+    if found is None or not _close(after[: found.start()], known.after_words, known.after_characters):
+        return False
+    # "an outbreak, not a drill": a cue that is itself taken back takes nothing back.
+    between = after[: found.start()]
+    return known.narrow.search(between) is None and "不是" not in between
 
 
 def _close(between: str, words: int, characters: int) -> bool:
@@ -117,12 +123,14 @@ def near(text: str, occurrences: Sequence[Sequence[Span]], window: int) -> list[
         words = bisect_left(starts, high) - bisect_left(starts, low)
         return words + (bisect_left(han, high) - bisect_left(han, low)) / 2.5
 
-    best: list[Span] | None = None
-    for anchor in occurrences[0]:
-        chosen = [anchor, *(min(spans, key=lambda span: abs(span[0] - anchor[0])) for spans in occurrences[1:])]
-        low, high = min(start for start, _ in chosen), max(end for _, end in chosen)
-        if width(low, high) <= window and (
-            best is None or high - low < max(e for _, e in best) - min(s for s, _ in best)
-        ):
-            best = chosen
+    merged = sorted((span, phrase) for phrase, spans in enumerate(occurrences) for span in spans)
+    latest: dict[int, Span] = {}
+    best, narrowest = None, len(text) + 1
+    for span, phrase in merged:
+        latest[phrase] = span
+        if len(latest) < len(occurrences):
+            continue
+        low, high = min(start for start, _ in latest.values()), max(end for _, end in latest.values())
+        if width(low, high) <= window and high - low < narrowest:
+            best, narrowest = [latest[phrase] for phrase in range(len(occurrences))], high - low
     return best

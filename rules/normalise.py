@@ -28,7 +28,6 @@ CONFUSABLE = dict(
 )
 """Letters that look like another: Cyrillic and Greek to Latin (after Unicode TR 39), final sigma to sigma."""
 
-_BLANK = (" ", "\t")
 _RUN = r"[ \t]{2,}|\t"
 _BLANKS = re.compile(_RUN)
 _FROM = [*ZERO_WIDTH, *CONFUSABLE]
@@ -45,16 +44,17 @@ def fold_with_places(text: str) -> tuple[str, list[int]]:
     """The folded text, and for each of its characters (and its end) the place in the original."""
     out: list[str] = []
     places: list[int] = []
-    at = 0
+    at, last = 0, ""
     while at < len(text):
         end = at + 1
         # A letter and what composes with it (marks, Hangul jamo) are folded as one.
         while end < len(text) and not text[end].isascii() and _joins(text[at:end], text[end]):
             end += 1
         cluster = fold(text[at:end])
-        if cluster in _BLANK and out and out[-1] == " ":
-            cluster = ""
-        out.append(" " if cluster in _BLANK and cluster else cluster)
+        if cluster[:1] == " " == last:
+            cluster = cluster[1:]
+        last = cluster[-1:] or last
+        out.append(cluster)
         places.extend([at] * len(cluster))
         at = end
     return "".join(out), [*places, len(text)]

@@ -15,15 +15,15 @@ from forewarn.rules.normalise import fold
 from forewarn.rules.rule import Pattern, escape
 
 
-def string_pattern(value: SigmaString, *, on_text: bool, cased: bool) -> Pattern:
+def string_pattern(value: SigmaString, *, anywhere: bool, on_text: bool, cased: bool) -> Pattern:
     """The pattern of a Sigma string.
 
-    On a field the whole value has to match, `*` and `?` being wildcards; on text it may stand anywhere, and both are
-    folded (`normalise`) unless `cased`.
+    On a field the whole value has to match, `*` and `?` being wildcards; a keyword may stand `anywhere`. On text, both
+    are folded (`normalise`).
     """
     parts = [part for part in value.s if part != ""]
     start, end = _open(parts, 0), _open(parts, -1)
-    if on_text:
+    if anywhere:
         start = end = True
     while parts and parts[0] is SpecialChars.WILDCARD_MULTI:
         parts.pop(0)
@@ -77,17 +77,10 @@ def word_pattern(value: SigmaString) -> Pattern:
 
 
 def regex_pattern(value: SigmaRegularExpression, *, on_text: bool) -> Pattern:
-    """The pattern of a `|re` value; on text, which is folded, it ignores case.
-
-    Raises ValueError with the reason where it cannot run in linear time.
-    """
-    expression = str(value.regexp)
-    reason = refused(expression)
-    if reason:
-        raise ValueError(reason)
+    """The pattern of a `|re` value that is not `refused`; on text, which is folded, it ignores case."""
     flags = value.flags
     return Pattern(
-        expression,
+        str(value.regexp),
         caseless=on_text or SigmaRegularExpressionFlag.IGNORECASE in flags,
         written=True,
     )
@@ -109,7 +102,7 @@ def refused(expression: str) -> str | None:
             return "look-around cannot run in linear time"
         if re.search(r"\\[1-9]", expression):
             return "a back-reference cannot run in linear time"
-        if "repeat" in said or "repetition" in said:
+        if "repetition size" in said or "too large" in said:
             return f"its repetition is too large ({said})"
         return f"it is not a regular expression: {said}"
     return None

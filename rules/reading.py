@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any as AnyValue
+from typing import ClassVar
 
 import yaml
 from sigma.conditions import (
@@ -43,8 +44,8 @@ from sigma.types import (
 )
 
 from forewarn.errors import RuleError
-from forewarn.rules.modifiers import Phrases
-from forewarn.rules.patterns import regex_pattern, string_pattern, word_pattern
+from forewarn.rules.modifiers import OURS, Phrases
+from forewarn.rules.patterns import refused, regex_pattern, string_pattern, word_pattern
 from forewarn.rules.rule import LEVELS, TEXT, All, Any, Atom, Correlation, Leaf, Node, Not, Pattern, Rule, escape
 
 WINDOW = 8
@@ -92,20 +93,56 @@ def read_rules(content: str, path: str) -> tuple[list[Rule], list[RuleError]]:
     return library.rules, library.errors
 
 
+class _Loader(yaml.CSafeLoader):
+    """A safe loader for rules: dates stay texts, a key given twice is an error."""
+
+    yaml_implicit_resolvers: ClassVar[dict[str, AnyValue]] = {  # type: ignore[misc]
+        first: [(tag, expression) for tag, expression in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+        for first, resolvers in yaml.CSafeLoader.yaml_implicit_resolvers.items()
+    }
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[AnyValue, AnyValue]:
+        """The mapping of a node. Raises ConstructorError at the second of two equal keys."""
+        seen = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode):
+                if key.value in seen:
+                    raise yaml.constructor.ConstructorError(
+                        None, None, f"the key {key.value!r} stands here twice", key.start_mark
+                    )
+                seen.add(key.value)
+        return super().construct_mapping(node, deep=deep)
+
+
+def _loaded(content: str) -> list[AnyValue]:
+    """The documents of a file.
+
+    Raises YAMLError. Aliases are refused: ten of them can stand for a billion values.
+    """
+    if "*" in content and "&" in content:
+        for event in yaml.parse(content, Loader=yaml.CSafeLoader):
+            if isinstance(event, yaml.AliasEvent):
+                said = f"the alias *{event.anchor} is refused: write its values out"
+                raise yaml.constructor.ConstructorError(None, None, said, event.start_mark)  # type: ignore[arg-type]
+    return list(yaml.load_all(content, Loader=_Loader))
+
+
 def _each(content: str, path: str, errors: list[RuleError], read: Callable[[AnyValue, int], None]) -> None:
     """Read each document of a file; what goes wrong in one stops no other."""
     try:
-        documents = list(yaml.load_all(content, Loader=yaml.CSafeLoader))
-    except yaml.YAMLError as error:
-        errors.append(_yaml_error(error, path))
+        documents = _loaded(content)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        errors.append(_yaml_error(error, content, path))
         return
+    if not any(document is not None for document in documents):
+        errors.append(RuleError("holds no rule", path=path, line=1, column=1, remedy="Start with `title: …`."))
     for number, document in enumerate(documents):
         if document is None:
             continue
         try:
             read(document, number)
-        except _Refused as refused:
-            errors.append(_located(refused, content, number, path))
+        except _Refused as reason:
+            errors.append(_located(reason, content, number, path))
         except SigmaError as error:
             errors.append(_located(_refusal(error), content, number, path))
         except (TypeError, ValueError, AttributeError, KeyError, RecursionError) as error:
@@ -247,6 +284,8 @@ def _own_attributes(document: dict[str, AnyValue]) -> dict[str, AnyValue]:
     if decision not in (None, "always", "never"):
         raise _Refused(f"unknown decision {decision!r}", ("decision",), "Write always or never, or leave it out.")
     playbook = document.get("playbook")
+    if playbook is not None and not isinstance(playbook, str):
+        raise _Refused("`playbook` is one text", ("playbook",), "Write what to do first in a sentence.")
     return {
         "weight": None if weight is None else float(weight),
         "window": window,
@@ -281,12 +320,38 @@ def _check_detection(detection: AnyValue) -> None:
         raise _Refused(
             "the detection has a condition but no search", ("detection",), "Add a search above the condition."
         )
+    conditions = detection["condition"]
+    for condition in conditions if isinstance(conditions, list) and conditions else [conditions]:
+        if not isinstance(condition, str):
+            raise _Refused("the condition is a text", ("detection", "condition"), "Write `condition: NAME`.")
+    for name, search in detection.items():
+        if name != "condition":
+            _check_search(search, str(name))
     for key in _keys(detection):
         for modifier in key.split("|")[1:]:
             if modifier not in modifier_mapping:
                 near = difflib.get_close_matches(modifier, modifier_mapping, 1)
                 known = f"Did you mean |{near[0]}?" if near else f"Known: {', '.join(sorted(modifier_mapping))}."
                 raise _Refused(f"unknown modifier {modifier!r}", ("detection",), known, like=key)
+
+
+def _check_search(search: AnyValue, name: str) -> None:
+    """A search is a text, a list of texts, or mappings of a field to values; what it holds fits its modifiers."""
+    for item in search if isinstance(search, list) and search else [search]:
+        if item is None or item == [] or isinstance(item, list):
+            raise _Refused(f"the search {name!r} holds no text", ("detection", name), "Put quotes around each phrase.")
+        for key, values in item.items() if isinstance(item, dict) else ():
+            modifiers = str(key).split("|")[1:]
+            for value in values if isinstance(values, list) else [values]:
+                if isinstance(value, dict | list):
+                    raise _Refused(f"{key!r} takes texts and numbers", ("detection", name), None, like=str(key))
+                ours = next((modifier for modifier in modifiers if modifier in (*OURS, "re")), None)
+                if ours and not isinstance(value, str):
+                    raise _Refused(f"|{ours} takes texts, not {value!r}", ("detection", name), None, like=str(key))
+                if "re" in modifiers and (reason := refused(value)):
+                    raise _Refused(
+                        f"the expression {value!r} is refused: {reason}", ("detection", name), None, like=value
+                    )
 
 
 def _keys(value: AnyValue) -> Iterator[str]:
@@ -351,16 +416,12 @@ class _ConditionReader:
             case SigmaString():
                 if not value.s and not on_text:
                     return self._leaf(Atom(field, "find", (Pattern("^$"),), label=""))
-                pattern = string_pattern(value, on_text=on_text, cased=isinstance(value, SigmaCasedString))
+                pattern = string_pattern(
+                    value, anywhere=keyword, on_text=on_text, cased=isinstance(value, SigmaCasedString)
+                )
                 return self._leaf(Atom(field, "find", (pattern,), label=value.original))
             case SigmaRegularExpression():
-                try:
-                    pattern = regex_pattern(value, on_text=on_text)
-                except ValueError as reason:
-                    shown = str(value.regexp)
-                    raise _Refused(
-                        f"the expression {shown!r} is refused: {reason}", ("detection",), None, like=shown
-                    ) from None
+                pattern = regex_pattern(value, on_text=on_text)
                 return self._leaf(Atom(field, "find", (pattern,), label=str(value.regexp)))
             case SigmaNull():
                 return self._leaf(Atom(field, "null", label="null"))
@@ -428,21 +489,36 @@ def _refusal(error: SigmaError) -> _Refused:
     kind = type(error).__name__
     keys = next((keys for name, keys in _PLACES if name in kind), ("detection",))
     said = str(error).split(" in ")[0].strip()
+    modifier = re.match(r"Modifier (\w+) ", said)
+    named = {made.__name__: name for name, made in modifier_mapping.items()}
+    if modifier and modifier[1] in named:
+        name = named[modifier[1]]
+        return _Refused(f"|{name} cannot be used on this value", ("detection",), like=f"|{name}")
+    if "tag" in said.lower():
+        keys = ("tags",)
+    if keys == ("detection", "condition"):
+        said = f"the condition cannot be read: {said}"
+    own = re.match(r"(\|\w+) takes", said) or re.search(r"(?i)(base64)", said)
+    if own:
+        return _Refused(said, ("detection",), like=own[1].lower())
     quoted = re.findall(r"'([^']+)'", said)
     return _Refused(said, keys, like=quoted[-1] if quoted else None)
 
 
-def _yaml_error(error: yaml.YAMLError, path: str) -> RuleError:
+def _yaml_error(error: Exception, content: str, path: str) -> RuleError:
     mark = getattr(error, "problem_mark", None)
-    said = getattr(error, "problem", None) or str(error)
+    said = getattr(error, "problem", None) or getattr(error, "reason", None) or str(error).splitlines()[0]
     line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+    if isinstance(error, yaml.reader.ReaderError) and isinstance(error.position, int):
+        before = content.encode()[: error.position].decode(errors="replace")
+        line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
     remedy = "Indent with spaces, put quotes around texts that hold `: ` or begin with a special character."
     return RuleError(f"is not YAML: {said}", path=path, line=line, column=column, remedy=remedy)
 
 
-def _located(refused: _Refused, content: str, number: int, path: str) -> RuleError:
-    line, column = place(content, number, refused.keys, refused.like)
-    return RuleError(refused.message, path=path, line=line, column=column, remedy=refused.remedy)
+def _located(reason: _Refused, content: str, number: int, path: str) -> RuleError:
+    line, column = place(content, number, reason.keys, reason.like)
+    return RuleError(reason.message, path=path, line=line, column=column, remedy=reason.remedy)
 
 
 def place(content: str, document: int, keys: Sequence[str], like: str | None = None) -> tuple[int, int]:

@@ -165,7 +165,7 @@ class RuleSet:
         def on_text(leaf: Leaf) -> Explained:
             atom = chosen.atoms[leaf.atom]
             found = self._occurrences(atom, line)
-            spans = [(places[start], places[end - 1] + 1) for start, end in found or [] if end > start]
+            spans = [(places[start], places[end]) for start, end in found or [] if end > start]
             return Explained(atom.kind, atom.label, found is not None, spans)
 
         return _explained(chosen.condition, on_text)
