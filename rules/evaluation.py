@@ -95,8 +95,8 @@ class Field:
 class Block:
     """One block of records while its rules are evaluated.
 
-    `texts` the folded texts of n records; `hits` for a field, the rows of each of its patterns; `cued` the rows that
-    hold a cue of negation; `events` the columns of structured records, where they are events.
+    `texts` the folded texts of n records; `hits` for a field, the rows of each of its patterns; `cued` whether each
+    row holds a cue of negation; `events` the columns of structured records, where they are events.
     """
 
     def __init__(
@@ -104,7 +104,7 @@ class Block:
         texts: pl.Series,
         hits: Callable[[str], list[Rows]],
         fields: Mapping[str, Field],
-        cued: Rows,
+        cued: NDArray[np.bool_],
         holds: Verdict,
         similar: Callable[[Atom, list[str]], NDArray[np.bool_]],
         events: Events | None = None,
@@ -155,7 +155,9 @@ class Block:
                 return Selection(self._found(atom.field, atom.patterns[0]))
             case "affirmed":
                 found = self._found(atom.field, atom.patterns[0])
-                doubtful = np.intersect1d(found, self._cued, assume_unique=True)
+                doubtful = found[self._cued[found]]
+                if not len(doubtful):
+                    return Selection(found)
                 return Selection(np.setdiff1d(found, self._failing(atom, doubtful), assume_unique=True))
             case "near":
                 together = Selection(self._found(atom.field, atom.patterns[0]))

@@ -20,7 +20,7 @@ from forewarn.rules.rule import Pattern, escape
 
 Integers = NDArray[np.int64]
 _COUNTED = re.compile(r"\{(\d{1,5})(?:,(\d{0,5}))?\}")
-_UNROLLED = 3
+_UNROLLED = 16
 _LONG = 600
 _MAY_CROSS = re.compile(r"\[\^|\\[sWD]|\\x0[ad]|\\[nr]|\[\[:")
 """What can match a line break, so that a hit has to be checked on its own line."""
@@ -136,9 +136,17 @@ def compiled(pattern: Pattern) -> Any:
 
 
 def _search(pattern: Pattern, number: int, values: pl.Series) -> tuple[Integers, Integers]:
+    """The rows of an expression that Hyperscan cannot take: found by polars where it can, then checked by RE2."""
     expression = compiled(pattern)
-    distinct = values.unique()
-    matching = pl.Series([text for text in distinct if expression.search(text)], dtype=pl.String)
+    flags = "im" if pattern.caseless else "m"
+    try:
+        # Only for ASCII do the two agree on what a letter is; every other value is looked at by RE2 alone.
+        likely = values.str.contains(f"(?{flags}:{pattern.expression})") | (
+            values.str.len_bytes() != values.str.len_chars()
+        )
+    except pl.exceptions.ComputeError:
+        likely = values.is_not_null()
+    matching = pl.Series([text for text in values.filter(likely).unique() if expression.search(text)], dtype=pl.String)
     rows = np.flatnonzero(values.is_in(matching.implode()).to_numpy()) if len(matching) else np.empty(0, np.int64)
     return rows, np.full(len(rows), number, dtype=np.int64)
 

@@ -102,7 +102,8 @@ class RuleSet:
     def _match_texts(self, text: pl.Series) -> list[tuple[Rows, int]]:
         texts = folded(text.fill_null(""))
         hits = self._text_fields[TEXT].hits(texts)
-        cued = np.unique(np.concatenate([hits[i] for i in self._cues]))
+        cued = np.zeros(len(texts), dtype=bool)
+        cued[np.concatenate([hits[i] for i in self._cues])] = True
         others = pl.Series([None], dtype=pl.String).new_from_index(0, len(texts))
         block = Block(
             texts,
@@ -112,11 +113,9 @@ class RuleSet:
             self._holds,
             self._similar,
         )
+        selected = [(block.select(self.rules[i].condition, self.rules[i].atoms), i) for i in self._text_rules]
         everywhere = Selection(np.arange(len(texts)))
-        return [
-            ((block.select(self.rules[i].condition, self.rules[i].atoms) & everywhere).rows, i)
-            for i in self._text_rules
-        ]
+        return [((rows & everywhere if rows.complement else rows).rows, i) for rows, i in selected]
 
     def _event_block(self, raw: pl.Series) -> tuple[Events, Block]:
         events = Events(raw, list(self._event))
@@ -126,7 +125,7 @@ class RuleSet:
             values = texts if name == TEXT else events.fields[name]
             return self._event_fields[name].hits_of_distinct(values)
 
-        cued = np.arange(len(raw))
+        cued = np.ones(len(raw), dtype=bool)
         return events, Block(texts, hits, self._event_fields, cued, self._holds, self._similar, events)
 
     def _match_events(self, raw: pl.Series) -> list[tuple[Rows, int]]:

@@ -23,7 +23,7 @@ def _rules(search: Any, condition: str = "selection", logsource: dict[str, str] 
         "detection": {**searches, "condition": condition},
     }
     rules, errors = read_rules(json.dumps(rule), "own.yaml")
-    assert errors == []
+    assert errors == [], errors
     return RuleSet(rules)
 
 

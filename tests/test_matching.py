@@ -26,7 +26,7 @@ def _rules(search: object, condition: str = "words", **attributes: object) -> Ru
         **attributes,
     }
     rules, errors = read_rules(json.dumps(rule, ensure_ascii=False), "own.yaml")
-    assert errors == []
+    assert errors == [], errors
     return RuleSet(rules)
 
 
@@ -260,6 +260,39 @@ def test_a_chinese_cue_reaches_ten_characters_and_no_farther() -> None:
     _check(rules, ["否认" + "字" * 11 + "挤兑"], ["否认" + "字" * 10 + "挤兑"])
 
 
+@pytest.mark.xfail(strict=True, reason="the typographic apostrophe is not the one of the cue")
+def test_a_typographic_apostrophe_is_an_apostrophe() -> None:
+    _check(_rules({"|affirmed": ["outbreak"]}), [], ["there isn’t an outbreak", "there isn't an outbreak"])
+
+
+@pytest.mark.xfail(
+    strict=True, reason="texts that differ in digits only are judged once, although the phrase is digits"
+)
+def test_a_phrase_of_digits_is_judged_in_each_text() -> None:
+    rules = _rules({"|affirmed": ["503"]})
+    assert _fires(rules, "no 503, but 200", "no 200, but 503") == [False, True]
+    assert _fires(rules, "no 200, but 503", "no 503, but 200") == [True, False]
+    rules = _rules({"|near": ["7", "bank"]}, window=3)
+    assert _fires(rules, "7 x x x x x bank 1", "1 x x x x x bank 7") == [False, True]
+
+
+@pytest.mark.xfail(strict=True, reason="the expression of a phrase that is a wildcard matches the empty text")
+@pytest.mark.parametrize("modifier", ["affirmed", "word", "near"])
+def test_a_phrase_that_is_only_a_wildcard_stops_nothing(modifier: str) -> None:
+    content = {
+        "title": "T",
+        "logsource": {"category": "text"},
+        "detection": {"w": {f"|{modifier}": ["*"]}, "condition": "w"},
+    }
+    rules, errors = read_rules(json.dumps(content), "p")
+    assert errors or len(RuleSet(rules).match(_frame("", "x"))) <= 2
+
+
+@pytest.mark.xfail(strict=True, reason="explain looks at the text, whatever the field")
+def test_a_text_has_no_other_field() -> None:
+    _check(_rules({"Image|contains": "bank"}), [], ["a bank"])
+
+
 def test_texts_that_differ_in_numbers_are_judged_alike() -> None:
     rules = _rules({"|affirmed": ["outbreak"]})
     assert _fires(rules, "12 say no outbreak", "7 say no outbreak", "7 outbreaks, an outbreak") == [False, False, True]
@@ -470,7 +503,7 @@ def test_several_conditions_are_any_of_them() -> None:
         ),
         "p",
     )
-    assert errors == []
+    assert errors == [], errors
     assert _fires(RuleSet(rules), *TEXTS) == ["aa" in text or "cc" in text for text in TEXTS]
 
 
