@@ -105,7 +105,7 @@ def _not(tokens: list[str], holds: Any, names: list[str]) -> tuple[bool, list[st
 def _selected(which: str, names: list[str]) -> list[str]:
     if which == "them":
         return names
-    return [name for name in names if re.fullmatch(which.replace("*", ".*"), name)]
+    return [name for name in names if re.fullmatch(re.escape(which).replace(r"\*", ".*"), name)]
 
 
 def _fields_used(rule: Document) -> set[str]:
@@ -215,7 +215,7 @@ def _inside(text: str, network: str) -> bool:
 
 # Wildcards.
 
-_MANY, _ONE = "MANY", "ONE"
+_MANY, _ONE = "<*>", "<?>"
 
 
 def _parts(pattern: str) -> list[str]:
