@@ -64,6 +64,22 @@ def blocks(texts: pl.Series, *, runs: Sequence[int] = (4,), ideograph_runs: Sequ
         yield Block(first, last - first, _views(part, runs, ideograph_runs))
 
 
+def words_of(text: str) -> list[str]:
+    """The distinct words of one text, in order: what the view `words` counts."""
+    words: dict[str, None] = {}
+    word = ""
+    for char in [*text[:_MAX_CHARACTERS].lower(), " "]:
+        kind = _kind(ord(char))
+        if kind != _LETTER and word:
+            words[word] = None
+            word = ""
+        if kind == _LETTER:
+            word += char
+        elif kind == _IDEOGRAPH:
+            words[char] = None
+    return list(words)
+
+
 def _cut(lengths: NDArray[np.int64]) -> Iterator[tuple[int, int]]:
     first, characters = 0, np.cumsum(lengths)
     while first < len(lengths):

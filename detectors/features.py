@@ -1,0 +1,117 @@
+"""Texts to the sparse features of a linear model: weighted word and character n-grams.
+
+In: texts. Out: a sparse matrix, one row a text. Words and word pairs make one half of a row, runs of three to five
+characters the other; each half has unit length (tf-idf with sublinear counts, Salton & Buckley 1988). What n-grams
+there are and how much each weighs is learnt from the texts of `fit_features` alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from forewarn.detectors.ngrams import PAIRS, WORDS, Block, blocks, words_of
+
+__all__ = ["Features", "fit_features", "words_of"]
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
+
+_RUNS = (3, 4, 5)
+_IDEOGRAPH_RUNS = (2, 3)
+HALVES = ((WORDS, PAIRS), tuple(f"characters-{size}" for size in _RUNS))
+_LEAST_TEXTS = 2
+_MOST_FEATURES = 1 << 20
+"""The commonest n-grams that are kept in each view."""
+
+
+@dataclass(frozen=True)
+class Features:
+    """The n-grams of a set of texts: `keys` uint64, sorted, and `weights` float32 for each view."""
+
+    keys: dict[str, NDArray[np.uint64]]
+    weights: dict[str, NDArray[np.float32]]
+
+    @property
+    def width(self) -> int:
+        """The number of columns."""
+        return sum(len(keys) for keys in self.keys.values())
+
+    def matrix(self, texts: pl.Series) -> csr_array:
+        """The features of n texts: float32 (n, width), sparse."""
+        return self._stacked(_tokenised(texts))
+
+    def columns(self, view: str, keys: NDArray[np.uint64]) -> NDArray[np.int64]:
+        """The column of each of m n-grams of a view; -1 where it has none. Shape (m,)."""
+        known = self.keys[view]
+        if not len(known):
+            return np.full(len(keys), -1, dtype=np.int64)
+        place = np.minimum(np.searchsorted(known, keys), len(known) - 1)
+        offset = 0
+        for name, others in self.keys.items():
+            if name == view:
+                break
+            offset += len(others)
+        return np.where(known[place] == keys, place + offset, -1)
+
+    @staticmethod
+    def word_keys(words: list[str]) -> NDArray[np.uint64]:
+        """The key of each of m words, as `words_of` gives them: uint64 (m,)."""
+        found = [block.views[WORDS].key for block in _tokenised(pl.Series(words, dtype=pl.String))]
+        return np.concatenate(found) if found else np.empty(0, dtype=np.uint64)
+
+    def _stacked(self, tokenised: Iterable[Block]) -> csr_array:
+        from scipy.sparse import csr_array, vstack
+
+        parts = [self._block(block) for block in tokenised]
+        if not parts:
+            return csr_array((0, self.width), dtype=np.float32)
+        return csr_array(vstack(parts, format="csr"), shape=(sum(part.shape[0] for part in parts), self.width))
+
+    def _block(self, block: Block) -> csr_array:
+        from scipy.sparse import csr_array
+
+        rows, columns, values = [], [], []
+        every_weight = np.concatenate(list(self.weights.values()))
+        for half in HALVES:
+            column = np.concatenate([self.columns(view, block.views[view].key) for view in half])
+            row = np.concatenate([block.views[view].text for view in half])
+            own = np.concatenate([block.views[view].own for view in half])
+            there = column >= 0
+            column, row = column[there], row[there]
+            value = (1.0 + np.log(own[there])) * every_weight[column]
+            length = np.sqrt(np.bincount(row, weights=value**2, minlength=block.size))
+            rows.append(row)
+            columns.append(column)
+            values.append(value / length[row])
+        return csr_array(
+            (np.concatenate(values).astype(np.float32), (np.concatenate(rows), np.concatenate(columns))),
+            shape=(block.size, self.width),
+        )
+
+
+def fit_features(texts: pl.Series) -> tuple[Features, csr_array]:
+    """The n-grams that two or more of n texts hold, and the features of those texts, float32 (n, width)."""
+    tokenised = list(_tokenised(texts))
+    keys, weights = {}, {}
+    for half in HALVES:
+        for view in half:
+            found = [block.views[view].key for block in tokenised] or [np.empty(0, dtype=np.uint64)]
+            distinct, in_texts = np.unique(np.concatenate(found), return_counts=True)
+            kept = in_texts >= _LEAST_TEXTS
+            if kept.sum() > _MOST_FEATURES:
+                kept &= in_texts >= np.partition(in_texts, -_MOST_FEATURES)[-_MOST_FEATURES]
+            keys[view] = distinct[kept]
+            # Smoothed as scikit-learn's: log((1 + n) / (1 + texts with it)) + 1.
+            weights[view] = (np.log((1.0 + len(texts)) / (1.0 + in_texts[kept])) + 1.0).astype(np.float32)
+    features = Features(keys, weights)
+    return features, features._stacked(tokenised)
+
+
+def _tokenised(texts: pl.Series) -> Iterator[Block]:
+    return blocks(texts, runs=_RUNS, ideograph_runs=_IDEOGRAPH_RUNS)

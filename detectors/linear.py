@@ -1,0 +1,87 @@
+"""Logistic regression on a dense and a sparse block of features.
+
+In: a dense matrix (embeddings), a sparse one (n-grams), targets between 0 and 1, weights. Out: coefficients. The two
+blocks are never stacked: L-BFGS only needs the products with each. One thread, so that the coefficients have the same
+bits however many there are.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
+
+Floats = NDArray[np.float64]
+_STEPS = 100
+_TOLERANCE = 1e-4
+
+
+@dataclass(frozen=True)
+class Linear:
+    """A linear model of k outputs: `dense` float32 (d, k), `sparse` float32 (m, k), `bias` float64 (k,)."""
+
+    dense: NDArray[np.float32]
+    sparse: NDArray[np.float32]
+    bias: Floats
+
+    def log_odds(self, vectors: NDArray[np.float32], features: csr_array) -> Floats:
+        """The outputs of n texts: float64 (n, k). `vectors` is (n, d), `features` sparse (n, m)."""
+        summed: Floats = (vectors @ self.dense).astype(np.float64) + features @ self.sparse + self.bias
+        return summed
+
+
+def fit_logistic(
+    vectors: NDArray[np.float32],
+    features: csr_array,
+    targets: Floats,
+    weights: Floats,
+    *,
+    penalty: tuple[float, float] = (1.0, 1.0),
+) -> Linear:
+    """Weighted logistic regression with soft targets.
+
+    `vectors` float32 (n, d), `features` sparse (n, m), `targets` float64 (n,) or (n, k), each between 0 and 1 (for k
+    columns each its own binary problem), `weights` float64 (n,) or (n, k). Minimises the weighted cross-entropy plus
+    half of `penalty` (dense, sparse) times the squared coefficients.
+    """
+    from threadpoolctl import threadpool_limits
+
+    targets = targets.reshape(len(targets), -1)
+    weights = np.broadcast_to(weights.reshape(len(weights), -1), targets.shape)
+    with threadpool_limits(1):
+        fitted = [_one(vectors, features, t, w, penalty) for t, w in zip(targets.T, weights.T, strict=True)]
+    dense, sparse, bias = zip(*fitted, strict=True)
+    return Linear(np.stack(dense, axis=1), np.stack(sparse, axis=1), np.array(bias))
+
+
+def _one(
+    vectors: NDArray[np.float32], features: csr_array, target: Floats, weight: Floats, penalty: tuple[float, float]
+) -> tuple[NDArray[np.float32], NDArray[np.float32], float]:
+    from scipy.optimize import minimize
+
+    width, total = vectors.shape[1], max(float(weight.sum()), 1e-12)
+    transposed = features.T.tocsr()
+    shrink = np.concatenate([np.full(width, penalty[0]), np.full(features.shape[1], penalty[1]), [0.0]]) / total
+    share = weight / total
+
+    def loss(coefficients: Floats) -> tuple[float, Floats]:
+        narrow = coefficients.astype(np.float32)
+        odds = (vectors @ narrow[:width] + features @ narrow[width:-1]).astype(np.float64) + coefficients[-1]
+        error = share * (1.0 / (1.0 + np.exp(-odds)) - target)
+        small = error.astype(np.float32)
+        slope = np.concatenate([small @ vectors, transposed @ small, [error.sum()]]) + shrink * coefficients
+        value = float(share @ (np.logaddexp(0.0, odds) - target * odds)) + 0.5 * float(shrink @ coefficients**2)
+        return value, slope
+
+    mean = np.clip(float(share @ target), 1e-6, 1 - 1e-6)
+    start = np.zeros(len(shrink))
+    start[-1] = np.log(mean / (1 - mean))
+    found = minimize(
+        loss, start, jac=True, method="L-BFGS-B", options={"maxiter": _STEPS, "gtol": _TOLERANCE * 1e-2, "ftol": 1e-7}
+    ).x
+    return found[:width].astype(np.float32), found[width:-1].astype(np.float32), float(found[-1])
