@@ -69,9 +69,8 @@ class Features:
         from scipy.sparse import csr_array, vstack
 
         parts = [self._block(block) for block in tokenised]
-        if not parts:
-            return csr_array((0, self.width), dtype=np.float32)
-        return vstack(parts, format="csr")  # type: ignore[no-any-return, return-value, unused-ignore]
+        empty = csr_array((0, self.width), dtype=np.float32)
+        return vstack([empty, *parts], format="csr")  # type: ignore[no-any-return]
 
     def _block(self, block: Block) -> csr_array:
         from scipy.sparse import csr_array
