@@ -95,28 +95,25 @@ class Field:
 class Block:
     """One block of records while its rules are evaluated.
 
-    `texts` the folded texts of n records; `hits` for a field, the rows of each of its patterns; `cued` whether each
+    `texts` the folded texts of n records; `found` the rows in which a pattern of a field occurs; `cued` whether each
     row holds a cue of negation; `events` the columns of structured records, where they are events.
     """
 
     def __init__(
         self,
         texts: pl.Series,
-        hits: Callable[[str], list[Rows]],
-        fields: Mapping[str, Field],
+        found: Callable[[str, Pattern], Rows],
         cued: NDArray[np.bool_],
         holds: Verdict,
         similar: Callable[[Atom, list[str]], NDArray[np.bool_]],
         events: Events | None = None,
     ) -> None:
         self._texts = texts
-        self._hits = hits
-        self._fields = fields
+        self._found = found
         self._cued = cued
         self._holds = holds
         self._similar = similar
         self._events = events
-        self._by_field: dict[str, list[Rows]] = {}
         self._atoms: dict[Atom, Selection] = {}
 
     def select(self, node: Node, atoms: Sequence[Atom]) -> Selection:
@@ -143,11 +140,6 @@ class Block:
                 for other in (part for part in parts if part.complement):
                     united = united | other
                 return united
-
-    def _found(self, field: str, pattern: Pattern) -> Rows:
-        if field not in self._by_field:
-            self._by_field[field] = self._hits(field)
-        return self._by_field[field][self._fields[field].numbers[pattern]]
 
     def _atom(self, atom: Atom) -> Selection:
         match atom.kind:

@@ -16,6 +16,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from forewarn.errors import RuleError
+from forewarn.rules.digits import blinded
 from forewarn.rules.evaluation import Block, Field, Rows, Selection
 from forewarn.rules.events import Events
 from forewarn.rules.expressions import Expressions, compiled
@@ -27,6 +28,7 @@ Similarity = Callable[[list[str], list[str]], NDArray[np.float64]]
 """Texts (n) and examples (m) to cosines, shape (n, m)."""
 SIMILAR = 0.6
 """Cosine from which `|similar` holds, on the bundled encoder."""
+_NOWHERE: Rows = np.empty(0, dtype=np.int64)
 _HITS: dict[str, pl.DataType] = {"row": pl.UInt32(), "rule": pl.UInt32()}
 
 
@@ -63,20 +65,22 @@ class RuleSet:
         self._similarity = similarity
         self._text_rules = [i for i, rule in enumerate(self.rules) if rule.logsource.get("category") == TEXT]
         self._event_rules = [i for i, rule in enumerate(self.rules) if rule.logsource.get("category") != TEXT]
-        self._text = _fields(self.rules[i] for i in self._text_rules)
+        asked = _fields(self.rules[i] for i in self._text_rules).get(TEXT, {})
+        words = [_literal(word) for word in cues().words] if self._text_rules else []
+        self._blind = {TEXT: _numbered(blinded(pattern)[0] for pattern in [*asked, *words])}
+        self._sharp = {TEXT: _numbered(pattern for pattern in asked if blinded(pattern)[1])}
+        self._blind_rules = {i for i in self._text_rules if self._is_blind(self.rules[i])}
         self._event = _fields(self.rules[i] for i in self._event_rules)
-        if self._text_rules:
-            patterns = self._text[TEXT]
-            self._cues = [patterns.setdefault(_literal(word), len(patterns)) for word in cues().words]
-        self._text_fields = _compile("text", self._text, state)
+        self._blind_fields = _compile("blind", self._blind, state)
+        self._sharp_fields = _compile("sharp", self._sharp, state)
         self._event_fields = _compile("event", self._event, state)
 
     def compiled(self) -> dict[str, bytes]:
         """The compiled form of each field, to be kept and given back as `state`."""
-        both = {"text": self._text_fields, "event": self._event_fields}
+        every = {"blind": self._blind_fields, "sharp": self._sharp_fields, "event": self._event_fields}
         return {
             f"{kind}:{name}": part.expressions.compiled()
-            for kind, fields in both.items()
+            for kind, fields in every.items()
             for name, part in fields.items()
         }
 
@@ -99,34 +103,64 @@ class RuleSet:
         rules = np.concatenate([np.full(len(rows), rule) for rows, rule in found])
         return pl.DataFrame({"row": rows, "rule": rules}).cast(pl.Schema(_HITS)).sort("row", "rule")
 
+    def _is_blind(self, rule: Rule) -> bool:
+        sharp = self._sharp[TEXT]
+        return all(atom.kind != "similar" and not any(p in sharp for p in atom.patterns) for atom in rule.atoms)
+
     def _match_texts(self, text: pl.Series) -> list[tuple[Rows, int]]:
+        """Lines that differ in digits alone are searched once; those that may hold a certain number, once more."""
         texts = folded(text.fill_null(""))
-        hits = self._text_fields[TEXT].hits(texts)
-        cued = np.zeros(len(texts), dtype=bool)
-        cued[np.concatenate([hits[i] for i in self._cues])] = True
-        others = pl.Series([None], dtype=pl.String).new_from_index(0, len(texts))
-        block = Block(
-            texts,
-            lambda name: hits if name == TEXT else self._text_fields[name].hits(others),
-            self._text_fields,
-            cued,
-            self._holds,
-            self._similar,
-        )
-        selected = [(block.select(self.rules[i].condition, self.rules[i].atoms), i) for i in self._text_rules]
-        everywhere = Selection(np.arange(len(texts)))
-        return [((rows & everywhere if rows.complement else rows).rows, i) for rows, i in selected]
+        lines = pl.DataFrame({"alike": texts.str.replace_all("[0-9]", "0")})
+        alike = lines.unique(maintain_order=True).with_row_index("code")
+        codes = lines.join(alike, on="alike", how="left", maintain_order="left")["code"].to_numpy()
+        blind, sharp = self._blind_fields[TEXT], self._sharp_fields[TEXT]
+        blind_hits = blind.hits(alike["alike"])
+
+        def everywhere(rows: Rows) -> Rows:
+            if not len(rows):
+                return rows
+            chosen = np.zeros(alike.height, dtype=bool)
+            chosen[rows] = True
+            return np.flatnonzero(chosen[codes])
+
+        def in_alike(field: str, pattern: Pattern) -> Rows:
+            return blind_hits[blind.numbers[pattern]] if field == TEXT else _NOWHERE
+
+        may = [blind_hits[blind.numbers[blinded(pattern)[0]]] for pattern in sharp.numbers]
+        likely = everywhere(np.concatenate(may)) if may else _NOWHERE
+        sharp_hits = [likely[rows] for rows in sharp.hits(texts.gather(likely))]
+
+        def in_line(field: str, pattern: Pattern) -> Rows:
+            if field == TEXT and pattern in sharp.numbers:
+                return sharp_hits[sharp.numbers[pattern]]
+            return everywhere(in_alike(field, pattern))
+
+        cued = np.zeros(alike.height, dtype=bool)
+        cued[np.concatenate([in_alike(TEXT, _literal(word)) for word in cues().words])] = True
+        of_alike = Block(alike["alike"], in_alike, cued, self._holds, self._similar)
+        of_line = Block(texts, in_line, cued[codes], self._holds, self._similar)
+        found = []
+        for i in self._text_rules:
+            block, height = (of_alike, alike.height) if i in self._blind_rules else (of_line, len(texts))
+            selected = block.select(self.rules[i].condition, self.rules[i].atoms)
+            if not selected.empty:
+                rows = (selected & Selection(np.arange(height)) if selected.complement else selected).rows
+                found.append((everywhere(rows) if block is of_alike else rows, i))
+        return found
 
     def _event_block(self, raw: pl.Series) -> tuple[Events, Block]:
         events = Events(raw, list(self._event))
         texts = folded(raw) if TEXT in self._event else raw
+        by_field: dict[str, list[Rows]] = {}
 
-        def hits(name: str) -> list[Rows]:
-            values = texts if name == TEXT else events.fields[name]
-            return self._event_fields[name].hits_of_distinct(values)
+        def found(name: str, pattern: Pattern) -> Rows:
+            if name not in by_field:
+                values = texts if name == TEXT else events.fields[name]
+                by_field[name] = self._event_fields[name].hits_of_distinct(values)
+            return by_field[name][self._event_fields[name].numbers[pattern]]
 
         cued = np.ones(len(raw), dtype=bool)
-        return events, Block(texts, hits, self._event_fields, cued, self._holds, self._similar, events)
+        return events, Block(texts, found, cued, self._holds, self._similar, events)
 
     def _match_events(self, raw: pl.Series) -> list[tuple[Rows, int]]:
         events, block = self._event_block(raw)
@@ -212,6 +246,10 @@ def _fields(rules: Iterable[Rule]) -> dict[str, dict[Pattern, int]]:
             for pattern in atom.patterns:
                 patterns.setdefault(pattern, len(patterns))
     return fields
+
+
+def _numbered(patterns: Iterable[Pattern]) -> dict[Pattern, int]:
+    return {pattern: number for number, pattern in enumerate(dict.fromkeys(patterns))}
 
 
 def _compile(

@@ -1,0 +1,58 @@
+"""Patterns to patterns that do not tell one digit from another.
+
+In: a pattern. Out: one that matches, in a line whose digits have all become 0, wherever the pattern matches in the line
+itself. Lines of a log differ most in their numbers: what such a pattern does not find in one of them, no pattern finds
+in the others.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+import msgspec
+
+from forewarn.rules.rule import Pattern
+
+_ESCAPE = re.compile(r"\\(?:x\{[0-9A-Fa-f]+\}|x[0-9A-Fa-f]{2}|[pP]\{[^}]*\}|[0-7]{1,3}|.)", re.DOTALL)
+_CLASS = re.compile(r"\[\^?\]?(?:\[:\^?\w+:\]|\\.|[^\]\\])*\]", re.DOTALL)
+_AS_IT_IS = re.compile(r"\{[0-9]+(?:,[0-9]*)?\}|\(\?P?<\w+>|\(\?#[^)]*\)")
+_DIGIT = re.compile(r"[0-9]")
+DIGITS = "0123456789"
+
+
+@lru_cache(maxsize=65_536)
+def blinded(pattern: Pattern) -> tuple[Pattern, bool]:
+    """The pattern with 0 allowed for every digit that it asks for, and whether it asks for any."""
+    expression, asks = _blinded(pattern.expression)
+    if not asks:
+        return pattern, False
+    literal = None if pattern.literal is None else _DIGIT.sub("0", pattern.literal)
+    return msgspec.structs.replace(pattern, expression=expression, literal=literal), True
+
+
+def _blinded(expression: str) -> tuple[str, bool]:
+    if r"\Q" in expression:
+        return "", True
+    out, at, asks = [], 0, False
+    while at < len(expression):
+        kind = _ESCAPE if expression[at] == "\\" else _CLASS if expression[at] == "[" else _AS_IT_IS
+        found = kind.match(expression, at)
+        part = found[0] if found else expression[at]
+        taken = _digits_taken(part) if kind is not _AS_IT_IS or not found else DIGITS
+        asks |= taken not in ("", DIGITS)
+        out.append(part if "0" in taken or not taken else f"(?:{part}|0)" if found else "0")
+        at += len(part)
+    return "".join(out), asks
+
+
+@lru_cache(maxsize=4096)
+def _digits_taken(one_character: str) -> str:
+    """The digits that a letter, an escape or a class matches."""
+    if one_character in DIGITS:
+        return one_character
+    if one_character[0] not in "\\[" or one_character in (r"\b", r"\B", r"\A", r"\z"):
+        return ""
+    import re2
+
+    return "".join(digit for digit in DIGITS if re2.fullmatch(one_character, digit))
