@@ -33,7 +33,7 @@ def masked(text: str) -> str:
         ("pointer 0x7ffe12", "pointer <*>"),
         ("commit deadbeefcafe1234 merged", "commit <*> merged"),
         ('user="anna berg" denied', "user<*> denied"),
-        ("block blk_38865049064139660 lost", "block blk_<*> lost"),
+        ("block blk_38865049064139660 lost", "block blk<*> lost"),
         ("entry for pay_7f3c09c, ok", "entry for pay<*>, ok"),
         ("done req-12ab34cd", "done req<*>"),
         ("two   spaces\tand a tab", "two spaces and a tab"),
