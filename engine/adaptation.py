@@ -8,6 +8,9 @@ Where there are few texts, or hardly any crisis or nothing else among them, it s
 
 from __future__ import annotations
 
+import re
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -34,6 +37,10 @@ SHARPER = 1.2
 PENALTY = (3.0, 1.0)
 MOST_TEXTS = 10_000
 """Texts that one fold learns from; of more, evenly spread ones."""
+_WORDS_OF_A_TEXT = 5
+_TEXTS_OF_A_WORD = 3
+_IDEOGRAPH = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]")
+_WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]+|(?:(?![\u3040-\u30ff\u3400-\u9fff])\w)+")
 _MIXTURE_STARTS = (0.05, 0.2, 0.5, 0.8, 0.95)
 
 
@@ -41,17 +48,31 @@ _MIXTURE_STARTS = (0.05, 0.2, 0.5, 0.8, 0.95)
 class Adaptation:
     """What one scan taught.
 
-    `log_odds` float64 (n,), each from a model that has not seen the text, already weighed; `kept` what the other
-    signals' contributions are multiplied by; `share` the estimated share of crisis texts; `weight` between 0 and 1;
-    `features`, `linear` the last model, for its words.
+    `log_odds` float64 (n,), what it adds to each text's, learnt from texts without that one; `share` the estimated
+    share of crisis texts; `weight` between 0 and 1; `features`, `linear` the last model, for its words.
     """
 
     log_odds: Floats
-    kept: float
     share: float
     weight: float
     features: Features
     linear: Linear
+
+    def words(self, text: str) -> list[str]:
+        """The words of a text that speak for a crisis here, the heaviest first; Chinese characters in a row are one."""
+        from forewarn.detectors import word_weights
+
+        speaking = {word: weight for word, weight in word_weights(self.features, self.linear, text) if weight > 0}
+        pieces: dict[str, float] = {}
+        for found in _WORD.finditer(text.lower()):
+            run = ""
+            for piece in [*found[0], ""] if _IDEOGRAPH.match(found[0]) else [found[0], ""]:
+                if piece in speaking:
+                    run += piece
+                elif run:
+                    pieces[run] = max(pieces.get(run, 0.0), *(speaking[part] for part in speaking if part in run))
+                    run = ""
+        return sorted(pieces, key=lambda word: (-pieces[word], word))
 
 
 def adapt(log_odds: Floats, vectors: NDArray[np.float32], texts: pl.Series, *, seed: int = 0) -> Adaptation | None:
@@ -87,9 +108,9 @@ def adapt(log_odds: Floats, vectors: NDArray[np.float32], texts: pl.Series, *, s
         scale = spread / max(float(learnt.std()), 1e-9)
         current = log_odds + WEIGHT * weight * scale * learnt
     kept = spread * (1.0 + (SHARPER - 1.0) * weight) / float(current.std())
-    level = float(np.mean(shifted(kept * current, crisis_share(kept * current)) - kept * current))
+    fused = shifted(kept * current, crisis_share(kept * current))
     mean = Linear(*(np.mean([getattr(m, part) for m in models], axis=0) for part in ("dense", "sparse", "bias")))
-    return Adaptation(kept * (current - log_odds) + level, kept, share, weight, features, mean)
+    return Adaptation(fused - log_odds, share, weight, features, mean)
 
 
 def crisis_share(log_odds: Floats) -> float:
@@ -153,3 +174,15 @@ def _mixture_share(log_odds: Floats, rounds: int = 100) -> float:
 def _logistic(log_odds: Floats) -> Floats:
     probability: Floats = 1.0 / (1.0 + np.exp(-np.clip(log_odds, -40, 40)))
     return probability
+
+
+def new_words(adaptation: Adaptation, loud: Sequence[str], others: Sequence[str], number: int = 8) -> list[str]:
+    """The words that the scan taught and that the loudest texts share, more than others do: at most `number`."""
+    shared = Counter(word for text in loud for word in adaptation.words(text)[:_WORDS_OF_A_TEXT])
+    elsewhere = Counter(word for text in others for word in adaptation.words(text))
+    lift = {
+        word: count * float(np.log((count / len(loud)) / ((elsewhere[word] + 1) / (len(others) + 1))))
+        for word, count in shared.items()
+        if count >= _TEXTS_OF_A_WORD
+    }
+    return sorted((word for word in lift if lift[word] > 0), key=lambda word: (-lift[word], word))[:number]

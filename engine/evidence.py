@@ -17,12 +17,14 @@ from forewarn.alerts import Alert, Evidence, Place, Reason, alert_id, level_of
 from forewarn.frames import SIGNALS
 
 if TYPE_CHECKING:
+    from forewarn.adaptation import Adaptation
     from forewarn.embeddings import CaseBase
     from forewarn.fusion import Fusion
     from forewarn.rule_sets import RuleSets
     from forewarn.rules import RuleSet
 
 SIMILAR_CASES = 3
+_WORDS = 5
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,7 @@ class Explainer:
     cases: CaseBase
     vectors: NDArray[np.float32]
     fusion: Fusion
+    adaptation: Adaptation | None
     origin: str
 
     def alerts(self, text_ids: pl.Series) -> list[Alert]:
@@ -61,7 +64,8 @@ class Explainer:
         self, text: dict[str, Any], signal: dict[str, Any], score: dict[str, Any], similar: list[Reason]
     ) -> Alert:
         fired = [self.rules.rules[rule] for rule in self.rule_sets.sets[text["rule_set"]]]
-        why = {"rules": self._rules(text), "cases": similar, "outliers": [], "classifier": [], "adapted": []}
+        why = {"rules": self._rules(text), "cases": similar, "outliers": [], "classifier": []}
+        why["adapted"] = self._learnt(text["template"])
         evidence = [Evidence("prior", score["base"])]
         evidence += [
             Evidence(name, score[f"{name}_log_odds"], signal[name], why[name])
@@ -106,9 +110,13 @@ class Explainer:
         ]
         return sorted(reasons, key=lambda reason: -(reason.log_odds or 0.0))
 
+    def _learnt(self, template: str) -> list[Reason]:
+        words = self.adaptation.words(template)[:_WORDS] if self.adaptation else []
+        return [Reason(note="as in other texts of this scan", words=words)] if words else []
+
     def _similar(self, vectors: NDArray[np.float32]) -> list[list[Reason]]:
         """The nearest past crises of each vector, most similar first."""
-        similarity, index = self.cases.search(vectors, SIMILAR_CASES, label=1)
+        similarity, index = self.cases.search(vectors, SIMILAR_CASES)
         cases = self.cases.cases
         return [
             [

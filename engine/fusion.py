@@ -20,6 +20,8 @@ from numpy.typing import NDArray
 from forewarn.frames import SCORES, SIGNALS
 
 Floats = NDArray[np.float64]
+IN_LOG_ODDS = ("rules", "adapted")
+"""Signals that are what they add."""
 
 
 @dataclass(frozen=True)
@@ -71,13 +73,13 @@ class Fusion:
     def fuse(self, signals: pl.DataFrame) -> pl.DataFrame:
         """Add up the signals.
 
-        `signals` is a signals frame of n rows (`frames.SIGNAL_FRAME`); the column `rules` already is in log-odds. The
+        `signals` is a signals frame of n rows (`frames.SIGNAL_FRAME`), `rules` and `adapted` already in log-odds. The
         result is a scores frame of n rows in the same order, `low`, `high` and `p_value` null.
         """
         contributions = [
-            (pl.col(name).fill_null(0.0) if name == "rules" else self.slopes[name].contribution(pl.col(name))).alias(
-                f"{name}_log_odds"
-            )
+            (
+                pl.col(name).fill_null(0.0) if name in IN_LOG_ODDS else self.slopes[name].contribution(pl.col(name))
+            ).alias(f"{name}_log_odds")
             for name in SIGNALS
         ]
         summed = signals.select("text_id", *contributions).with_columns(base=pl.lit(self.base, pl.Float64))

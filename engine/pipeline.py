@@ -18,6 +18,7 @@ import numpy as np
 import polars as pl
 
 from forewarn import fusion
+from forewarn.adaptation import adapt, new_words
 from forewarn.alerts import Alert
 from forewarn.decision import Policy, decide
 from forewarn.errors import ForewarnError, InputError
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from forewarn.embeddings import CaseBase, Encoder
     from forewarn.rules import RuleSet
 
+_LOUDEST = 300
+"""Texts whose words are looked at for what is new in this scan."""
 Progress = Callable[[str, int], None]
 """Called with the name of a stage and how many records or texts it has done."""
 
@@ -41,9 +44,8 @@ class Options:
     """What a scan is told; every field has a default that works.
 
     `rules` pack names, files or folders (None = all shipped packs); `cases` a case base folder (None = the shipped
-    one);
-    `detectors` names of PyOD detectors for the view of meaning; `policy` how alerts are chosen; `adapt` whether
-    the scanned texts teach a fifth signal; `seed` of every random choice.
+    one); `detectors` names of PyOD detectors for the view of meaning; `adapt` whether the scanned texts teach a fifth
+    signal; `policy` how alerts are chosen; `seed` of every random choice.
     """
 
     text_column: str | None = None
@@ -53,6 +55,7 @@ class Options:
     encoder: str = "bundled"
     device: str | None = None
     detectors: tuple[str, ...] = ("KNN",)
+    adapt: bool = True
     policy: Policy = field(default_factory=lambda: Policy(threshold=0.5))
     seed: int = 0
 
@@ -62,7 +65,8 @@ class Scan:
     """What a scan found.
 
     `alerts` most alarming first; `texts` and `scores` the frames of the distinct texts; `problems` every file or line
-    that could not be used; `files`, `lines` what was read; `timings` seconds for each stage.
+    that could not be used; `files`, `lines` what was read; `new_words` what the loudest texts have in common that the
+    scan itself taught; `timings` seconds for each stage.
     """
 
     alerts: list[Alert]
@@ -72,6 +76,7 @@ class Scan:
     files: int
     lines: int
     origin: str
+    new_words: list[str]
     timings: dict[str, float]
 
 
@@ -141,7 +146,8 @@ def scan(
     chosen = decide(scores, texts["count"], options.policy, _hours(texts), last_words)
     alerts = explainer.alerts(chosen)
     watch.lap("explain")
-    return Scan(alerts, texts, scores, problems, len(files), row, explainer.origin, watch.seconds)
+    words = _new_words(explainer, texts, scores)
+    return Scan(alerts, texts, scores, problems, len(files), row, explainer.origin, words, watch.seconds)
 
 
 def _score(
@@ -168,9 +174,26 @@ def _score(
     signals = _signals(texts["text_id"], given)
     scores = numbers.fuse(signals)
     watch.lap("fuse")
+    adaptation = None
+    if options.adapt:
+        adaptation = adapt(scores["log_odds"].to_numpy(), vectors, templates, seed=options.seed)
+        if adaptation is not None:
+            signals = signals.with_columns(adapted=pl.Series(adaptation.log_odds))
+            scores = numbers.fuse(signals)
+        watch.lap("adapt")
     scores = scores.with_columns(p_value=pl.Series(_p_values(scores, counts)))
     origin = "no labels yet: ranked by the shipped prior"
-    return scores, Explainer(texts, signals, scores, rules, rule_sets, cases, vectors, numbers, origin)
+    return scores, Explainer(texts, signals, scores, rules, rule_sets, cases, vectors, numbers, adaptation, origin)
+
+
+def _new_words(explainer: Explainer, texts: pl.DataFrame, scores: pl.DataFrame) -> list[str]:
+    if explainer.adaptation is None:
+        return []
+    ranked = scores.sort("log_odds", descending=True)["text_id"]
+    loud = ranked.head(min(_LOUDEST, int((scores["log_odds"] > 0).sum())))
+    others = ranked.slice(len(loud)).gather_every(max(1, (len(ranked) - len(loud)) // _LOUDEST))
+    templates = texts["template"]
+    return new_words(explainer.adaptation, templates.gather(loud).to_list(), templates.gather(others).to_list())
 
 
 def _signals(text_ids: pl.Series, given: dict[str, np.ndarray]) -> pl.DataFrame:

@@ -58,6 +58,9 @@ class Terminal:
         )
         head.append(f"    {found.origin}", style="dim")
         self.out.print(head)
+        if found.new_words and found.alerts:
+            said = ", ".join(printable(word) for word in found.new_words)
+            self.out.print(Text("words of what is happening: ", style="dim").append(said, style="yellow"))
         for alert in found.alerts:
             self.out.print()
             self.alert(alert)

@@ -22,6 +22,7 @@ _VARIABLE_PARTS = "|".join(
         r"\b(?:[0-9a-fA-F]{1,4}:){2,}[0-9a-fA-F:]+(?:[.,][0-9]+)?",  # MAC and IPv6 address, clock time
         r"\b0[xX][0-9a-fA-F]+\b",
         r"\b[0-9a-fA-F]{8,}\b",
+        r"[_-](?:[0-9a-f]{3,32}[0-9]|[0-9a-f]{0,32}[0-9][0-9a-f]{3})[0-9a-f]*\b",  # pay_7f3c09, req-12ab34
         r"[=:]\s?\"[^\"]{1,200}\"|[=:]\s?'[^']{1,200}'",  # quoted value of a key; quoted speech stays
         r"[-+]?[0-9]+(?:[.,:/-][0-9]+)*",  # number, IPv4 address, date
     )

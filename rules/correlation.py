@@ -34,8 +34,8 @@ def partakers(rules: RuleSet, records: pl.DataFrame, hits: pl.DataFrame, first_r
     rows = hits.filter(pl.col("rule").is_in(wanted))
     fields = sorted({name for c in rules.correlations for name in (*c.group_by, *([c.field] if c.field else []))})
     chosen = records[rows["row"]]
-    values = Events(chosen["raw"].fill_null("null"), fields).fields
-    own = [values[name].alias(f"field:{name}") for name in fields if name != "source"]
+    values = Events(chosen["raw"].fill_null("null"), fields)
+    own = [values.dense(name).alias(f"field:{name}") for name in fields if name != "source"]
     number = (rows["row"].cast(pl.UInt64) + first_row).alias("row")
     return chosen.select(number, rows["rule"], "time", "source", "line", *own)
 

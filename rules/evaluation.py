@@ -14,9 +14,11 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from forewarn.rules.events import Events
+from forewarn.rules.digits import blinded
+from forewarn.rules.events import NO_COLUMN, Column, Events
 from forewarn.rules.expressions import Expressions
-from forewarn.rules.rule import All, Any, Atom, Leaf, Node, Not, Pattern
+from forewarn.rules.normalise import folded
+from forewarn.rules.rule import TEXT, All, Any, Atom, Leaf, Node, Not, Pattern
 
 Rows = NDArray[np.int64]
 Verdict = Callable[[Atom, str], bool]
@@ -37,8 +39,9 @@ class Selection:
             return Selection(np.union1d(self.rows, other.rows), True)
         if self.complement or other.complement:
             keep, drop = (other, self) if self.complement else (self, other)
-            return Selection(np.setdiff1d(keep.rows, drop.rows, assume_unique=True))
-        return Selection(np.intersect1d(self.rows, other.rows, assume_unique=True))
+            return Selection(keep.rows[~_within(keep.rows, drop.rows)])
+        few, many = (self, other) if len(self.rows) < len(other.rows) else (other, self)
+        return Selection(few.rows[_within(few.rows, many.rows)])
 
     def __invert__(self) -> Selection:
         """The other rows."""
@@ -52,6 +55,16 @@ class Selection:
     def empty(self) -> bool:
         """Whether no row is selected, whatever the number of rows."""
         return not self.complement and not len(self.rows)
+
+
+def _within(some: Rows, others: Rows) -> NDArray[np.bool_]:
+    """Which of k sorted rows are among other sorted rows: bool (k,)."""
+    if not len(others):
+        return np.zeros(len(some), dtype=bool)
+    at = np.searchsorted(others, some)
+    at[at == len(others)] = 0
+    found: NDArray[np.bool_] = others[at] == some
+    return found
 
 
 EVERYTHING = Selection(np.empty(0, np.int64), True)
@@ -71,31 +84,24 @@ class Field:
         bounds = np.searchsorted(ids, np.arange(len(self.numbers) + 1))
         return [rows[bounds[i] : bounds[i + 1]] for i in range(len(self.numbers))]
 
-    def hits_of_distinct(self, values: pl.Series) -> list[Rows]:
-        """The same, where values repeat: each distinct value is matched once."""
-        if values.null_count() == len(values):
-            return [np.empty(0, np.int64)] * len(self.numbers)
-        distinct = values.unique(maintain_order=True).drop_nulls()
-        if len(distinct) > len(values) // 2:
-            return self.hits(values)
-        codes = pl.DataFrame({"value": values}).join(
-            pl.DataFrame({"value": distinct}).with_row_index("code"), on="value", how="left", maintain_order="left"
-        )["code"]
-        coded = np.flatnonzero(codes.is_not_null().to_numpy())
-        by_code = coded[np.argsort(codes.gather(coded).to_numpy(), kind="stable")]
-        bounds = np.concatenate([[0], np.cumsum(np.bincount(codes.drop_nulls().to_numpy(), minlength=len(distinct)))])
-        return [
-            np.sort(np.concatenate([by_code[bounds[code] : bounds[code + 1]] for code in found]))
-            if len(found)
-            else found
-            for found in self.hits(distinct)
-        ]
+    def hits_in(self, column: Column) -> list[Rows]:
+        """For each pattern, the rows of a sparse column in which it occurs; each distinct value is matched once."""
+
+        def everywhere(found: Rows) -> Rows:
+            if not len(found):
+                return found
+            chosen = np.zeros(len(column.distinct), dtype=bool)
+            chosen[found] = True
+            return column.rows[chosen[column.codes]]
+
+        return [everywhere(found) for found in self.hits(column.distinct)]
 
 
 class Block:
     """One block of records while its rules are evaluated.
 
-    `texts` the folded texts of n records; `found` the rows in which a pattern of a field occurs; `cued` whether each
+    `texts` the folded texts of n records, or the JSON of n events; `found` the rows in which a pattern of a field
+    occurs; `cued` whether each
     row holds a cue of negation; `events` the columns of structured records, where they are events.
     """
 
@@ -136,10 +142,18 @@ class Block:
             case Any():
                 parts = [self.select(part, atoms) for part in node.parts]
                 plain = [part.rows for part in parts if not part.complement and len(part.rows)]
-                united = Selection(np.unique(np.concatenate(plain))) if plain else NOTHING
+                united = Selection(self._united(plain)) if plain else NOTHING
                 for other in (part for part in parts if part.complement):
                     united = united | other
                 return united
+
+    def _united(self, parts: Sequence[Rows]) -> Rows:
+        if len(parts) == 1:
+            return parts[0]
+        chosen = np.zeros(len(self._texts), dtype=bool)
+        for part in parts:
+            chosen[part] = True
+        return np.flatnonzero(chosen)
 
     def _atom(self, atom: Atom) -> Selection:
         match atom.kind:
@@ -148,8 +162,6 @@ class Block:
             case "affirmed":
                 found = self._found(atom.field, atom.patterns[0])
                 doubtful = found[self._cued[found]]
-                if not len(doubtful):
-                    return Selection(found)
                 return Selection(np.setdiff1d(found, self._failing(atom, doubtful), assume_unique=True))
             case "near":
                 together = Selection(self._found(atom.field, atom.patterns[0]))
@@ -157,58 +169,70 @@ class Block:
                     together = together & Selection(self._found(atom.field, pattern))
                 return Selection(np.setdiff1d(together.rows, self._failing(atom, together.rows), assume_unique=True))
             case "similar":
-                distinct = self._texts.unique(maintain_order=True)
+                column = self._column(atom.field)
+                distinct = column.values.unique(maintain_order=True)
                 close = distinct.filter(pl.Series(self._similar(atom, distinct.to_list()), dtype=pl.Boolean))
-                return _where(self._texts.is_in(close.implode()))
+                return _where(column, column.values.is_in(close.implode()))
         if self._events is None:
             return NOTHING
-        present = Selection(self._events.present(atom.field))
-        column = self._events.fields[atom.field] if atom.field in self._events.fields.columns else None
+        column = self._events.column(atom.field)
         match atom.kind:
             case "null":
-                return ~present
+                return ~Selection(column.rows)
             case "exists":
-                return present
-        return NOTHING if column is None else self._by_value(atom, column)
+                return Selection(column.rows)
+        return self._by_value(atom, column)
 
-    def _by_value(self, atom: Atom, column: pl.Series) -> Selection:
+    def _column(self, field: str) -> Column:
+        """A field as our own modifiers look at it: folded."""
+        if field == TEXT:
+            texts = self._texts if self._events is None else folded(self._texts)
+            return Column.of(np.arange(len(texts)), texts)
+        column = self._events.column(field) if self._events is not None else NO_COLUMN
+        return Column(column.rows, column.codes, folded(column.distinct))
+
+    def _by_value(self, atom: Atom, column: Column) -> Selection:
         """Atoms that compare a field's value with a number, a network, a moment or another field."""
         match atom.kind:
             case "compare":
                 operator, number = atom.arguments
-                values = column.cast(pl.Float64, strict=False)
-                return _where(getattr(values, _COMPARE[operator])(float(number)))
+                values = column.values.cast(pl.Float64, strict=False).fill_nan(None)
+                return _where(column, getattr(values, _COMPARE[operator])(float(number)))
             case "cidr":
                 network = ipaddress.ip_network(atom.arguments[0], strict=False)
-                inside = [text for text in column.unique().drop_nulls() if _inside(text, network)]
-                return _where(column.is_in(pl.Series(inside, dtype=pl.String).implode()))
+                inside = [text for text in column.values.unique() if _inside(text, network)]
+                return _where(column, column.values.is_in(pl.Series(inside, dtype=pl.String).implode()))
             case "same":
-                other, starts, ends = atom.arguments
-                if self._events is None or other not in self._events.fields.columns:
-                    return NOTHING
-                pair = pl.DataFrame(
-                    {"own": column.str.to_lowercase(), "other": self._events.fields[other].str.to_lowercase()}
-                )
-                own, theirs = pl.col("own"), pl.col("other")
-                if starts and ends:
-                    test = own.str.contains(theirs, literal=True)
-                else:
-                    test = (
-                        own.str.starts_with(theirs) if starts else own.str.ends_with(theirs) if ends else own == theirs
-                    )
-                return _where(pair.select(test).to_series())
+                return self._same(atom, column)
             case "part":
                 part, number = atom.arguments
-                moment = column.str.to_datetime(strict=False, time_zone="UTC")
-                return _where(getattr(moment.dt, part)() == int(number))
+                moment = _moments(column.values)
+                return _where(column, getattr(moment.dt, part)() == int(number))
         return NOTHING
 
+    def _same(self, atom: Atom, column: Column) -> Selection:
+        name, starts, ends = atom.arguments
+        other = self._events.column(name) if self._events is not None else NO_COLUMN
+        both, mine, its = np.intersect1d(column.rows, other.rows, assume_unique=True, return_indices=True)
+        pair = pl.DataFrame(
+            {"own": column.values.gather(mine), "other": other.values.gather(its)},
+            schema=dict.fromkeys(("own", "other"), pl.String),
+        )
+        own, theirs = pl.col("own").str.to_lowercase(), pl.col("other").str.to_lowercase()
+        if starts and ends:
+            test = own.str.contains(theirs, literal=True)
+        else:
+            test = own.str.starts_with(theirs) if starts else own.str.ends_with(theirs) if ends else own == theirs
+        return Selection(both[pair.select(test).to_series().to_numpy()])
+
     def _failing(self, atom: Atom, rows: Rows) -> Rows:
-        """Those of the rows on which a closer look says no; numbers do not matter to it, so texts are judged once."""
+        """Those of the rows on which a closer look says no; each distinct text is looked at once."""
         if not len(rows):
             return rows
-        texts = self._texts.gather(rows)
-        frame = pl.DataFrame({"text": texts, "alike": texts.str.replace_all("[0-9]+", "0")})
+        column = self._column(atom.field)
+        texts = column.values.gather(np.searchsorted(column.rows, rows))
+        asks = any(blinded(pattern)[1] for pattern in atom.patterns)
+        frame = pl.DataFrame({"text": texts, "alike": texts if asks else texts.str.replace_all("[0-9]", "0")})
         distinct = frame.unique("alike", keep="first", maintain_order=True)
         verdicts = pl.Series([not self._holds(atom, text) for text in distinct["text"]], dtype=pl.Boolean)
         judged = frame.join(distinct.select("alike", fails=verdicts), on="alike", how="left", maintain_order="left")
@@ -216,8 +240,18 @@ class Block:
         return failing
 
 
-def _where(mask: pl.Series) -> Selection:
-    return Selection(np.flatnonzero(mask.fill_null(False).to_numpy()))
+def _moments(values: pl.Series) -> pl.Series:
+    """Times in UTC, whichever way each is written; null where a value is none."""
+    text = pl.col("value")
+    ways = [
+        text.str.to_datetime(form, strict=False, time_zone="UTC", exact=True)
+        for form in ("%+", "%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f%:z", "%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%d")
+    ]
+    return pl.DataFrame({"value": values}).select(pl.coalesce(ways)).to_series()
+
+
+def _where(column: Column, holds: pl.Series) -> Selection:
+    return Selection(column.rows[holds.fill_null(False).to_numpy()])
 
 
 def _inside(text: str, network: ipaddress.IPv4Network | ipaddress.IPv6Network) -> bool:

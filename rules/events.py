@@ -1,12 +1,16 @@
 """Structured events: JSON to one column for each field that a rule names, and which rules an event is for.
 
-In: events as JSON strings. Out: columns of strings, and the rows that a log source covers. Windows events
+In: events as JSON strings. Out: sparse columns of strings, and the rows that a log source covers. Windows events
 (`{"Event": {"System": …, "EventData": …}}`), flat JSON and nested JSON with dotted names are the three layouts known.
+Events are decoded one by one: msgspec and a walk over what is there take a third of the time of a decoder that makes
+every column for every event (docs/decisions.md).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
 from typing import Any
@@ -21,6 +25,33 @@ Rows = NDArray[np.int64]
 _SYSTEM = ("EventID", "Channel", "Computer", "Level", "Task", "Opcode", "Keywords", "Version", "EventRecordID")
 _PROVIDER = "Provider_Name"
 _ALWAYS = ("EventID", "Channel")
+_DECODER = msgspec.json.Decoder()
+_ENCODER = msgspec.json.Encoder()
+
+
+@dataclass(frozen=True)
+class Column:
+    """One field of a block of events.
+
+    `rows` that have it, int64 (k,), sorted; `codes` the place of each one's value in `distinct`, int64 (k,).
+    """
+
+    rows: Rows
+    codes: NDArray[np.int64]
+    distinct: pl.Series
+
+    @property
+    def values(self) -> pl.Series:
+        """The value of each of the rows: String (k,)."""
+        return self.distinct.gather(self.codes)
+
+    @classmethod
+    def of(cls, rows: Rows, values: pl.Series) -> Column:
+        """The values (String, length k) of k rows."""
+        return cls(rows, np.arange(len(rows)), values)
+
+
+NO_COLUMN = Column(np.empty(0, np.int64), np.empty(0, np.int64), pl.Series([], dtype=pl.String))
 
 
 @lru_cache(maxsize=1)
@@ -31,33 +62,27 @@ def _sources() -> dict[str, Any]:
 
 
 class Events:
-    """The columns of n events.
-
-    `fields` a frame of n rows, one String column for each field asked for (null = the event has none); `windows` the
-    rows that are Windows events.
-    """
+    """The columns of n events: a `Column` for each field asked for that some event has."""
 
     def __init__(self, raw: pl.Series, fields: Sequence[str]) -> None:
-        wanted = sorted(
-            {*fields, *_ALWAYS, *(new for names in _sources()["renamed"].values() for new in names.values())}
-        )
-        self.fields = _renamed(_columns(raw, wanted))
-        self._ids = self.fields["EventID"]
-        self._channels = self.fields["Channel"]
-        windows = self._channels.is_not_null() & self._ids.is_not_null()
-        self.windows: Rows = np.flatnonzero(windows.to_numpy())
-        self._others: Rows = np.flatnonzero(~windows.to_numpy())
-        self._present: dict[str, Rows] = {}
+        renamed = (new for names in _sources()["renamed"].values() for new in names.values())
+        self.columns = _columns(raw, {*fields, *_ALWAYS, *renamed})
+        ids, channels = (self.column(name) for name in _ALWAYS)
+        self._count = len(raw)
+        self.windows: Rows = np.intersect1d(ids.rows, channels.rows, assume_unique=True)
+        self._others: Rows = np.setdiff1d(np.arange(self._count), self.windows, assume_unique=True)
+        self._ids = ids.values.gather(np.searchsorted(ids.rows, self.windows))
+        self._channels = channels.values.gather(np.searchsorted(channels.rows, self.windows))
         self._covered: dict[tuple[tuple[str, str], ...], Rows | None] = {}
 
-    def present(self, field: str) -> Rows:
-        """The rows that have the field."""
-        if field not in self._present:
-            column = self.fields[field] if field in self.fields.columns else None
-            self._present[field] = (
-                np.empty(0, np.int64) if column is None else np.flatnonzero(column.is_not_null().to_numpy())
-            )
-        return self._present[field]
+    def column(self, field: str) -> Column:
+        """The rows that have a field, and its values."""
+        return self.columns.get(field, NO_COLUMN)
+
+    def dense(self, field: str) -> pl.Series:
+        """A field as one String value for each of the n events, null where it is missing."""
+        column = self.column(field)
+        return pl.Series([None], dtype=pl.String).new_from_index(0, self._count).scatter(column.rows, column.values)
 
     def covered(self, logsource: Mapping[str, str], fields: Sequence[str]) -> Rows:
         """The rows that a rule of this log source with these fields is for.
@@ -72,115 +97,129 @@ class Events:
         if rows is not None:
             return rows
         named = logsource.get("product") or logsource.get("service")
-        rest = self._others if named else np.arange(len(self._ids))
+        rest = self._others if named else np.arange(self._count)
         if not len(rest):
             return rest
-        having = [np.intersect1d(self.present(field), rest, assume_unique=True) for field in set(fields)]
+        having = [np.intersect1d(self.column(field).rows, rest, assume_unique=True) for field in set(fields)]
         return np.unique(np.concatenate(having)) if having else rest
 
     def _windows_rows(self, logsource: Mapping[str, str]) -> Rows:
         sources = _sources()
         ways = sources["categories"].get(logsource.get("category", ""))
         channels = sources["services"].get(logsource.get("service", ""))
-        selected = pl.Series([True], dtype=pl.Boolean).new_from_index(0, len(self._ids))
+        unknown = (logsource.get("category") and ways is None) or (logsource.get("service") and channels is None)
+        selected = np.full(len(self.windows), not unknown)
         if ways is not None:
-            selected = pl.Series([False], dtype=pl.Boolean).new_from_index(0, len(self._ids))
-            for way in ways:
-                ids = pl.Series([str(number) for number in way["ids"]])
-                selected |= (self._channels == way["channel"]) & self._ids.is_in(ids.implode())
-        elif logsource.get("category"):
-            return np.empty(0, np.int64)
+            either = [
+                (self._channels == way["channel"]) & self._ids.is_in([str(number) for number in way["ids"]])
+                for way in ways
+            ]
+            selected &= np.any([way.to_numpy() for way in either], axis=0)
         if channels is not None:
-            selected &= self._channels.is_in(pl.Series(channels).implode())
-        elif logsource.get("service"):
-            return np.empty(0, np.int64)
-        return np.intersect1d(np.flatnonzero(selected.fill_null(False).to_numpy()), self.windows, assume_unique=True)
+            selected &= self._channels.is_in(channels).to_numpy()
+        rows: Rows = self.windows[selected]
+        return rows
 
 
-def _columns(raw: pl.Series, wanted: Sequence[str]) -> pl.DataFrame:
-    """One String column for each wanted field.
-
-    Windows events are decoded as columns at once; other layouts, and blocks that hold a shape that was not foreseen,
-    event by event.
-    """
-    if raw.str.contains(r'^\s*\{\s*"Event"').all():
-        try:
-            return _windows_columns(raw, wanted)
-        except pl.exceptions.PolarsError:
-            pass  # An object where a text is wanted, or half an event.
-    return _one_by_one(raw, wanted)
-
-
-def _windows_columns(raw: pl.Series, wanted: Sequence[str]) -> pl.DataFrame:
-    text = pl.String()
-    provider = pl.Struct({"#attributes": pl.Struct({"Name": text})})
-    system = pl.Struct({**dict.fromkeys(_SYSTEM, text), "Provider": provider})
-    data = pl.Struct(dict.fromkeys(wanted, text))
-    decoded = raw.str.json_decode(pl.Struct({"Event": pl.Struct({"System": system, "EventData": data})}))
-    event = pl.col("event").struct.field("Event").struct.field
-    columns = []
-    for name in wanted:
-        column = event("EventData").struct.field(name)
-        if name in _SYSTEM:
-            column = pl.coalesce(event("System").struct.field(name), column)
-        elif name == _PROVIDER:
-            column = event("System").struct.field("Provider").struct.field("#attributes").struct.field("Name")
-        columns.append(column.alias(name))
-    return pl.DataFrame({"event": decoded}).select(columns)
-
-
-def _one_by_one(raw: pl.Series, wanted: Sequence[str]) -> pl.DataFrame:
-    columns: dict[str, list[str | None]] = {name: [None] * len(raw) for name in wanted}
-    decoder = msgspec.json.Decoder()
+def _columns(raw: pl.Series, wanted: set[str]) -> dict[str, Column]:
+    """Events with the same fields in the same order are turned into columns together."""
+    alike: dict[tuple[str, ...], tuple[list[int], list[Iterable[Any]]]] = {}
     for row, text in enumerate(raw):
-        try:
-            event = decoder.decode(text or "null")
-        except msgspec.DecodeError:
-            continue
-        for name, value in _flattened(event):
-            if name in columns:
-                columns[name][row] = value
-    return pl.DataFrame(columns, schema=dict.fromkeys(wanted, pl.String()))
+        fields = _fields_of(_decoded(text))
+        if fields:
+            rows, values = alike.setdefault(tuple(fields), ([], []))
+            rows.append(row)
+            values.append(fields.values())
+    rows_of: dict[str, list[int]] = {name: [] for name in wanted}
+    texts_of: dict[str, list[str]] = {name: [] for name in wanted}
+    for names, (rows, values) in alike.items():
+        for name, column in zip(names, zip(*values, strict=True), strict=True):
+            kinds = set(map(type, column))
+            if dict in kinds:
+                for row, value in zip(rows, column, strict=True):
+                    if isinstance(value, dict):
+                        _walk(f"{name}.", value, row, rows_of, texts_of)
+            if name in wanted:
+                if kinds == {str}:
+                    rows_of[name] += rows
+                    texts_of[name] += column
+                else:
+                    known = [
+                        (row, text)
+                        for row, value in zip(rows, column, strict=True)
+                        if (text := _text(value)) is not None
+                    ]
+                    rows_of[name] += [row for row, _ in known]
+                    texts_of[name] += [text for _, text in known]
+    return {name: _column(rows_of[name], texts_of[name]) for name in wanted if rows_of[name]}
 
 
-def _flattened(event: Any) -> Iterator[tuple[str, str | None]]:
-    """Every field of an event by its plain or dotted name."""
-    if isinstance(event, dict) and isinstance(event.get("Event"), dict):
-        windows = event["Event"]
-        system = windows.get("System") if isinstance(windows.get("System"), dict) else {}
-        yield from _walk("", windows.get("EventData") or windows.get("UserData") or {})
-        for name in _SYSTEM:
-            value = system.get(name)
-            yield name, _text(value.get("#text") if isinstance(value, dict) else value)
-        provider = system.get("Provider")
-        if isinstance(provider, dict):
-            yield _PROVIDER, _text((provider.get("#attributes") or provider).get("Name"))
-    elif isinstance(event, dict):
-        yield from _walk("", event)
+def _column(rows: list[int], texts: list[str]) -> Column:
+    order = np.argsort(np.asarray(rows, dtype=np.int64), kind="stable")
+    known: dict[str, int] = {}
+    codes = np.fromiter((known.setdefault(text, len(known)) for text in texts), dtype=np.int64, count=len(texts))
+    return Column(np.asarray(rows, dtype=np.int64)[order], codes[order], pl.Series(list(known), dtype=pl.String))
 
 
-def _walk(prefix: str, value: dict[str, Any]) -> Iterator[tuple[str, str | None]]:
-    for name, inner in value.items():
-        if isinstance(inner, dict):
-            yield from _walk(f"{prefix}{name}.", inner)
-        yield f"{prefix}{name}", _text(inner)
+def _decoded(text: str | None) -> Any:
+    """An event; None where there is none. What only JavaScript takes for JSON (NaN, half a surrogate) is taken too."""
+    try:
+        return _DECODER.decode(text or "null")
+    except RecursionError:
+        return None
+    except msgspec.DecodeError:
+        pass
+    try:
+        lenient = json.loads(text or "null", strict=False)
+        return json.loads(json.dumps(lenient, ensure_ascii=False).encode(errors="replace"), strict=False)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _fields_of(event: Any) -> dict[str, Any]:
+    """The fields of an event by their plain names; what is nested stays so."""
+    if not isinstance(event, dict):
+        return {}
+    windows = event.get("Event")
+    system = windows.get("System") if isinstance(windows, dict) else None
+    if not isinstance(windows, dict) or not isinstance(system, dict):
+        return event
+    data, user = windows.get("EventData"), windows.get("UserData")
+    fields: dict[str, Any] = {**user} if isinstance(user, dict) else {}
+    if isinstance(data, dict):
+        fields.update(data)
+    for name in _SYSTEM:
+        if (value := system.get(name)) is not None:
+            fields[name] = value.get("#text") if isinstance(value, dict) else value
+    provider = system.get("Provider")
+    if isinstance(provider, dict):
+        attributes = provider.get("#attributes")
+        fields[_PROVIDER] = (attributes if isinstance(attributes, dict) else provider).get("Name")
+    if fields.get("Channel") == "Security":
+        # The Security channel has names of its own for what Sigma knows by those of Sysmon.
+        for known, other in _sources()["renamed"].get(_text(fields.get("EventID")), {}).items():
+            if fields.get(known) is None and other in fields:
+                fields[known] = fields[other]
+    return fields
+
+
+def _walk(
+    prefix: str, fields: dict[str, Any], row: int, rows: dict[str, list[int]], texts: dict[str, list[str]]
+) -> None:
+    for name, value in fields.items():
+        dotted = prefix + name
+        if dotted in rows and (text := _text(value)) is not None and rows[dotted][-1:] != [row]:
+            rows[dotted].append(row)
+            texts[dotted].append(text)
+        if isinstance(value, dict):
+            _walk(f"{dotted}.", value, row, rows, texts)
 
 
 def _text(value: Any) -> str | None:
-    if value is None or isinstance(value, str):
-        return value
+    if value.__class__ is str:
+        return str(value)
+    if value is None:
+        return None
     if isinstance(value, bool):
-        return str(value).lower()
-    return str(value) if isinstance(value, int | float) else msgspec.json.encode(value).decode()
-
-
-def _renamed(fields: pl.DataFrame) -> pl.DataFrame:
-    """Give the fields of the Security channel the names that Sigma knows them by."""
-    for event_id, names in _sources()["renamed"].items():
-        security = (pl.col("Channel") == "Security") & (pl.col("EventID") == event_id)
-        fields = fields.with_columns(
-            pl.when(security & pl.col(known).is_null()).then(pl.col(other)).otherwise(pl.col(known)).alias(known)
-            for known, other in names.items()
-            if known in fields.columns and other in fields.columns
-        )
-    return fields
+        return "true" if value else "false"
+    return str(value) if isinstance(value, int | float) else _ENCODER.encode(value).decode()

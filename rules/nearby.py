@@ -76,27 +76,44 @@ def _cue(word: str) -> str:
 
 def affirmed(text: str, spans: Sequence[Span]) -> list[Span]:
     """The occurrences of a phrase in a folded text that no cue takes back."""
-    return [span for span in spans if not negated(text, span)]
+    known: dict[tuple[str, str], bool] = {}
+    standing = []
+    for span in spans:
+        around = _clause(text, span)
+        if around not in known:
+            known[around] = _taken_back(*around)
+        if not known[around]:
+            standing.append(span)
+    return standing
 
 
 def negated(text: str, span: Span) -> bool:
     """Whether a cue stands close enough before or after the phrase, in its own clause."""
-    known = cues()
+    return _taken_back(*_clause(text, span))
+
+
+def _clause(text: str, span: Span) -> tuple[str, str]:
+    """What stands before and after a phrase in its clause."""
     start, end = span
     # A sentence is long enough at 400 characters; a log line of megabytes must not be walked for each phrase.
     earlier = text[max(0, start - 400) : start]
     clause_start = 0
     for found in _CLAUSE_END.finditer(earlier):
         clause_start = found.end()
-    before = earlier[clause_start:]
     later = text[end : end + 400]
     clause_end = _CLAUSE_END.search(later)
-    after = later[: clause_end.start()] if clause_end else later
+    return earlier[clause_start:], later[: clause_end.start()] if clause_end else later
+
+
+def _taken_back(before: str, after: str) -> bool:
+    known = cues()
     for expression, stop in ((known.narrow, _NARROW_END), (known.before, None)):
-        for found in expression.finditer(before):
-            between = before[found.end() :]
-            if _close(between, known.before_words, known.before_characters) and not (stop and stop.search(between)):
-                return True
+        ends = [found.end() for found in expression.finditer(before)]
+        # Where the nearest cue does not reach, no farther one does.
+        between = before[ends[-1] :] if ends else ""
+        close = ends and _close(between, known.before_words, known.before_characters)
+        if close and not (stop and stop.search(between)):
+            return True
     found = known.after.search(after)
     if found is None or not _close(after[: found.start()], known.after_words, known.after_characters):
         return False

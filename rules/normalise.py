@@ -21,12 +21,12 @@ ZERO_WIDTH = (
 
 CONFUSABLE = dict(
     zip(
-        "аеорсухіјѕԁһӏԛԝοαειυχρνκςſɑɡıøđ",
-        "aeopcyxijsdhlqwoaeiuxpvkσsagiød",
+        "аеорсухіјѕԁһӏԛԝοαειυχρνκςſɑɡıøđ‘’ʼ",
+        "aeopcyxijsdhlqwoaeiuxpvkσsagiød'''",
         strict=True,
     )
 )
-"""Letters that look like another: Cyrillic and Greek to Latin (after Unicode TR 39), final sigma to sigma."""
+"""Signs that look like another: Cyrillic and Greek to Latin (Unicode TR 39), final sigma to sigma, apostrophes."""
 
 _RUN = r"[ \t]{2,}|\t"
 _BLANKS = re.compile(_RUN)

@@ -56,7 +56,7 @@ def _part(part: object, fix: object) -> str:
     return escape(fix(str(part)))  # type: ignore[operator]
 
 
-def word_pattern(value: SigmaString) -> Pattern:
+def word_pattern(value: SigmaString, *, caseless: bool = False) -> Pattern:
     """The pattern of a phrase as whole words: a word boundary at each end that is a Latin letter or digit.
 
     `*` stands for the rest of a word. Chinese has no boundaries and matches anywhere.
@@ -73,7 +73,7 @@ def word_pattern(value: SigmaString) -> Pattern:
     right = r"\b" if isinstance(last, str) and re.search(r"[A-Za-z0-9_]$", last) else ""
     literal = texts[0] if len(texts) == 1 and isinstance(texts[0], str) else None
     edges = ("word" if left else "", "word" if right else "")
-    return Pattern(f"{left}{body}{right}", caseless=False, literal=literal, edges=edges)
+    return Pattern(f"{left}{body}{right}", caseless=caseless, literal=literal, edges=edges)
 
 
 def regex_pattern(value: SigmaRegularExpression, *, on_text: bool) -> Pattern:

@@ -41,6 +41,7 @@ from sigma.types import (
     SigmaRegularExpression,
     SigmaString,
     SigmaTimestampPart,
+    SpecialChars,
 )
 
 from forewarn.errors import RuleError
@@ -459,7 +460,13 @@ class _ConditionReader:
         label = ", ".join(string.original for string in value.strings)
         if value.way == "similar":
             return self._leaf(Atom(field, "similar", (), tuple(value.to_plain()), label=label))
-        patterns = tuple(word_pattern(string) for string in value.strings)
+        if any(all(isinstance(part, SpecialChars) for part in string.s) for string in value.strings):
+            raise _Refused(
+                f"|{value.way} takes words, not only wildcards",
+                ("detection",),
+                "Write a word, or leave the phrase out.",
+            )
+        patterns = tuple(word_pattern(string, caseless=field != TEXT) for string in value.strings)
         kind = {"word": "find"}.get(value.way, value.way)
         return self._leaf(Atom(field, kind, patterns, window=self._window if kind == "near" else 0, label=label))
 

@@ -34,7 +34,7 @@ class Pattern(msgspec.Struct, frozen=True):
 
 def escape(text: str) -> str:
     """`text` as an expression that matches just it; control characters as escapes, since they cut lines."""
-    escaped = _SPECIAL.sub(r"\\\1", text)
+    escaped = _SPECIAL.sub(r"\\\1", text.replace("\n", "\r"))
     return "".join(char if char >= " " else f"\\x{ord(char):02x}" for char in escaped)
 
 

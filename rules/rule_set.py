@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cache, lru_cache
 
 import numpy as np
 import polars as pl
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from forewarn.errors import RuleError
 from forewarn.rules.digits import blinded
 from forewarn.rules.evaluation import Block, Field, Rows, Selection
-from forewarn.rules.events import Events
+from forewarn.rules.events import Column, Events
 from forewarn.rules.expressions import Expressions, compiled
 from forewarn.rules.nearby import affirmed, cues, near
 from forewarn.rules.normalise import fold_with_places, folded
@@ -71,13 +71,27 @@ class RuleSet:
         self._sharp = {TEXT: _numbered(pattern for pattern in asked if blinded(pattern)[1])}
         self._blind_rules = {i for i in self._text_rules if self._is_blind(self.rules[i])}
         self._event = _fields(self.rules[i] for i in self._event_rules)
+        self._event.pop(TEXT, None)
+        # Keywords of web servers would be found all over Windows events: each product's are looked for in its own.
+        self._by_product: dict[str, list[int]] = defaultdict(list)
+        for i in self._event_rules:
+            self._by_product[self.rules[i].logsource.get("product", "")].append(i)
+        self._keywords = {
+            product: _fields(self.rules[i] for i in rules).get(TEXT, {}) for product, rules in self._by_product.items()
+        }
         self._blind_fields = _compile("blind", self._blind, state)
         self._sharp_fields = _compile("sharp", self._sharp, state)
         self._event_fields = _compile("event", self._event, state)
+        self._keyword_fields = _compile("keywords", self._keywords, state)
 
     def compiled(self) -> dict[str, bytes]:
         """The compiled form of each field, to be kept and given back as `state`."""
-        every = {"blind": self._blind_fields, "sharp": self._sharp_fields, "event": self._event_fields}
+        every = {
+            "blind": self._blind_fields,
+            "sharp": self._sharp_fields,
+            "event": self._event_fields,
+            "keywords": self._keyword_fields,
+        }
         return {
             f"{kind}:{name}": part.expressions.compiled()
             for kind, fields in every.items()
@@ -148,30 +162,47 @@ class RuleSet:
                 found.append((everywhere(rows) if block is of_alike else rows, i))
         return found
 
-    def _event_block(self, raw: pl.Series) -> tuple[Events, Block]:
+    def _match_events(self, raw: pl.Series) -> list[tuple[Rows, int]]:
         events = Events(raw, list(self._event))
-        texts = folded(raw) if TEXT in self._event else raw
-        by_field: dict[str, list[Rows]] = {}
+        found, hits = [], self._hits_of_fields(events)
+        for product, rules in self._by_product.items():
+            covered = {i: self._covered(events, self.rules[i]) for i in rules}
+            with_keywords = [rows for i, rows in covered.items() if any(a.field == TEXT for a in self.rules[i].atoms)]
+            searched = np.unique(np.concatenate(with_keywords)) if with_keywords else _NOWHERE
+            block = self._event_block(raw, events, hits, product, searched)
+            for i, rows in covered.items():
+                if len(rows):
+                    selected = block.select(self.rules[i].condition, self.rules[i].atoms) & Selection(rows)
+                    found.append((selected.rows, i))
+        return found
+
+    def _covered(self, events: Events, rule: Rule) -> Rows:
+        return events.covered(rule.logsource, [atom.field for atom in rule.atoms])
+
+    def _hits_of_fields(self, events: Events) -> Callable[[str], list[Rows]]:
+        @cache
+        def hits(name: str) -> list[Rows]:
+            return self._event_fields[name].hits_in(events.column(name))
+
+        return hits
+
+    def _event_block(
+        self, raw: pl.Series, events: Events, hits: Callable[[str], list[Rows]], product: str, searched: Rows
+    ) -> Block:
+        """The block that a product's rules are evaluated on; keywords are looked for in the rows `searched`."""
+        keywords = self._keyword_fields[product]
+
+        @cache
+        def keyword_hits() -> list[Rows]:
+            return keywords.hits_in(Column.of(searched, folded(raw.gather(searched))))
 
         def found(name: str, pattern: Pattern) -> Rows:
-            if name not in by_field:
-                values = texts if name == TEXT else events.fields[name]
-                by_field[name] = self._event_fields[name].hits_of_distinct(values)
-            return by_field[name][self._event_fields[name].numbers[pattern]]
+            if name == TEXT:
+                return keyword_hits()[keywords.numbers[pattern]]
+            return hits(name)[self._event_fields[name].numbers[pattern]]
 
         cued = np.ones(len(raw), dtype=bool)
-        return events, Block(texts, found, cued, self._holds, self._similar, events)
-
-    def _match_events(self, raw: pl.Series) -> list[tuple[Rows, int]]:
-        events, block = self._event_block(raw)
-        found = []
-        for i in self._event_rules:
-            rule = self.rules[i]
-            covered = events.covered(rule.logsource, [atom.field for atom in rule.atoms])
-            if len(covered):
-                selected = block.select(rule.condition, rule.atoms) & Selection(covered)
-                found.append((selected.rows, i))
-        return found
+        return Block(raw, found, cued, self._holds, self._similar, events)
 
     def spans(self, rule: int, text: str) -> list[tuple[int, int]]:
         """Where in the original text what made the rule fire stands: [start, end) in characters, sorted."""
@@ -184,8 +215,10 @@ class RuleSet:
         """
         chosen = self.rules[rule]
         if chosen.logsource.get("category") != TEXT:
-            _, block = self._event_block(pl.Series([text]))
-            alone = Selection(np.zeros(1, dtype=np.int64))
+            alone, raw = Selection(np.zeros(1, dtype=np.int64)), pl.Series([text])
+            events = Events(raw, list(self._event))
+            product = chosen.logsource.get("product", "")
+            block = self._event_block(raw, events, self._hits_of_fields(events), product, alone.rows)
 
             def on_event(leaf: Leaf) -> Explained:
                 atom = chosen.atoms[leaf.atom]
@@ -197,7 +230,7 @@ class RuleSet:
 
         def on_text(leaf: Leaf) -> Explained:
             atom = chosen.atoms[leaf.atom]
-            found = self._occurrences(atom, line)
+            found = self._occurrences(atom, line) if atom.field == TEXT else None
             spans = [(places[start], places[end]) for start, end in found or [] if end > start]
             return Explained(atom.kind, atom.label, found is not None, spans)
 
@@ -243,6 +276,8 @@ def _fields(rules: Iterable[Rule]) -> dict[str, dict[Pattern, int]]:
     for rule in rules:
         for atom in rule.atoms:
             patterns = fields[atom.field]
+            if atom.kind == "same":
+                fields[atom.arguments[0]]
             for pattern in atom.patterns:
                 patterns.setdefault(pattern, len(patterns))
     return fields

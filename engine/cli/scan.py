@@ -27,6 +27,7 @@ import rich_click as click
 @click.option(
     "--detectors", default="KNN", show_default=True, help="PyOD detectors on the embeddings, comma-separated."
 )
+@click.option("--no-adapt", is_flag=True, help="Do not let the scanned texts themselves teach what is alarming.")
 @click.option("--text-column", help="The column that holds the text, for CSV, JSON and Parquet.")
 @click.option("--time-column", help="The column that holds the time.")
 @click.option(
@@ -46,6 +47,7 @@ def command(
     encoder: str,
     device: str | None,
     detectors: str,
+    no_adapt: bool,
     text_column: str | None,
     time_column: str | None,
     scores: Path | None,
@@ -72,6 +74,7 @@ def command(
         encoder=encoder,
         device=device,
         detectors=tuple(name.strip() for name in detectors.split(",") if name.strip()),
+        adapt=not no_adapt,
         policy=parse_policy(budget, fdr, threshold, cost),
         seed=seed,
     )
