@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from forewarn.rules.digits import blinded
+from forewarn.rules.digits import blinded, digits_alike
 from forewarn.rules.events import NO_COLUMN, Column, Events
 from forewarn.rules.expressions import Expressions
 from forewarn.rules.normalise import folded
@@ -162,6 +162,8 @@ class Block:
             case "affirmed":
                 found = self._found(atom.field, atom.patterns[0])
                 doubtful = found[self._cued[found]]
+                if not len(doubtful):
+                    return Selection(found)
                 return Selection(np.setdiff1d(found, self._failing(atom, doubtful), assume_unique=True))
             case "near":
                 together = Selection(self._found(atom.field, atom.patterns[0]))
@@ -186,10 +188,12 @@ class Block:
     def _column(self, field: str) -> Column:
         """A field as our own modifiers look at it: folded."""
         if field == TEXT:
-            texts = self._texts if self._events is None else folded(self._texts)
+            texts = (
+                self._texts if self._events is None else folded(self._texts.str.replace_all("\n", "\r", literal=True))
+            )
             return Column.of(np.arange(len(texts)), texts)
         column = self._events.column(field) if self._events is not None else NO_COLUMN
-        return Column(column.rows, column.codes, folded(column.distinct))
+        return Column(column.rows, column.codes, _one_line(folded(column.distinct)))
 
     def _by_value(self, atom: Atom, column: Column) -> Selection:
         """Atoms that compare a field's value with a number, a network, a moment or another field."""
@@ -231,13 +235,19 @@ class Block:
             return rows
         column = self._column(atom.field)
         texts = column.values.gather(np.searchsorted(column.rows, rows))
-        asks = any(blinded(pattern)[1] for pattern in atom.patterns)
-        frame = pl.DataFrame({"text": texts, "alike": texts if asks else texts.str.replace_all("[0-9]", "0")})
-        distinct = frame.unique("alike", keep="first", maintain_order=True)
-        verdicts = pl.Series([not self._holds(atom, text) for text in distinct["text"]], dtype=pl.Boolean)
-        judged = frame.join(distinct.select("alike", fails=verdicts), on="alike", how="left", maintain_order="left")
-        failing: Rows = rows[judged["fails"].to_numpy()]
-        return failing
+        alike = texts if any(blinded(pattern)[1] for pattern in atom.patterns) else digits_alike(texts)
+        # A few candidates: a dictionary is faster than a frame.
+        verdicts: dict[str, bool] = {}
+        fails = np.zeros(len(rows), dtype=bool)
+        for at, (key, text) in enumerate(zip(alike.to_list(), texts.to_list(), strict=True)):
+            if key not in verdicts:
+                verdicts[key] = not self._holds(atom, text)
+            fails[at] = verdicts[key]
+        return rows[fails]
+
+
+def _one_line(texts: pl.Series) -> pl.Series:
+    return texts.str.replace_all("\n", "\r", literal=True)
 
 
 def _moments(values: pl.Series) -> pl.Series:

@@ -100,10 +100,10 @@ class Expressions:
 
         self._database.scan(block, match_event_handler=on_match)
         number, end = np.asarray(ids, dtype=np.int64), np.asarray(ends, dtype=np.int64)
-        breaks = _BREAKS[np.frombuffer(block + b"\n", dtype=np.uint8)]
-        # breaks[-1] is the line end added above: what stands before the block.
-        keep = breaks[end - self._bytes[number] - 1] >= self._edges[number, 0]
-        keep &= breaks[end] >= self._edges[number, 1]
+        letters = np.frombuffer(block + b"\n", dtype=np.uint8)
+        # letters[-1] is the line end added above: what stands before the block.
+        keep = _BREAKS[letters[end - self._bytes[number] - 1]] >= self._edges[number, 0]
+        keep &= _BREAKS[letters[end]] >= self._edges[number, 1]
         rows = np.searchsorted(ends_of_lines, end[keep], side="right")
         # An empty match at the end of a line that ends the block lies one past the last row.
         return np.minimum(rows, len(values) - 1), number[keep]

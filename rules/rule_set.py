@@ -9,20 +9,20 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache, lru_cache
+from functools import cache
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from forewarn.errors import RuleError
-from forewarn.rules.digits import blinded
 from forewarn.rules.evaluation import Block, Field, Rows, Selection
 from forewarn.rules.events import Column, Events
 from forewarn.rules.expressions import Expressions, compiled
-from forewarn.rules.nearby import affirmed, cues, near
+from forewarn.rules.nearby import affirmed, near
 from forewarn.rules.normalise import fold_with_places, folded
-from forewarn.rules.rule import TEXT, All, Any, Atom, Correlation, Leaf, Node, Not, Pattern, Rule, escape
+from forewarn.rules.rule import TEXT, All, Any, Atom, Correlation, Leaf, Node, Not, Pattern, Rule
+from forewarn.rules.texts import TextMatcher
 
 Similarity = Callable[[list[str], list[str]], NDArray[np.float64]]
 """Texts (n) and examples (m) to cosines, shape (n, m)."""
@@ -65,11 +65,6 @@ class RuleSet:
         self._similarity = similarity
         self._text_rules = [i for i, rule in enumerate(self.rules) if rule.logsource.get("category") == TEXT]
         self._event_rules = [i for i, rule in enumerate(self.rules) if rule.logsource.get("category") != TEXT]
-        asked = _fields(self.rules[i] for i in self._text_rules).get(TEXT, {})
-        words = [_literal(word) for word in cues().words] if self._text_rules else []
-        self._blind = {TEXT: _numbered(blinded(pattern)[0] for pattern in [*asked, *words])}
-        self._sharp = {TEXT: _numbered(pattern for pattern in asked if blinded(pattern)[1])}
-        self._blind_rules = {i for i in self._text_rules if self._is_blind(self.rules[i])}
         self._event = _fields(self.rules[i] for i in self._event_rules)
         self._event.pop(TEXT, None)
         # Keywords of web servers would be found all over Windows events: each product's are looked for in its own.
@@ -79,24 +74,20 @@ class RuleSet:
         self._keywords = {
             product: _fields(self.rules[i] for i in rules).get(TEXT, {}) for product, rules in self._by_product.items()
         }
-        self._blind_fields = _compile("blind", self._blind, state)
-        self._sharp_fields = _compile("sharp", self._sharp, state)
+        own = {name.removeprefix("text:"): part for name, part in (state or {}).items() if name.startswith("text:")}
+        self._texts = TextMatcher({i: self.rules[i] for i in self._text_rules}, own)
         self._event_fields = _compile("event", self._event, state)
         self._keyword_fields = _compile("keywords", self._keywords, state)
 
     def compiled(self) -> dict[str, bytes]:
         """The compiled form of each field, to be kept and given back as `state`."""
-        every = {
-            "blind": self._blind_fields,
-            "sharp": self._sharp_fields,
-            "event": self._event_fields,
-            "keywords": self._keyword_fields,
-        }
-        return {
+        both = {"event": self._event_fields, "keywords": self._keyword_fields}
+        of_events = {
             f"{kind}:{name}": part.expressions.compiled()
-            for kind, fields in every.items()
+            for kind, fields in both.items()
             for name, part in fields.items()
         }
+        return of_events | {f"text:{name}": part for name, part in self._texts.compiled().items()}
 
     def match(self, records: pl.DataFrame) -> pl.DataFrame:
         """Which rules fire on which records.
@@ -104,7 +95,7 @@ class RuleSet:
         `records` is a records frame of n rows. The result has the columns `row` (UInt32, into `records`) and `rule`
         (UInt32, into `rules`), sorted by row, then rule.
         """
-        found = self._match_texts(records["text"]) if self._text_rules else []
+        found = self._texts.match(records["text"], self._holds, self._similar) if self._text_rules else []
         if self._event_rules:
             structured = np.flatnonzero(records["raw"].is_not_null().to_numpy())
             if len(structured):
@@ -116,51 +107,6 @@ class RuleSet:
         rows = np.concatenate([rows for rows, _ in found])
         rules = np.concatenate([np.full(len(rows), rule) for rows, rule in found])
         return pl.DataFrame({"row": rows, "rule": rules}).cast(pl.Schema(_HITS)).sort("row", "rule")
-
-    def _is_blind(self, rule: Rule) -> bool:
-        sharp = self._sharp[TEXT]
-        return all(atom.kind != "similar" and not any(p in sharp for p in atom.patterns) for atom in rule.atoms)
-
-    def _match_texts(self, text: pl.Series) -> list[tuple[Rows, int]]:
-        """Lines that differ in digits alone are searched once; those that may hold a certain number, once more."""
-        texts = folded(text.fill_null(""))
-        lines = pl.DataFrame({"alike": texts.str.replace_all("[0-9]", "0")})
-        alike = lines.unique(maintain_order=True).with_row_index("code")
-        codes = lines.join(alike, on="alike", how="left", maintain_order="left")["code"].to_numpy()
-        blind, sharp = self._blind_fields[TEXT], self._sharp_fields[TEXT]
-        blind_hits = blind.hits(alike["alike"])
-
-        def everywhere(rows: Rows) -> Rows:
-            if not len(rows):
-                return rows
-            chosen = np.zeros(alike.height, dtype=bool)
-            chosen[rows] = True
-            return np.flatnonzero(chosen[codes])
-
-        def in_alike(field: str, pattern: Pattern) -> Rows:
-            return blind_hits[blind.numbers[pattern]] if field == TEXT else _NOWHERE
-
-        may = [blind_hits[blind.numbers[blinded(pattern)[0]]] for pattern in sharp.numbers]
-        likely = everywhere(np.concatenate(may)) if may else _NOWHERE
-        sharp_hits = [likely[rows] for rows in sharp.hits(texts.gather(likely))]
-
-        def in_line(field: str, pattern: Pattern) -> Rows:
-            if field == TEXT and pattern in sharp.numbers:
-                return sharp_hits[sharp.numbers[pattern]]
-            return everywhere(in_alike(field, pattern))
-
-        cued = np.zeros(alike.height, dtype=bool)
-        cued[np.concatenate([in_alike(TEXT, _literal(word)) for word in cues().words])] = True
-        of_alike = Block(alike["alike"], in_alike, cued, self._holds, self._similar)
-        of_line = Block(texts, in_line, cued[codes], self._holds, self._similar)
-        found = []
-        for i in self._text_rules:
-            block, height = (of_alike, alike.height) if i in self._blind_rules else (of_line, len(texts))
-            selected = block.select(self.rules[i].condition, self.rules[i].atoms)
-            if not selected.empty:
-                rows = (selected & Selection(np.arange(height)) if selected.complement else selected).rows
-                found.append((everywhere(rows) if block is of_alike else rows, i))
-        return found
 
     def _match_events(self, raw: pl.Series) -> list[tuple[Rows, int]]:
         events = Events(raw, list(self._event))
@@ -283,10 +229,6 @@ def _fields(rules: Iterable[Rule]) -> dict[str, dict[Pattern, int]]:
     return fields
 
 
-def _numbered(patterns: Iterable[Pattern]) -> dict[Pattern, int]:
-    return {pattern: number for number, pattern in enumerate(dict.fromkeys(patterns))}
-
-
 def _compile(
     kind: str, fields: Mapping[str, Mapping[Pattern, int]], state: Mapping[str, bytes] | None
 ) -> dict[str, Field]:
@@ -294,11 +236,6 @@ def _compile(
         name: Field(Expressions(list(patterns), (state or {}).get(f"{kind}:{name}")), patterns)
         for name, patterns in fields.items()
     }
-
-
-@lru_cache(maxsize=1024)
-def _literal(word: str) -> Pattern:
-    return Pattern(escape(word), caseless=False, literal=word)
 
 
 def _spans(explained: Explained, positive: bool) -> list[tuple[int, int]]:
