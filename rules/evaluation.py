@@ -234,7 +234,7 @@ class Block:
         if not len(rows):
             return rows
         column = self._column(atom.field)
-        texts = column.values.gather(np.searchsorted(column.rows, rows))
+        texts = column.distinct.gather(column.codes[np.searchsorted(column.rows, rows)])
         alike = texts if any(blinded(pattern)[1] for pattern in atom.patterns) else digits_alike(texts)
         # A few candidates: a dictionary is faster than a frame.
         verdicts: dict[str, bool] = {}
