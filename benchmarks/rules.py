@@ -1,7 +1,8 @@
 """The shipped packs: attacks in HTTP parameters, Chinese finance news, Chinese emergencies, tweets, lines a second.
 
-In: `http_params/`, `fin_news_zh/`, `cec/`, `crisislex_t6/`, `loghub/`. Out: recall and false-positive rate by attack type, precision and
-recall of each pack, AUROC on tweets, the rate of the matcher. The packs were written without looking at the test halves.
+In: `http_params/`, `fin_news_zh/`, `cec/`, `crisislex_t6/`, `loghub/`. Out: recall and false-positive rate by attack
+type, precision and recall of each pack, AUROC on tweets, the rate of the matcher. The packs were written without
+looking at the test halves.
 """
 
 from __future__ import annotations
