@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
 from forewarn.rules import RuleSet, load_rules
 from forewarn.rules.linting import lint
 from forewarn.rules.loading import packs
+from forewarn.rules.reference import reference
 from forewarn.rules.testing import run_tests
 
 LEAST = dict.fromkeys(
@@ -53,3 +55,8 @@ def test_lint_finds_nothing_to_say() -> None:
 
 def test_only_the_engine_decides_not_a_shipped_rule(rules: RuleSet) -> None:
     assert [rule.title for rule in rules.rules if rule.decision] == []
+
+
+def test_the_rule_reference_is_up_to_date(rules: RuleSet) -> None:
+    kept = (Path(__file__).parent.parent / "docs" / "rule-reference.md").read_text("utf-8")
+    assert kept.strip() == reference(rules).strip(), "run `forewarn rules docs > docs/rule-reference.md`"
