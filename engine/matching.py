@@ -5,7 +5,7 @@ In: paths and rules. Out: one plain dictionary for each record on which a rule f
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,8 @@ from forewarn.errors import ForewarnError
 from forewarn.records import read
 from forewarn.rules import load_rules
 from forewarn.rules.correlation import correlate, partakers
+from forewarn.rules.rule import Rule
+from forewarn.similarity import similarity
 
 
 def matches(
@@ -22,15 +24,18 @@ def matches(
     rules: Sequence[str | Path] | None = None,
     *,
     text_column: str | None = None,
+    logsource: Mapping[str, str] | None = None,
+    untried: list[tuple[Rule, str]] | None = None,
     problems: list[ForewarnError],
 ) -> Iterator[dict[str, Any]]:
     """`{source, line, rules: [{id, title, level, spans}]}` for each record that fires, in reading order.
 
     After them, `{source, line, time, correlation: {id, title, level}}` for each record that completes a correlation.
 
-    What could not be read or used is added to `problems`. Raises RuleError where a source of rules does not exist.
+    `logsource` is what the records are known to be of; the rules that no record was for are added to `untried`, and
+    what could not be read or used to `problems`. Raises RuleError where a source of rules does not exist.
     """
-    rule_set = load_rules(rules)
+    rule_set = load_rules(rules, similarity=similarity(), logsource=logsource)
     problems += rule_set.problems
     taking_part, first_row = [], 0
     for block in read(list(paths), text_column=text_column, problems=problems):
@@ -53,6 +58,8 @@ def matches(
                     for rule in fired
                 ],
             }
+    if untried is not None:
+        untried += [(rule_set.rules[number], why) for number, why in rule_set.untried()]
     if taking_part:
         parts = pl.concat(taking_part)
         places = parts.select("row", "source", "line").unique("row")

@@ -8,7 +8,7 @@ the scores of single lines where a path is given for them.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,11 +27,13 @@ from forewarn.frames import SIGNAL_FRAME, SIGNALS
 from forewarn.line_scores import LineScores
 from forewarn.records import read
 from forewarn.rule_sets import RuleSets
+from forewarn.similarity import similarity
 from forewarn.texts import TextTable, group, keyed
 
 if TYPE_CHECKING:
     from forewarn.embeddings import CaseBase, Encoder
     from forewarn.rules import RuleSet
+    from forewarn.rules.rule import Rule
 
 _LOUDEST = 300
 """Texts whose words are looked at for what is new in this scan."""
@@ -43,7 +45,8 @@ Progress = Callable[[str, int], None]
 class Options:
     """What a scan is told; every field has a default that works.
 
-    `rules` pack names, files or folders (None = all shipped packs); `cases` a case base folder (None = the shipped
+    `rules` pack names, files or folders (None = all shipped packs); `logsource` what all the input is known to be of,
+    such as `{"product": "linux", "service": "sshd"}`; `cases` a case base folder (None = the shipped
     one); `detectors` names of PyOD detectors for the view of meaning; `adapt` whether the scanned texts teach a fifth
     signal; `policy` how alerts are chosen; `seed` of every random choice.
     """
@@ -51,6 +54,7 @@ class Options:
     text_column: str | None = None
     time_column: str | None = None
     rules: Sequence[str | Path] | None = None
+    logsource: Mapping[str, str] | None = None
     cases: Path | None = None
     encoder: str = "bundled"
     device: str | None = None
@@ -66,7 +70,7 @@ class Scan:
 
     `alerts` most alarming first; `texts` and `scores` the frames of the distinct texts; `problems` every file or line
     that could not be used; `files`, `lines` what was read; `new_words` what the loudest texts have in common that the
-    scan itself taught; `timings` seconds for each stage.
+    scan itself taught; `untried` the rules that no record was for, with the reason; `timings` seconds for each stage.
     """
 
     alerts: list[Alert]
@@ -77,6 +81,7 @@ class Scan:
     lines: int
     origin: str
     new_words: list[str]
+    untried: list[tuple[Rule, str]]
     timings: dict[str, float]
 
 
@@ -112,7 +117,9 @@ def scan(
     options = options or Options()
     watch = _Stopwatch()
     problems: list[ForewarnError] = []
-    rules = load_rules(options.rules)
+    rules = load_rules(
+        options.rules, similarity=similarity(options.encoder, options.device), logsource=options.logsource
+    )
     problems += rules.problems
     watch.lap("load rules")
 
@@ -147,7 +154,8 @@ def scan(
     alerts = explainer.alerts(chosen)
     watch.lap("explain")
     words = _new_words(explainer, texts, scores)
-    return Scan(alerts, texts, scores, problems, len(files), row, explainer.origin, words, watch.seconds)
+    untried = [(rules.rules[number], why) for number, why in rules.untried()]
+    return Scan(alerts, texts, scores, problems, len(files), row, explainer.origin, words, untried, watch.seconds)
 
 
 def _score(

@@ -7,6 +7,7 @@ standard output, progress and problems to standard error.
 from __future__ import annotations
 
 import contextlib
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -80,6 +81,14 @@ class Terminal:
                 self.err.print(Text(printable(line), style="dim"))
         if len(problems) > _SHOWN_PROBLEMS:
             self.err.print(Text(f"warning: {len(problems) - _SHOWN_PROBLEMS} more problems like these", style="yellow"))
+
+    def untried(self, untried: Sequence[tuple[Rule, str]]) -> None:
+        """Say on standard error why rules were not tried, the most frequent reason first."""
+        reasons = Counter(why for _, why in untried)
+        example = {why: rule.title for rule, why in reversed(untried)}
+        self.err.print(Text(f"{len(untried):,} rules were not tried", style="yellow"))
+        for why, count in reasons.most_common():
+            self.err.print(Text(f"  {count:,}: {printable(why)}").append(f"  {printable(example[why])}", style="dim"))
 
     def alert(self, alert: Alert) -> None:
         """Print one alert in a few lines."""

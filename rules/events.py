@@ -11,15 +11,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from importlib import resources
 from typing import Any
 
 import msgspec
 import numpy as np
 import polars as pl
-import yaml
 from numpy.typing import NDArray
+
+from forewarn.rules.sources import sources
 
 Rows = NDArray[np.int64]
 _SYSTEM = ("EventID", "Channel", "Computer", "Level", "Task", "Opcode", "Keywords", "Version", "EventRecordID")
@@ -54,18 +53,11 @@ class Column:
 NO_COLUMN = Column(np.empty(0, np.int64), np.empty(0, np.int64), pl.Series([], dtype=pl.String))
 
 
-@lru_cache(maxsize=1)
-def _sources() -> dict[str, Any]:
-    text = resources.files("forewarn.rules").joinpath("logsources.yaml").read_text("utf-8")
-    read: dict[str, Any] = yaml.load(text, Loader=yaml.CSafeLoader)
-    return read
-
-
 class Events:
     """The columns of n events: a `Column` for each field asked for that some event has."""
 
     def __init__(self, raw: pl.Series, fields: Sequence[str]) -> None:
-        renamed = (new for names in _sources()["renamed"].values() for new in names.values())
+        renamed = (new for names in sources()["renamed"].values() for new in names.values())
         self.columns = _columns(raw, {*fields, *_ALWAYS, *renamed})
         ids, channels = (self.column(name) for name in _ALWAYS)
         self._count = len(raw)
@@ -104,9 +96,9 @@ class Events:
         return np.unique(np.concatenate(having)) if having else rest
 
     def _windows_rows(self, logsource: Mapping[str, str]) -> Rows:
-        sources = _sources()
-        ways = sources["categories"].get(logsource.get("category", ""))
-        channels = sources["services"].get(logsource.get("service", ""))
+        known = sources()
+        ways = known["categories"].get(logsource.get("category", ""))
+        channels = known["services"].get(logsource.get("service", ""))
         unknown = (logsource.get("category") and ways is None) or (logsource.get("service") and channels is None)
         selected = np.full(len(self.windows), not unknown)
         if ways is not None:
@@ -197,7 +189,7 @@ def _fields_of(event: Any) -> dict[str, Any]:
         fields[_PROVIDER] = (attributes if isinstance(attributes, dict) else provider).get("Name")
     if fields.get("Channel") == "Security":
         # The Security channel has names of its own for what Sigma knows by those of Sysmon.
-        for known, other in _sources()["renamed"].get(_text(fields.get("EventID")), {}).items():
+        for known, other in sources()["renamed"].get(_text(fields.get("EventID")), {}).items():
             if fields.get(known) is None and other in fields:
                 fields[known] = fields[other]
     return fields

@@ -12,7 +12,7 @@ import hashlib
 import importlib.metadata
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 
@@ -32,13 +32,15 @@ def load_rules(
     *,
     strict: bool = False,
     similarity: Similarity | None = None,
+    logsource: Mapping[str, str] | None = None,
     cache: bool = True,
 ) -> RuleSet:
     """Read and compile rules.
 
     `sources` are names of shipped packs, rule files, or folders (None = every shipped pack); `similarity` is asked by
-    `|similar`. Rules that cannot be used are in `RuleSet.problems`; with `strict` the first of them is raised. Raises
-    RuleError where a source is no pack, file or folder.
+    `|similar`; `logsource` what all records are known to be of (`sources.parse_logsource`). Rules that cannot be used
+    are in `RuleSet.problems`; with `strict` the first of them is raised. Raises RuleError where a source is no pack,
+    file or folder.
     """
     contents: dict[str, str] = {}
     unreadable: list[RuleError] = []
@@ -47,10 +49,10 @@ def load_rules(
             contents[str(file)] = _text(file)
         except RuleError as error:
             unreadable.append(error)
-    kept = _cache_file(contents)
-    rule_set = _from_cache(kept, similarity) if cache else None
+    kept = _cache_file(contents, logsource or {})
+    rule_set = _from_cache(kept, similarity, logsource) if cache else None
     if rule_set is None:
-        rule_set = _read(contents, similarity)
+        rule_set = _read(contents, similarity, logsource)
         if cache:
             _to_cache(kept, rule_set)
     rule_set.problems += unreadable
@@ -107,11 +109,13 @@ def _text(file: Path) -> str:
         raise RuleError("is not UTF-8", path=file, line=line, column=column, remedy="Save the file as UTF-8.") from None
 
 
-def _read(contents: dict[str, str], similarity: Similarity | None) -> RuleSet:
+def _read(contents: dict[str, str], similarity: Similarity | None, logsource: Mapping[str, str] | None) -> RuleSet:
     from forewarn.rules.reading import read_library
 
     library = read_library(contents)
-    return RuleSet(library.rules, library.errors, correlations=library.correlations, similarity=similarity)
+    return RuleSet(
+        library.rules, library.errors, correlations=library.correlations, similarity=similarity, logsource=logsource
+    )
 
 
 class _Kept(msgspec.Struct):
@@ -121,13 +125,14 @@ class _Kept(msgspec.Struct):
     state: dict[str, bytes]
 
 
-def _cache_file(contents: dict[str, str]) -> Path:
+def _cache_file(contents: dict[str, str], logsource: Mapping[str, str]) -> Path:
     digest = hashlib.sha256(_CACHE_FORMAT.encode())
+    digest.update(repr(sorted(logsource.items())).encode())
     for package in ("pysigma", "hyperscan", "forewarn"):
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             digest.update(f"{package}={importlib.metadata.version(package)};".encode())
     own = Path(str(resources.files("forewarn.rules")))
-    for file in [*sorted(own.glob("*.py")), own / "negation.yaml"]:
+    for file in [*sorted(own.glob("*.py")), own / "negation.yaml", own / "logsources.yaml"]:
         digest.update(file.read_bytes())
     for path, content in contents.items():
         digest.update(f"\x00{path}\x00{content}".encode())
@@ -135,7 +140,7 @@ def _cache_file(contents: dict[str, str]) -> Path:
     return (Path(folder) if folder else user_cache_path("forewarn")) / "rules" / f"{digest.hexdigest()[:32]}.msgpack"
 
 
-def _from_cache(file: Path, similarity: Similarity | None) -> RuleSet | None:
+def _from_cache(file: Path, similarity: Similarity | None, logsource: Mapping[str, str] | None) -> RuleSet | None:
     try:
         stored = file.read_bytes()
         if hashlib.sha256(stored[32:]).digest() != stored[:32]:
@@ -145,7 +150,14 @@ def _from_cache(file: Path, similarity: Similarity | None) -> RuleSet | None:
             RuleError(message, path=path, line=line, column=column, remedy=remedy)
             for message, path, line, column, remedy in kept.problems
         ]
-        return RuleSet(kept.rules, problems, correlations=kept.correlations, state=kept.state, similarity=similarity)
+        return RuleSet(
+            kept.rules,
+            problems,
+            correlations=kept.correlations,
+            state=kept.state,
+            similarity=similarity,
+            logsource=logsource,
+        )
     except (OSError, msgspec.DecodeError, ValueError, RuntimeError):
         return None
 

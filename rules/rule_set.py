@@ -22,6 +22,7 @@ from forewarn.rules.expressions import Expressions, compiled
 from forewarn.rules.nearby import affirmed, near
 from forewarn.rules.normalise import fold_with_places, folded
 from forewarn.rules.rule import TEXT, All, Any, Atom, Correlation, Leaf, Node, Not, Pattern, Rule
+from forewarn.rules.sources import fits, look_of, named
 from forewarn.rules.texts import TextMatcher
 
 Similarity = Callable[[list[str], list[str]], NDArray[np.float64]]
@@ -58,6 +59,7 @@ class RuleSet:
         correlations: Sequence[Correlation] = (),
         state: Mapping[str, bytes] | None = None,
         similarity: Similarity | None = None,
+        logsource: Mapping[str, str] | None = None,
     ) -> None:
         self.rules = list(rules)
         self.problems = list(problems)
@@ -65,6 +67,14 @@ class RuleSet:
         self._similarity = similarity
         self._text_rules = [i for i, rule in enumerate(self.rules) if rule.logsource.get("category") == TEXT]
         self._event_rules = [i for i, rule in enumerate(self.rules) if rule.logsource.get("category") != TEXT]
+        # Keywords of a named log source, for lines that are known to be of it, or look like it ("" = all lines).
+        self._looks: dict[int, str] = {}
+        for i in self._event_rules:
+            if self.rules[i].atoms and all(atom.field == TEXT for atom in self.rules[i].atoms):
+                look = "" if fits(self.rules[i].logsource, logsource or {}) else look_of(self.rules[i].logsource)
+                if look is not None:
+                    self._looks[i] = look
+        self._tried: set[int] = set()
         self._event = _fields(self.rules[i] for i in self._event_rules)
         self._event.pop(TEXT, None)
         # Keywords of web servers would be found all over Windows events: each product's are looked for in its own.
@@ -75,7 +85,7 @@ class RuleSet:
             product: _fields(self.rules[i] for i in rules).get(TEXT, {}) for product, rules in self._by_product.items()
         }
         own = {name.removeprefix("text:"): part for name, part in (state or {}).items() if name.startswith("text:")}
-        self._texts = TextMatcher({i: self.rules[i] for i in self._text_rules}, own)
+        self._texts = TextMatcher({i: self.rules[i] for i in [*self._text_rules, *self._looks]}, own)
         self._event_fields = _compile("event", self._event, state)
         self._keyword_fields = _compile("keywords", self._keywords, state)
 
@@ -95,7 +105,11 @@ class RuleSet:
         `records` is a records frame of n rows. The result has the columns `row` (UInt32, into `records`) and `rule`
         (UInt32, into `rules`), sorted by row, then rule.
         """
-        found = self._texts.match(records["text"], self._holds, self._similar) if self._text_rules else []
+        found = []
+        if self._text_rules or self._looks:
+            found = self._of_their_source(
+                records["text"], self._texts.match(records["text"], self._holds, self._similar)
+            )
         if self._event_rules:
             structured = np.flatnonzero(records["raw"].is_not_null().to_numpy())
             if len(structured):
@@ -106,7 +120,34 @@ class RuleSet:
             return pl.DataFrame(schema=_HITS)
         rows = np.concatenate([rows for rows, _ in found])
         rules = np.concatenate([np.full(len(rows), rule) for rows, rule in found])
-        return pl.DataFrame({"row": rows, "rule": rules}).cast(pl.Schema(_HITS)).sort("row", "rule")
+        return pl.DataFrame({"row": rows, "rule": rules}).cast(pl.Schema(_HITS)).unique().sort("row", "rule")
+
+    def _of_their_source(self, texts: pl.Series, found: list[tuple[Rows, int]]) -> list[tuple[Rows, int]]:
+        """Of rules with a named log source, the hits in lines that look like it."""
+        kept = []
+        for rows, number in found:
+            look = self._looks.get(number, "")
+            kept.append((rows[texts.gather(rows).str.contains(look).to_numpy()] if look else rows, number))
+        return kept
+
+    def untried(self) -> list[tuple[int, str]]:
+        """The rules that no record so far was for, and why."""
+        reasons = []
+        for number in self._event_rules:
+            rule = self.rules[number]
+            if number in self._tried or self._looks.get(number) == "":
+                continue
+            fields = sorted({atom.field for atom in rule.atoms} - {TEXT})
+            if rule.logsource.get("product") == "windows":
+                reason = f"no Windows event of {named(rule.logsource)}"
+            elif fields:
+                reason = f"no event with a field of it ({', '.join(fields[:3])}{', …' if len(fields) > 3 else ''})"
+            elif number in self._looks:
+                reason = f"keywords of {named(rule.logsource)}: only lines that look like it"
+            else:
+                reason = f"keywords of {named(rule.logsource)}: name it with --logsource where the files are of it"
+            reasons.append((number, reason))
+        return reasons
 
     def _match_events(self, raw: pl.Series) -> list[tuple[Rows, int]]:
         events = Events(raw, list(self._event))
@@ -118,6 +159,7 @@ class RuleSet:
             block = self._event_block(raw, events, hits, product, searched)
             for i, rows in covered.items():
                 if len(rows):
+                    self._tried.add(i)
                     selected = block.select(self.rules[i].condition, self.rules[i].atoms) & Selection(rows)
                     found.append((selected.rows, i))
         return found

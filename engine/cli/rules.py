@@ -77,9 +77,10 @@ def test(sources: tuple[str, ...]) -> int:
     """
     from forewarn.rules import load_rules
     from forewarn.rules.testing import run_tests
+    from forewarn.similarity import similarity
     from forewarn.terminal import Terminal
 
-    rules = load_rules(sources or None)
+    rules = load_rules(sources or None, similarity=similarity())
     count, failures = run_tests(rules)
     terminal = Terminal()
     for failure in failures:
@@ -101,9 +102,11 @@ def explain(rule: str, text: str, sources: tuple[str, ...]) -> int:
     forewarn rules explain my-rules/bank-run.yaml "没有发生挤兑"
     """
     from forewarn.rules import find_rule, load_rules
+    from forewarn.similarity import similarity
     from forewarn.terminal import Terminal
 
-    rules = load_rules([rule]) if Path(rule).is_file() else load_rules(sources or None)
+    chosen = [rule] if Path(rule).is_file() else sources or None
+    rules = load_rules(chosen, similarity=similarity())
     number = 0 if Path(rule).is_file() else find_rule(rules, rule)
     explained = rules.explain(number, text)
     Terminal().tree(rules.rules[number], text, explained)
@@ -114,7 +117,15 @@ def explain(rule: str, text: str, sources: tuple[str, ...]) -> int:
 @click.argument("paths", nargs=-1, required=True, metavar="PATH…")
 @click.option("--rules", "sources", multiple=True, metavar="PACK|PATH", help="Which rules (default: all packs).")
 @click.option("--text-column", help="The column that holds the text, for CSV, JSON and Parquet.")
-def match(paths: tuple[str, ...], sources: tuple[str, ...], text_column: str | None) -> int:
+@click.option("--logsource", metavar="KEY=VALUE,…", help="What the input is of, such as product=linux,service=sshd.")
+@click.option("--explain-skipped", is_flag=True, help="Say which rules were not tried, and why.")
+def match(
+    paths: tuple[str, ...],
+    sources: tuple[str, ...],
+    text_column: str | None,
+    logsource: str | None,
+    explain_skipped: bool,
+) -> int:
     """Print one JSON object for each record on which a rule fires. Exit status: 1 something fired.
 
     \b
@@ -125,14 +136,26 @@ def match(paths: tuple[str, ...], sources: tuple[str, ...], text_column: str | N
 
     from forewarn.errors import ForewarnError
     from forewarn.matching import matches
+    from forewarn.rules.rule import Rule
+    from forewarn.rules.sources import parse_logsource
     from forewarn.terminal import Terminal
 
     problems: list[ForewarnError] = []
+    untried: list[tuple[Rule, str]] = []
     fired = False
-    for found in matches(paths, sources or None, text_column=text_column, problems=problems):
+    for found in matches(
+        paths,
+        sources or None,
+        text_column=text_column,
+        logsource=parse_logsource(logsource),
+        untried=untried,
+        problems=problems,
+    ):
         fired = True
         click.echo(msgspec.json.encode(found))
     Terminal().problems(problems)
+    if explain_skipped:
+        Terminal().untried(untried)
     return 1 if fired else 0
 
 

@@ -19,6 +19,8 @@ import rich_click as click
 @click.option(
     "--rules", multiple=True, metavar="PATH", help="Packs, rule files or folders (default: all shipped packs)."
 )
+@click.option("--logsource", metavar="KEY=VALUE,…", help="What the input is of, such as product=linux,service=sshd.")
+@click.option("--explain-skipped", is_flag=True, help="Say which rules were not tried, and why.")
 @click.option("--cases", type=click.Path(path_type=Path), help="A case base folder (default: the shipped one).")
 @click.option(
     "--encoder", default="bundled", show_default=True, help="bundled, or a sentence-transformers name or folder."
@@ -43,6 +45,8 @@ def command(
     threshold: float | None,
     cost: str | None,
     rules: tuple[str, ...],
+    logsource: str | None,
+    explain_skipped: bool,
     cases: Path | None,
     encoder: str,
     device: str | None,
@@ -63,6 +67,7 @@ def command(
     """
     from forewarn.decision import parse_policy
     from forewarn.pipeline import Options, scan
+    from forewarn.rules.sources import parse_logsource
     from forewarn.terminal import Terminal
     from forewarn.writers import jsonl, write_alerts
 
@@ -70,6 +75,7 @@ def command(
         text_column=text_column,
         time_column=time_column,
         rules=rules or None,
+        logsource=parse_logsource(logsource),
         cases=cases,
         encoder=encoder,
         device=device,
@@ -89,4 +95,6 @@ def command(
         terminal.problems(found.problems)
     else:
         terminal.scan(found, output)
+    if explain_skipped:
+        terminal.untried(found.untried)
     return 1 if found.alerts else 0
