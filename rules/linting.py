@@ -17,7 +17,8 @@ import yaml
 
 from forewarn.errors import RuleError
 from forewarn.rules.loading import rule_files
-from forewarn.rules.reading import place, read_rules
+from forewarn.rules.reading import read_rules
+from forewarn.rules.refusals import place
 from forewarn.rules.rule import TEXT, Rule
 
 SHORTEST = 3
