@@ -210,9 +210,9 @@ def _signals(text_ids: pl.Series, given: dict[str, np.ndarray]) -> pl.DataFrame:
 
 
 def _p_values(scores: pl.DataFrame, counts: np.ndarray) -> np.ndarray:
-    """Against the records that neither a rule nor a past crisis speaks for: the ordinary part of the input."""
+    """Against the records that no rule speaks for: the ordinary part of the input, and what no rule knows of yet."""
     log_odds = scores["log_odds"].to_numpy()
-    ordinary = scores.select((pl.col("rules_log_odds") <= 0) & (pl.col("cases_log_odds") <= 0)).to_series().to_numpy()
+    ordinary = (scores["rules_log_odds"] <= 0).to_numpy()
     return fusion.conformal_p_values(log_odds, log_odds[ordinary], counts[ordinary].astype(np.float64))
 
 
