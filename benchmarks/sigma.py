@@ -54,7 +54,7 @@ def run(context: Context) -> list[Table]:
         ["events/s, one core, decoding included", rate],
     ]
     named = [[title, count] for title, count in sorted(others.items(), key=lambda item: (-item[1], item[0]))]
-    note = "Each was read a second time by the tests' oracle, which shares no code with the matcher, and fires there too."
+    note = "Each was evaluated a second time by the tests' oracle, apart from the matcher, and fires there too."
     return [
         Table("SigmaHQ's rules", ["what", "figure"], facts),
         Table("Other rules that fire on the regression events", ["rule", "events"], named, note),
