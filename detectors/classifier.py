@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from forewarn.detectors.features import Features, fit_features, words_of
+from forewarn.detectors.features import HALVES, Features, fit_features, words_of
 from forewarn.detectors.linear import Linear, fit_logistic
 from forewarn.detectors.ngrams import WORDS
 
@@ -56,7 +56,9 @@ class Classifier:
             kind: {name.partition(".")[2]: array for name, array in tensors.items() if name.startswith(f"{kind}.")}
             for kind in ("keys", "weights")
         }
-        features = Features(parts["keys"], parts["weights"])  # type: ignore[arg-type]
+        # The columns of a view begin where those of the views before it end: files do not keep an order.
+        keys, weights = ({view: parts[kind][view] for half in HALVES for view in half} for kind in ("keys", "weights"))
+        features = Features(keys, weights)  # type: ignore[arg-type]
         linear = Linear(tensors["dense"], tensors["sparse"], tensors["bias"])  # type: ignore[arg-type]
         return cls(features, linear, tuple(categories))
 

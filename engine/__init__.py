@@ -13,30 +13,42 @@ if TYPE_CHECKING:
     from forewarn.alerts import Alert, read_alerts
     from forewarn.embeddings import CaseBase, load_encoder
     from forewarn.errors import ForewarnError
+    from forewarn.fit import FitOptions, fit
+    from forewarn.model import Model, load_model, save_model
     from forewarn.pipeline import Options, Scan, scan
     from forewarn.rules import load_rules
 
 _WHERE = {
     "Alert": "alerts",
     "CaseBase": "embeddings",
+    "FitOptions": "fit",
     "ForewarnError": "errors",
+    "Model": "model",
     "Options": "pipeline",
     "Scan": "pipeline",
+    "fit": "fit",
     "load_encoder": "embeddings",
+    "load_model": "model",
     "load_rules": "rules",
     "read_alerts": "alerts",
+    "save_model": "model",
     "scan": "pipeline",
 }
 
 __all__ = [
     "Alert",
     "CaseBase",
+    "FitOptions",
     "ForewarnError",
+    "Model",
     "Options",
     "Scan",
+    "fit",
     "load_encoder",
+    "load_model",
     "load_rules",
     "read_alerts",
+    "save_model",
     "scan",
 ]
 

@@ -73,6 +73,15 @@ def parse_policy(budget: str | None, fdr: float | None, threshold: float | None,
     return Policy(threshold=DEFAULT_THRESHOLD if threshold is None else threshold)
 
 
+def parse_prior(share: float | None) -> float | None:
+    """The share of `--prior`. Raises ForewarnError where it is none between 0 and 1."""
+    if share is not None and not 0 < share < 1:
+        raise ForewarnError(
+            f"--prior {share} is no share", remedy="Write a number between 0 and 1, such as --prior 0.01."
+        )
+    return share
+
+
 def decide(
     scores: pl.DataFrame,
     counts: pl.Series,

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from forewarn.adaptation import Adaptation
     from forewarn.embeddings import CaseBase
     from forewarn.fusion import Fusion
+    from forewarn.model import Model
     from forewarn.rule_sets import RuleSets
     from forewarn.rules import RuleSet
 
@@ -43,6 +44,7 @@ class Explainer:
     vectors: NDArray[np.float32]
     fusion: Fusion
     adaptation: Adaptation | None
+    model: Model | None
     origin: str
 
     def alerts(self, text_ids: pl.Series) -> list[Alert]:
@@ -64,13 +66,22 @@ class Explainer:
         self, text: dict[str, Any], signal: dict[str, Any], score: dict[str, Any], similar: list[Reason]
     ) -> Alert:
         fired = [self.rules.rules[rule] for rule in self.rule_sets.sets[text["rule_set"]]]
-        why = {"rules": self._rules(text), "cases": similar, "outliers": [], "classifier": []}
+        why = {"rules": self._rules(text), "cases": similar, "outliers": []}
+        why["classifier"] = self._taught(text["template"])
         why["adapted"] = self._learnt(text["template"])
         evidence = [Evidence("prior", score["base"])]
         evidence += [
             Evidence(name, score[f"{name}_log_odds"], signal[name], why[name])
             for name in SIGNALS
             if signal[name] is not None
+        ]
+        if score["calibration_log_odds"]:
+            evidence.append(Evidence("calibration", score["calibration_log_odds"]))
+        # What a missing signal says where there are labels.
+        evidence += [
+            Evidence(name, score[f"{name}_log_odds"])
+            for name in SIGNALS
+            if signal[name] is None and score[f"{name}_log_odds"]
         ]
         categories = [reason.category for reason in (why["rules"] or similar) if reason.category]
         return Alert(
@@ -109,6 +120,11 @@ class Explainer:
             for rule, part in zip(members, parts, strict=True)
         ]
         return sorted(reasons, key=lambda reason: -(reason.log_odds or 0.0))
+
+    def _taught(self, template: str) -> list[Reason]:
+        weighed = self.model.classifier.words(template) if self.model else []
+        words = [word for word, weight in weighed if weight > 0][:_WORDS]
+        return [Reason(note="as in labelled crises", words=words)] if words else []
 
     def _learnt(self, template: str) -> list[Reason]:
         words = self.adaptation.words(template)[:_WORDS] if self.adaptation else []

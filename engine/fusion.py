@@ -8,7 +8,7 @@ signal without opinion contributes nothing. Before any label the numbers are tho
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import resources
 from typing import Any
 
@@ -17,6 +17,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from forewarn.calibration import Calibration
 from forewarn.frames import SCORES, SIGNALS
 
 Floats = NDArray[np.float64]
@@ -26,16 +27,17 @@ IN_LOG_ODDS = ("rules", "adapted")
 
 @dataclass(frozen=True)
 class Slope:
-    """A signal's contribution: `clip(slope * score + offset, low, high)` log-odds, `slope >= 0`."""
+    """A signal's contribution: `clip(slope * score + offset, low, high)`, `slope >= 0`; `missing` without a score."""
 
     slope: float
     offset: float
     low: float
     high: float
+    missing: float = 0.0
 
     def contribution(self, score: pl.Expr) -> pl.Expr:
-        """Log-odds added by `score`; 0 where it is null."""
-        return (score * self.slope + self.offset).clip(self.low, self.high).fill_null(0.0)
+        """Log-odds added by `score`; `missing` where it is null."""
+        return (score * self.slope + self.offset).clip(self.low, self.high).fill_null(self.missing)
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,9 @@ class Fusion:
 
     `base` log-odds of a text about which no signal says anything; `rule_levels` log-odds of one rule of each level;
     `rule_discount` the share that each further rule of a text adds (overlapping rules see the same words); `slopes` one
-    `Slope` for each other signal; `fitted_on` what the numbers come from.
+    `Slope` for each other signal; `rule_scale` what rules count in all; `calibration` the map from their sum to
+    calibrated log-odds, where there are labels; `shift` what another base rate has added to it;
+    `fitted_on` what the numbers come from.
     """
 
     fitted_on: str
@@ -52,13 +56,24 @@ class Fusion:
     rule_levels: dict[str, float]
     rule_discount: float
     slopes: dict[str, Slope]
+    rule_scale: float = 1.0
+    calibration: Calibration | None = None
+    shift: float = 0.0
+
+    def with_prior(self, share: float, fitted: float | None) -> Fusion:
+        """The same for input of which a `share` is crisis; `fitted` the share that the numbers were fitted on."""
+        known = 1 / (1 + np.exp(-self.base)) if fitted is None else fitted
+        moved = float(np.log(share / (1 - share)) - np.log(known / (1 - known)))
+        if self.calibration is None:
+            return replace(self, base=self.base + moved)
+        return replace(self, calibration=self.calibration.shifted(moved), shift=self.shift + moved)
 
     def rule_weights(self, weights: Sequence[float | None], levels: Sequence[str]) -> Floats:
         """Log-odds of each rule of a set on its own, from its own weight or its level. Shape (number of rules,)."""
         own = [
             self.rule_levels[level] if weight is None else weight for weight, level in zip(weights, levels, strict=True)
         ]
-        return np.asarray(own, dtype=np.float64)
+        return self.rule_scale * np.asarray(own, dtype=np.float64)
 
     def rule_set_parts(self, weights: Floats) -> Floats:
         """What each rule of one set adds: the heaviest its whole weight, the next `rule_discount` of it, and so on.
@@ -83,8 +98,14 @@ class Fusion:
             for name in SIGNALS
         ]
         summed = signals.select("text_id", *contributions).with_columns(base=pl.lit(self.base, pl.Float64))
+        known = [f"{name}_log_odds" for name in SIGNALS if name != "adapted"]
+        plain = summed.select(pl.sum_horizontal("base", *known)).to_series().to_numpy()
+        if self.calibration is not None:
+            summed = summed.with_columns(calibration_log_odds=pl.Series(self.calibration(plain) - plain))
+        else:
+            summed = summed.with_columns(calibration_log_odds=pl.lit(0.0))
         summed = summed.with_columns(
-            log_odds=pl.sum_horizontal("base", *(f"{name}_log_odds" for name in SIGNALS)),
+            log_odds=pl.sum_horizontal("base", *known, "calibration_log_odds", "adapted_log_odds"),
         )
         return summed.select(
             (pl.col(name) if name in summed.columns else _derived(name)).cast(dtype).alias(name)

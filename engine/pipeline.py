@@ -25,6 +25,7 @@ from forewarn.errors import ForewarnError, InputError
 from forewarn.evidence import Explainer
 from forewarn.frames import SIGNAL_FRAME, SIGNALS
 from forewarn.line_scores import LineScores
+from forewarn.model import load_model
 from forewarn.records import read
 from forewarn.rule_sets import RuleSets
 from forewarn.similarity import similarity
@@ -48,7 +49,8 @@ class Options:
     `rules` pack names, files or folders (None = all shipped packs); `logsource` what all the input is known to be of,
     such as `{"product": "linux", "service": "sshd"}`; `cases` a case base folder (None = the shipped
     one); `detectors` names of PyOD detectors for the view of meaning; `adapt` whether the scanned texts teach a fifth
-    signal; `policy` how alerts are chosen; `seed` of every random choice.
+    signal; `model` a folder that `forewarn fit` wrote; `prior` the share of crisis texts in this input, where it is
+    known; `policy` how alerts are chosen; `seed` of every random choice.
     """
 
     text_column: str | None = None
@@ -60,6 +62,8 @@ class Options:
     device: str | None = None
     detectors: tuple[str, ...] = ("KNN",)
     adapt: bool = True
+    model: Path | None = None
+    prior: float | None = None
     policy: Policy = field(default_factory=lambda: Policy(threshold=0.5))
     seed: int = 0
 
@@ -164,11 +168,16 @@ def _score(
     from forewarn.detectors import fit_outliers
     from forewarn.embeddings import CaseBase, load_encoder
 
-    numbers = fusion.prior()
+    model = load_model(options.model) if options.model else None
+    numbers = model.fusion if model else fusion.prior()
+    if options.prior is not None:
+        numbers = numbers.with_prior(options.prior, model.share if model else None)
     rule_scores = rule_sets.log_odds(rules, numbers)
     templates, counts = texts["template"], texts["count"].to_numpy()
 
-    encoder: Encoder = load_encoder(options.encoder, device=options.device)
+    encoder: Encoder = load_encoder(model.encoder if model else options.encoder, device=options.device)
+    if model:
+        model.check_encoder(encoder)
     vectors = encoder.encode(texts["example"].to_list())
     watch.lap("embed")
     cases: CaseBase = CaseBase.open(options.cases, encoder=encoder)
@@ -179,6 +188,8 @@ def _score(
     watch.lap("find outliers")
 
     given = {"rules": rule_scores[texts["rule_set"].to_numpy()], "outliers": unusual, "cases": votes}
+    if model:
+        given["classifier"] = model.classifier.log_odds(vectors, templates)[:, 0]
     signals = _signals(texts["text_id"], given)
     scores = numbers.fuse(signals)
     watch.lap("fuse")
@@ -190,8 +201,13 @@ def _score(
             scores = numbers.fuse(signals)
         watch.lap("adapt")
     scores = scores.with_columns(p_value=pl.Series(_p_values(scores, counts)))
-    origin = "no labels yet: ranked by the shipped prior"
-    return scores, Explainer(texts, signals, scores, rules, rule_sets, cases, vectors, numbers, adaptation, origin)
+    if model:
+        low, high = model.interval(scores, numbers.shift)
+        scores = scores.with_columns(low=pl.Series(low), high=pl.Series(high))
+    origin = model.origin if model else "no labels yet: ranked by the shipped prior"
+    return scores, Explainer(
+        texts, signals, scores, rules, rule_sets, cases, vectors, numbers, adaptation, model, origin
+    )
 
 
 def _new_words(explainer: Explainer, texts: pl.DataFrame, scores: pl.DataFrame) -> list[str]:

@@ -12,7 +12,7 @@ from importlib import import_module
 
 import rich_click as click
 
-COMMANDS = ("scan", "explain", "rules", "doctor")
+COMMANDS = ("scan", "explain", "fit", "rules", "doctor")
 
 
 class _Commands(click.RichGroup):

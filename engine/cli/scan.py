@@ -29,6 +29,8 @@ import rich_click as click
 @click.option(
     "--detectors", default="KNN", show_default=True, help="PyOD detectors on the embeddings, comma-separated."
 )
+@click.option("--model", type=click.Path(path_type=Path), help="A model folder that `forewarn fit` wrote.")
+@click.option("--prior", type=float, metavar="P", help="The share of crisis texts in this input, where it is known.")
 @click.option("--no-adapt", is_flag=True, help="Do not let the scanned texts themselves teach what is alarming.")
 @click.option("--text-column", help="The column that holds the text, for CSV, JSON and Parquet.")
 @click.option("--time-column", help="The column that holds the time.")
@@ -51,6 +53,8 @@ def command(
     encoder: str,
     device: str | None,
     detectors: str,
+    model: Path | None,
+    prior: float | None,
     no_adapt: bool,
     text_column: str | None,
     time_column: str | None,
@@ -65,7 +69,7 @@ def command(
     forewarn scan examples/logs
     journalctl -n 100000 | forewarn scan - --budget 10 --format jsonl
     """
-    from forewarn.decision import parse_policy
+    from forewarn.decision import parse_policy, parse_prior
     from forewarn.pipeline import Options, scan
     from forewarn.rules.sources import parse_logsource
     from forewarn.terminal import Terminal
@@ -81,6 +85,8 @@ def command(
         device=device,
         detectors=tuple(name.strip() for name in detectors.split(",") if name.strip()),
         adapt=not no_adapt,
+        model=model,
+        prior=parse_prior(prior),
         policy=parse_policy(budget, fdr, threshold, cost),
         seed=seed,
     )
