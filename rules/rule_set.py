@@ -105,11 +105,11 @@ class RuleSet:
         `records` is a records frame of n rows. The result has the columns `row` (UInt32, into `records`) and `rule`
         (UInt32, into `rules`), sorted by row, then rule.
         """
-        found = []
-        if self._text_rules or self._looks:
-            found = self._of_their_source(
-                records["text"], self._texts.match(records["text"], self._holds, self._similar)
-            )
+        found: list[tuple[Rows, int]] = []
+        plain = records["raw"].is_null().to_numpy()
+        if self._text_rules or (self._looks and plain.any()):
+            hits = self._texts.match(records["text"], self._holds, self._similar)
+            found = self._of_their_source(records["text"], plain, hits)
         if self._event_rules:
             structured = np.flatnonzero(records["raw"].is_not_null().to_numpy())
             if len(structured):
@@ -122,12 +122,17 @@ class RuleSet:
         rules = np.concatenate([np.full(len(rows), rule) for rows, rule in found])
         return pl.DataFrame({"row": rows, "rule": rules}).cast(pl.Schema(_HITS)).unique().sort("row", "rule")
 
-    def _of_their_source(self, texts: pl.Series, found: list[tuple[Rows, int]]) -> list[tuple[Rows, int]]:
-        """Of rules with a named log source, the hits in lines that look like it."""
+    def _of_their_source(
+        self, texts: pl.Series, plain: NDArray[np.bool_], hits: list[tuple[Rows, int]]
+    ) -> list[tuple[Rows, int]]:
+        """Of rules with a named log source, the hits in plain lines that look like it; events have a channel."""
         kept = []
-        for rows, number in found:
-            look = self._looks.get(number, "")
-            kept.append((rows[texts.gather(rows).str.contains(look).to_numpy()] if look else rows, number))
+        for rows, number in hits:
+            if number in self._looks:
+                rows = rows[plain[rows]]
+                if look := self._looks[number]:
+                    rows = rows[texts.gather(rows).str.contains(look).to_numpy()]
+            kept.append((rows, number))
         return kept
 
     def untried(self) -> list[tuple[int, str]]:
