@@ -106,7 +106,8 @@ class RuleSet:
         (UInt32, into `rules`), sorted by row, then rule.
         """
         found: list[tuple[Rows, int]] = []
-        plain = records["raw"].is_null().to_numpy()
+        events = "raw" in records.columns
+        plain = records["raw"].is_null().to_numpy() if events else np.ones(records.height, dtype=bool)
         if self._text_rules or (self._looks and plain.any()):
             hits = self._texts.match(records["text"], self._holds, self._similar)
             found = self._of_their_source(records["text"], plain, hits)
