@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forewarn.embeddings.devices import chosen_device
+from forewarn.errors import ForewarnError
 
 
 class Encoder(Protocol):
@@ -30,16 +31,32 @@ class Encoder(Protocol):
         ...
 
 
-def load_encoder(name: str = "bundled", *, device: str | None = None) -> Encoder:
+def load_encoder(
+    name: str = "bundled",
+    *,
+    device: str | None = None,
+    cache: bool = False,
+    problems: list[ForewarnError] | None = None,
+) -> Encoder:
     """The encoder of that name, on `cpu`, `cuda` or `cuda:N` (None = `cuda` where there is one).
 
     * `bundled`: the multilingual encoder that comes with the package; in numpy on the CPU, in torch on a GPU.
     * `bundled-bf16`: the same in torch and bfloat16.
     * the name or folder of a sentence-transformers model; `onnx:` or `openvino:` before it runs it there.
 
-    Raises EncoderError where the weights, the library or the device are missing.
+    `cache` keeps the vectors in the user's cache; a damaged cache is made anew, with a note in `problems`. Raises
+    EncoderError where the weights, the library or the device are missing.
     """
     device = chosen_device(device)
+    encoder = _opened(name, device)
+    if not cache:
+        return encoder
+    from forewarn.embeddings.vector_cache import CachedEncoder
+
+    return CachedEncoder(encoder, kind=device.partition(":")[0], problems=problems)
+
+
+def _opened(name: str, device: str) -> Encoder:
     if name == "bundled" and device == "cpu":
         from forewarn.embeddings.bundled import BundledEncoder
 

@@ -35,7 +35,7 @@ Progress = Callable[[str], None]
 @dataclass(frozen=True)
 class FitOptions:
     """How to fit: `positive` the labels of a crisis; `split` of the test part, `random`, `group` or `time`, `test` its
-    share; `encoder`, `device` where vectors come from; `seed` of every random choice.
+    share; `encoder`, `device` where vectors come from; `seed` of every random choice; `cache` whether vectors are kept.
     """
 
     positive: tuple[str, ...] = ("1",)
@@ -44,6 +44,7 @@ class FitOptions:
     encoder: str = "bundled"
     device: str | None = None
     seed: int = 0
+    cache: bool = True
 
 
 def fit(texts: pl.DataFrame, options: FitOptions | None = None, *, progress: Progress = lambda _: None) -> Model:
@@ -62,7 +63,7 @@ def fit(texts: pl.DataFrame, options: FitOptions | None = None, *, progress: Pro
     groups = _groups(texts, templates)
     taught, asked = _split(texts, groups, crisis, options)
     progress("embedding")
-    encoder = load_encoder(options.encoder, device=options.device)
+    encoder = load_encoder(options.encoder, device=options.device, cache=options.cache)
     vectors = encoder.encode(texts["text"].to_list())
     progress("rules, cases, outliers")
     rules, sets = load_rules(), RuleSets()

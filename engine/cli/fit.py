@@ -20,6 +20,7 @@ import rich_click as click
 @click.option("--encoder", default="bundled", show_default=True, help="bundled, or a sentence-transformers name.")
 @click.option("--device", help="cpu or cuda (default: cuda where there is one).")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of every random choice.")
+@click.option("--no-cache", is_flag=True, help="Neither use nor keep the vectors of texts from other runs.")
 def command(
     paths: tuple[str, ...],
     output: Path,
@@ -33,6 +34,7 @@ def command(
     encoder: str,
     device: str | None,
     seed: int,
+    no_cache: bool,
 ) -> int:
     """Fit a model on labelled texts (CSV, JSON lines, Parquet).
 
@@ -49,7 +51,7 @@ def command(
     texts = read_labelled(
         paths, text_column=text_column, label_column=label_column, group_column=group_column, time_column=time_column
     )
-    options = FitOptions(positive, split, test, encoder, device, seed)
+    options = FitOptions(positive, split, test, encoder, device, seed, not no_cache)
     terminal = Terminal()
     with terminal.progress() as progress:
         model = fit(texts, options, progress=lambda stage: progress(stage, texts.height))
