@@ -6,36 +6,47 @@ classifier that judges a text has not seen it, its copies, or its group (an even
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from forewarn import fusion as prior_fusion
-from forewarn.calibration import fit_calibration
+from forewarn import fusion
+from forewarn.baseline import Baseline
+from forewarn.detectors.finetune_settings import Progress as Trained
+from forewarn.detectors.finetune_settings import TrainingSettings
 from forewarn.errors import ForewarnError
-from forewarn.frames import SIGNAL_FRAME
-from forewarn.fusion import Fusion, Slope
-from forewarn.model import Model
+from forewarn.evaluation import calibration_error, classes, decided, figures, reliability
+from forewarn.fusion import Fusion
+from forewarn.model import Model, network_log_odds
+from forewarn.partition import FEW, FOLDS, Rows, Truth, check_sources, crises, folds_of, groups_of, split, telltales
+from forewarn.stacking import LEARNT, log_loss, scaled, signal_frame, stack
 from forewarn.texts import mask
 
+if TYPE_CHECKING:
+    from forewarn.detectors import Classifier
+    from forewarn.detectors.finetune import FineTuned
+    from forewarn.embeddings import Encoder
+
 Floats = NDArray[np.float64]
-Rows = NDArray[np.int64]
-FOLDS = 5
-LEAST = 10
-"""Texts of each class that a fit needs."""
-_RIDGE = 1e-3
-_LEARNT = ("classifier", "outliers", "cases")
 Progress = Callable[[str], None]
+_SAMPLE = 1_000
+"""Vectors of the training that a model keeps, to tell later how far new texts are from it."""
 
 
 @dataclass(frozen=True)
 class FitOptions:
-    """How to fit: `positive` the labels of a crisis; `split` of the test part, `random`, `group` or `time`, `test` its
-    share; `encoder`, `device` where vectors come from; `seed` of every random choice.
+    """How to fit.
+
+    `positive` the labels of a crisis, several for several kinds; `split` of the test part, `random`, `group` or `time`,
+    `test` its share; `encoder`, `device` where vectors come from; `detectors` PyOD detectors of unusual meaning; `base`
+    a Hugging Face model, by name or folder, to fine-tune as well, with the strategy `finetune` and the settings
+    `training`; `accept_sources` fit although every file or group has one class only; `seed` of every random choice.
     """
 
     positive: tuple[str, ...] = ("1",)
@@ -43,205 +54,301 @@ class FitOptions:
     test: float = 0.2
     encoder: str = "bundled"
     device: str | None = None
+    detectors: tuple[str, ...] = ("KNN",)
+    finetune: str = "head"
+    base: str | None = None
+    training: TrainingSettings = field(default_factory=TrainingSettings)
+    accept_sources: bool = False
     seed: int = 0
 
 
-def fit(texts: pl.DataFrame, options: FitOptions | None = None, *, progress: Progress = lambda _: None) -> Model:
-    """Fit on n labelled texts: `text`, `label`, and `group`, `time` where the split asks for them.
+def fit(
+    texts: pl.DataFrame,
+    options: FitOptions | None = None,
+    *,
+    baseline: Baseline | None = None,
+    folder: Path | None = None,
+    resume: bool = False,
+    progress: Progress = lambda _: None,
+) -> Model:
+    """Fit on n labelled texts: `text`, `label`, and `source`, `group`, `time`, `part` where they are known.
 
+    `baseline` says what is ordinary; `folder` keeps the checkpoints of a fine-tuning, which `resume` takes up again.
     Raises ForewarnError where the labels cannot teach: one class only, too few of one, an unknown positive label.
     """
-    from forewarn.detectors import PENALTIES, fit_classifier, fit_outliers
-    from forewarn.embeddings import CaseBase, load_encoder
-    from forewarn.rule_sets import RuleSets
-    from forewarn.rules import load_rules
-
     options = options or FitOptions()
-    crisis = _crisis(texts["label"], options.positive)
+    if options.finetune != "head" and options.base is None:
+        raise ForewarnError(
+            f"--finetune {options.finetune} needs a language model",
+            remedy="Name a Hugging Face model or its folder with --base.",
+        )
+    crisis = crises(texts["label"], options.positive)
+    if not options.accept_sources:
+        check_sources(texts, crisis)
+    few = min(int(crisis.sum()), int((~crisis).sum())) < FEW
     templates = texts.select(mask(pl.col("text"))).to_series()
-    groups = _groups(texts, templates)
-    taught, asked = _split(texts, groups, crisis, options)
-    progress("embedding")
-    encoder = load_encoder(options.encoder, device=options.device)
-    vectors = encoder.encode(texts["text"].to_list())
-    progress("rules, cases, outliers")
-    rules, sets = load_rules(), RuleSets()
-    records = texts.select("text", raw=pl.lit(None, pl.String))
-    number = sets.number(rules.match(records), records.height).to_numpy()
-    shipped = prior_fusion.prior()
-    signals: dict[str, Floats] = {
-        "rules": sets.log_odds(rules, shipped)[number],
-        "cases": CaseBase.open(None, encoder=encoder).vote(vectors),
-    }
-    signals["outliers"] = np.empty(len(crisis))
-    for part in (taught, asked):
-        if len(part):
-            one = np.ones(len(part), dtype=np.int64)
-            reference = fit_outliers(vectors[part], templates.gather(part), one, seed=options.seed)
-            signals["outliers"][part] = reference.score(vectors[part], templates.gather(part), in_sample=True)
-
-    folds = _folds(groups[taught], options.seed)
-    held = {}
-    for penalty in PENALTIES:
-        progress(f"classifier, penalty {penalty[0]:g}")
-        held[penalty] = np.empty(len(taught))
-        for fold in range(FOLDS):
-            seen, out = taught[folds != fold], taught[folds == fold]
-            if len(out):
-                model = fit_classifier(vectors[seen], templates.gather(seen), crisis[seen], penalty=penalty)
-                held[penalty][folds == fold] = model.log_odds(vectors[out], templates.gather(out))[:, 0]
-    best = min(PENALTIES, key=lambda penalty: _log_loss(held[penalty], crisis[taught]))
-    classifier = fit_classifier(vectors[taught], templates.gather(taught), crisis[taught], penalty=best)
-    signals["classifier"] = np.full(len(crisis), np.nan)
-    signals["classifier"][taught] = held[best]
-    if len(asked):
-        signals["classifier"][asked] = classifier.log_odds(vectors[asked], templates.gather(asked))[:, 0]
-
-    progress("fusion")
-    frame = _frame(signals)
-    learnt = _fuse(frame[taught], crisis[taught], shipped, f"{len(taught)} labelled texts")
-    plain = learnt.fuse(_scaled(frame[taught], learnt))["log_odds"].to_numpy()
-    calibration = fit_calibration(plain, crisis[taught], seed=options.seed)
-    learnt = replace(learnt, calibration=calibration)
-    report = _report(frame, crisis, taught, asked, learnt, shipped, options)
-    return Model(
-        classifier,
-        learnt,
-        calibration(plain),
-        crisis[taught],
-        encoder.name,
-        encoder.checksum,
-        options.positive,
-        float(crisis[taught].mean()),
-        texts[taught],
-        report,
-    )
-
-
-def _crisis(labels: pl.Series, positive: Sequence[str]) -> NDArray[np.bool_]:
-    known = labels.unique().sort().to_list()
-    for name in positive:
-        if name not in known:
-            raise ForewarnError(
-                f"no text has the label {name!r}",
-                remedy=f"Name the labels of a crisis with --positive; there are {', '.join(known[:10])}.",
-            )
-    crisis: NDArray[np.bool_] = labels.is_in(list(positive)).to_numpy()
-    fewer = min(int(crisis.sum()), int((~crisis).sum()))
-    if fewer == 0:
-        raise ForewarnError(
-            "the labels are all of one class", remedy="Add ordinary texts and crises; name the latter with --positive."
-        )
-    if fewer < LEAST:
-        raise ForewarnError(
-            f"the rarer class has {fewer} texts, a fit needs {LEAST}",
-            remedy="Label more of it; `forewarn scan` without --model needs none.",
-        )
-    return crisis
-
-
-def _groups(texts: pl.DataFrame, templates: pl.Series) -> Rows:
-    """A number for each text: texts of one group, or the same but for numbers, are never parted."""
-    keys = texts["group"] if "group" in texts.columns else templates
-    codes: Rows = keys.fill_null("").rank("dense").to_numpy().astype(np.int64)
-    return codes
-
-
-def _split(texts: pl.DataFrame, groups: Rows, crisis: NDArray[np.bool_], options: FitOptions) -> tuple[Rows, Rows]:
-    """The rows to learn from and the rows of the test part."""
-    if not 0 <= options.test < 1:
-        raise ForewarnError(f"--test {options.test} is no share", remedy="Write a number from 0 to below 1.")
-    for name in ("group", "time"):
-        if options.split == name and name not in texts.columns:
-            raise ForewarnError(f"a split by {name} needs its column", remedy=f"Name it with --{name}-column.")
-    if options.split == "time":
-        order = texts["time"].arg_sort().to_numpy()
-        cut = round(len(order) * (1 - options.test))
-        test = np.zeros(len(order), dtype=bool)
-        test[order[cut:]] = True
-    else:
-        distinct = np.unique(groups)
-        drawn = np.random.default_rng(options.seed).permutation(distinct)[: round(len(distinct) * options.test)]
-        test = np.isin(groups, drawn)
-    taught, asked = np.flatnonzero(~test), np.flatnonzero(test)
+    kept_apart = 0.0 if few else options.test
+    taught, asked, copied = split(texts, templates, options.split, kept_apart, options.seed)
     if crisis[taught].all() or not crisis[taught].any():
         raise ForewarnError(
             "the part to learn from holds one class only", remedy="Choose another --split, or a smaller --test."
         )
-    return taught, asked
+    lesson = _Lesson(texts, templates, crisis, _kinds(texts["label"], options.positive), taught, asked)
+    encoder, vectors, signals = _signals(texts["text"], templates, [taught, asked], options, baseline, progress)
+    penalty, lesson_folds, held, tried = _out_of_fold(lesson, vectors, options.seed, progress)
+    classifier = lesson.classifier(vectors, taught, penalty)
+    network, judged = None, np.arange(len(taught))
+    if options.base is not None:
+        judged = np.flatnonzero(lesson_folds == 0)
+        network = _fine_tuned(lesson, lesson_folds, options, folder, resume, progress)
+        held = (held + network_log_odds(network, texts["text"].gather(taught).to_list())[:, 0]) / 2
+
+    progress("fusion")
+    shipped = fusion.prior()
+    signals["classifier"] = np.full(len(crisis), np.nan)
+    signals["classifier"][taught] = held
+    unfitted = Model(
+        classifier,
+        shipped,
+        np.empty(0),
+        np.empty(0, dtype=bool),
+        encoder.name,
+        encoder.checksum,
+        options.positive,
+        None,
+        texts.with_columns(part=pl.Series(np.where(np.isin(np.arange(len(crisis)), asked), "test", "train"))),
+        vectors[taught[np.linspace(0, len(taught) - 1, min(len(taught), _SAMPLE)).astype(np.int64)]],
+        {},
+        options.detectors,
+        options.seed,
+        baseline,
+        network,
+    )
+    kinds = np.empty((0, 1))
+    if len(asked):
+        said = unfitted.classify(vectors[asked], texts["text"].gather(asked).to_list(), templates.gather(asked))
+        kinds = np.empty((0, 1)) if said is None else said
+        signals["classifier"][asked] = kinds[:, 0]
+    frame = signal_frame(signals)
+    seen = taught[judged]
+    share: float | None = None
+    if few:
+        learnt, reference = shipped, shipped.fuse(frame[seen])["log_odds"].to_numpy()
+    else:
+        learnt, reference = stack(frame[seen], crisis[seen], shipped, options.seed)
+        share = float(crisis[seen].mean())
+    report = _report(frame, lesson, learnt, shipped, options, seen if few else asked)
+    report |= {"penalties": tried, "warnings": _warnings(lesson, copied, few)}
+    if network is not None:
+        report["epochs"] = [vars(row) for row in network.rows]
+    if options.positive[1:] and len(kinds):
+        truth = np.where(crisis[asked], _number(texts["label"].gather(asked), options.positive), 0)
+        chosen = np.where(report_odds(learnt, frame[asked]) >= 0, kinds[:, 1:].argmax(axis=1) + 1, 0)
+        report["categories"] = classes(truth, chosen, ("ordinary", *options.positive))
+    return replace(unfitted, fusion=learnt, reference=reference, crisis=crisis[seen], share=share, report=report)
 
 
-def _folds(groups: Rows, seed: int) -> Rows:
-    distinct, place = np.unique(groups, return_inverse=True)
-    folds: Rows = (np.random.default_rng(seed).permutation(len(distinct)) % FOLDS)[place]
-    return folds
+def score(model: Model, texts: pl.DataFrame, *, device: str | None = None) -> Floats:
+    """What a model says of n labelled texts (`text`), without adaptation: log-odds, float64 (n,)."""
+    templates = texts.select(mask(pl.col("text"))).to_series()
+    options = FitOptions(encoder=model.encoder, device=device, detectors=model.detectors, seed=model.seed)
+    rows = [np.arange(texts.height)]
+    encoder, vectors, signals = _signals(texts["text"], templates, rows, options, model.baseline, lambda _: None)
+    model.check_encoder(encoder)
+    said = model.classify(vectors, texts["text"].to_list(), templates)
+    if said is not None:
+        signals["classifier"] = said[:, 0]
+    return report_odds(model.fusion, signal_frame(signals))
 
 
-def _frame(signals: dict[str, Floats]) -> pl.DataFrame:
-    columns = {"text_id": np.arange(len(signals["rules"]), dtype=np.uint32)} | {
-        name: signals.get(name) for name in SIGNAL_FRAME if name != "text_id"
-    }
-    return pl.DataFrame(columns, schema=SIGNAL_FRAME, nan_to_null=True)
+def baseline_model(baseline: Baseline, options: FitOptions) -> Model:
+    """A model without labels: the shipped opinion, against a baseline."""
+    from forewarn.embeddings import load_encoder
 
-
-def _fuse(frame: pl.DataFrame, crisis: NDArray[np.bool_], shipped: Fusion, fitted_on: str) -> Fusion:
-    """Logistic regression with weights that are not negative, on out-of-fold signals; a term for a missing signal."""
-    from scipy.optimize import minimize
-
-    columns: dict[str, Floats] = {"rules": frame["rules"].fill_null(0.0).to_numpy()}
-    for name in _LEARNT:
-        missing = frame[name].is_null()
-        columns[name] = frame[name].fill_null(0.0).to_numpy()
-        if missing.any() and not missing.all():
-            columns[f"no {name}"] = missing.to_numpy().astype(np.float64)
-    names = list(columns)
-    scale = {name: float(values.std()) or 1.0 for name, values in columns.items()}
-    seen = np.stack([columns[name] / scale[name] for name in names], axis=1)
-
-    def loss(weights: Floats) -> tuple[float, Floats]:
-        odds = seen @ weights[:-1] + weights[-1]
-        error = (1 / (1 + np.exp(-np.clip(odds, -40, 40))) - crisis) / len(crisis)
-        value = _log_loss(odds, crisis) + 0.5 * _RIDGE * float(weights[:-1] @ weights[:-1])
-        return value, np.append(seen.T @ error + _RIDGE * weights[:-1], error.sum())
-
-    bounds = [(None, None) if name.startswith("no ") else (0.0, None) for name in names]
-    start = np.append(np.full(len(names), 0.3), 0.0)
-    found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=[*bounds, (None, None)]).x
-    weight = {name: float(value) / scale[name] for name, value in zip(names, found, strict=False)}
-    slopes = {}
-    for name in _LEARNT:
-        ends = weight[name] * np.array([columns[name].min(), columns[name].max()])
-        slopes[name] = Slope(weight[name], 0.0, float(ends[0]), float(ends[1]), weight.get(f"no {name}", 0.0))
-    return Fusion(
-        fitted_on, float(found[-1]), shipped.rule_levels, shipped.rule_discount, slopes, rule_scale=weight["rules"]
+    encoder = load_encoder(options.encoder, device=options.device)
+    empty = pl.DataFrame(schema={"text": pl.String, "label": pl.String, "part": pl.String})
+    report = {"baseline": {"lines": baseline.lines, "texts": baseline.texts.height}, "seed": options.seed}
+    return Model(
+        None,
+        fusion.prior(),
+        np.empty(0),
+        np.empty(0, dtype=bool),
+        encoder.name,
+        encoder.checksum,
+        options.positive,
+        None,
+        empty,
+        np.empty((0, encoder.dimension), dtype=np.float32),
+        report,
+        options.detectors,
+        options.seed,
+        baseline,
     )
 
 
-def _scaled(frame: pl.DataFrame, learnt: Fusion) -> pl.DataFrame:
-    """The signals as a scan gives them: rules at the weight that they have learnt."""
-    return frame.with_columns(pl.col("rules") * learnt.rule_scale)
+def report_odds(learnt: Fusion, frame: pl.DataFrame) -> Floats:
+    """The fused log-odds of a signals frame whose rules are at their shipped weight: float64 (n,)."""
+    return learnt.fuse(scaled(frame, learnt))["log_odds"].to_numpy()
 
 
-def _log_loss(log_odds: Floats, crisis: NDArray[np.bool_]) -> float:
-    return float(np.mean(np.logaddexp(0.0, np.where(crisis, -log_odds, log_odds))))
+@dataclass(frozen=True)
+class _Lesson:
+    """n labelled texts: `crisis` bool (n,), `kinds` the same for each of several labels; `taught`, `asked` rows."""
+
+    texts: pl.DataFrame
+    templates: pl.Series
+    crisis: Truth
+    kinds: dict[str, Truth]
+    taught: Rows
+    asked: Rows
+
+    def classifier(
+        self, vectors: NDArray[np.float32], rows: Rows, penalty: tuple[float, float], *, kinds: bool = True
+    ) -> Classifier:
+        """The head that some rows teach."""
+        from forewarn.detectors import fit_classifier
+
+        categories = {name: of_it[rows] for name, of_it in self.kinds.items()} if kinds else None
+        return fit_classifier(
+            vectors[rows], self.templates.gather(rows), self.crisis[rows], categories=categories, penalty=penalty
+        )
+
+
+def _kinds(labels: pl.Series, positive: tuple[str, ...]) -> dict[str, Truth]:
+    return {name: (labels == name).to_numpy() for name in positive} if len(positive) > 1 else {}
+
+
+def _number(labels: pl.Series, positive: tuple[str, ...]) -> Rows:
+    """0 for an ordinary label, 1 for a crisis, 1 to k where there are k labels of a crisis."""
+    number = np.zeros(len(labels), dtype=np.int64)
+    for at, name in enumerate(positive, 1):
+        number[(labels == name).to_numpy()] = at
+    return number
+
+
+def _signals(
+    texts: pl.Series,
+    templates: pl.Series,
+    parts: list[Rows],
+    options: FitOptions,
+    baseline: Baseline | None,
+    progress: Progress,
+) -> tuple[Encoder, NDArray[np.float32], dict[str, Floats]]:
+    """The vectors of n texts and what rules, cases and outliers say of them; each part is a scan of its own."""
+    from forewarn.detectors import fit_outliers
+    from forewarn.embeddings import CaseBase, load_encoder
+    from forewarn.rule_sets import RuleSets
+    from forewarn.rules import load_rules
+
+    progress("embedding")
+    encoder = load_encoder(options.encoder, device=options.device)
+    vectors = encoder.encode(texts.to_list())
+    progress("rules, cases, outliers")
+    rules, sets = load_rules(), RuleSets()
+    records = pl.DataFrame({"text": texts}).with_columns(raw=pl.lit(None, pl.String))
+    number = sets.number(rules.match(records), records.height).to_numpy()
+    unusual = np.empty(len(texts))
+    ordinary = baseline.outliers(options.detectors, options.seed) if baseline else None
+    for part in parts:
+        if len(part):
+            one = np.ones(len(part), dtype=np.int64)
+            own = templates.gather(part)
+            reference = ordinary or fit_outliers(
+                vectors[part], own, one, detectors=options.detectors, seed=options.seed
+            )
+            unusual[part] = reference.score(vectors[part], own, in_sample=ordinary is None)
+    signals = {
+        "rules": sets.log_odds(rules, fusion.prior())[number],
+        "cases": CaseBase.open(None, encoder=encoder).vote(vectors),
+        "outliers": unusual,
+    }
+    return encoder, vectors, signals
+
+
+def _out_of_fold(
+    lesson: _Lesson, vectors: NDArray[np.float32], seed: int, progress: Progress
+) -> tuple[tuple[float, float], Rows, Floats, dict[str, float]]:
+    """The best penalty, the folds, each taught text's log-odds by a head that did not see it, every penalty's loss."""
+    from forewarn.detectors import PENALTIES
+
+    taught, crisis = lesson.taught, lesson.crisis
+    folds = folds_of(groups_of(lesson.texts, lesson.templates)[taught], seed)
+    few = min(int(crisis[taught].sum()), int((~crisis[taught]).sum())) < FEW
+    held = {}
+    # What few labels say of their own texts and their like is to count: the lighter penalty.
+    for penalty in PENALTIES[-1:] if few else PENALTIES:
+        progress(f"classifier, penalty {penalty[0]:g}")
+        held[penalty] = np.zeros(len(taught))
+        for fold in range(FOLDS):
+            out = taught[folds == fold]
+            if not len(out):
+                continue
+            copies = lesson.templates.gather(taught).is_in(lesson.templates.gather(out).implode()).to_numpy()
+            seen = taught[(folds != fold) & ~copies]
+            if lesson.crisis[seen].any() and not lesson.crisis[seen].all():
+                head = lesson.classifier(vectors, seen, penalty, kinds=False)
+                held[penalty][folds == fold] = head.log_odds(vectors[out], lesson.templates.gather(out))[:, 0]
+    losses = {penalty: log_loss(odds, crisis[taught]) for penalty, odds in held.items()}
+    best = min(losses, key=lambda penalty: losses[penalty])
+    return best, folds, held[best], {f"{vector:g}, {words:g}": loss for (vector, words), loss in losses.items()}
+
+
+def _fine_tuned(
+    lesson: _Lesson, folds: Rows, options: FitOptions, folder: Path | None, resume: bool, progress: Progress
+) -> FineTuned:
+    """A network taught by four folds and stopped by the fifth, which the fusion then learns from."""
+    from forewarn.detectors.finetune import finetune
+
+    def part(rows: Rows) -> tuple[list[str], Rows]:
+        chosen = lesson.texts[rows]
+        return chosen["text"].to_list(), _number(chosen["label"], options.positive)
+
+    def report(trained: Trained) -> None:
+        row = trained.rows[-1] if trained.rows else None
+        figure = f", AP {row.average_precision:.3f} after epoch {row.epoch}" if row else ""
+        progress(f"fine-tuning, step {trained.step} of {trained.steps}{figure}")
+
+    assert options.base is not None  # noqa: S101
+    with tempfile.TemporaryDirectory(prefix="forewarn-fit-") as scratch:
+        texts, labels = part(lesson.taught[folds != 0])
+        return finetune(
+            texts,
+            labels,
+            validation=part(lesson.taught[folds == 0]),
+            base=options.base,
+            strategy=options.finetune,
+            settings=replace(options.training, seed=options.seed, device=options.device),
+            folder=folder or Path(scratch),
+            resume=resume,
+            download=True,
+            progress=report,
+        )
+
+
+def _warnings(lesson: _Lesson, copied: int, few: bool) -> list[str]:
+    said = []
+    if few:
+        said.append(f"fewer than {FEW} texts of a class: the shipped weights are kept, no test part is kept apart")
+    if copied:
+        said.append(f"{copied} texts have a copy on the other side of the split: they were moved to the taught part")
+    if words := telltales(lesson.texts["text"], lesson.crisis):
+        said.append(
+            f"nearly every crisis and hardly any other text has (or lacks) {', '.join(words[:5])}: is it a trace?"
+        )
+    return said
 
 
 def _report(
-    frame: pl.DataFrame,
-    crisis: NDArray[np.bool_],
-    taught: Rows,
-    asked: Rows,
-    learnt: Fusion,
-    shipped: Fusion,
-    options: FitOptions,
+    frame: pl.DataFrame, lesson: _Lesson, learnt: Fusion, shipped: Fusion, options: FitOptions, asked: Rows
 ) -> dict[str, Any]:
-    """Figures of the test part: before and after, each part beside the fused score, reliability, confusion."""
+    """Figures of the texts `asked`: before and after, each part beside the fused score, reliability, confusion."""
+    crisis = lesson.crisis
     about = {
-        "texts": len(taught),
-        "crises": int(crisis[taught].sum()),
+        "texts": len(lesson.taught),
+        "crises": int(crisis[lesson.taught].sum()),
         "test_texts": len(asked),
         "test_crises": int(crisis[asked].sum()),
-        "split": options.split,
+        "split": options.split if len(lesson.asked) else "five folds of the texts that were taught",
         "seed": options.seed,
         "weights": {"rules": learnt.rule_scale} | {name: slope.slope for name, slope in learnt.slopes.items()},
     }
@@ -249,35 +356,15 @@ def _report(
     if not len(asked) or truth.all() or not truth.any():
         return about
     test = frame[asked]
+    before = shipped.fuse(test.with_columns(classifier=pl.lit(None, pl.Float64)))["log_odds"].to_numpy()
+    fused = report_odds(learnt, test)
     ways = {
-        "before (no labels)": shipped.fuse(test.with_columns(classifier=pl.lit(None, pl.Float64)))["log_odds"],
-        **{name: test[name].fill_null(0.0) for name in ("rules", *_LEARNT)},
-        "fused": learnt.fuse(_scaled(test, learnt))["log_odds"],
+        "before (no labels)": before,
+        **{name: test[name].fill_null(0.0).to_numpy() for name in ("rules", *LEARNT)},
+        "fused": fused,
     }
-    about["scores"] = {name: _figures(values.to_numpy(), truth) for name, values in ways.items()}
-    probability = 1 / (1 + np.exp(-ways["fused"].to_numpy()))
-    raised = probability >= 0.5
-    about["confusion"] = {
-        "crisis raised": int((raised & truth).sum()),
-        "crisis missed": int((~raised & truth).sum()),
-        "ordinary raised": int((raised & ~truth).sum()),
-        "ordinary left": int((~raised & ~truth).sum()),
-    }
-    bins = np.minimum((probability * 10).astype(int), 9)
-    about["reliability"] = [
-        {"said": float(probability[bins == at].mean()), "is": float(truth[bins == at].mean()), "texts": int(n)}
-        for at in range(10)
-        if (n := (bins == at).sum())
-    ]
+    about["scores"] = {name: figures(values, truth) for name, values in ways.items()}
+    about["calibration_error"] = calibration_error(fused, truth)
+    about["before"], about["after"] = decided(before, truth), decided(fused, truth)
+    about["reliability"] = reliability(fused, truth)
     return about
-
-
-def _figures(log_odds: Floats, crisis: NDArray[np.bool_]) -> dict[str, float]:
-    from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
-
-    false, true, _ = roc_curve(crisis, log_odds, drop_intermediate=False)
-    return {
-        "auroc": float(roc_auc_score(crisis, log_odds)),
-        "ap": float(average_precision_score(crisis, log_odds)),
-        "recall_at_1_fpr": float(true[false <= 0.01].max()),
-    }
