@@ -70,7 +70,7 @@ def command(
     from forewarn.baseline import fit_baseline
     from forewarn.detectors.finetune_settings import TrainingSettings
     from forewarn.files import work_folder
-    from forewarn.fit import FitOptions, baseline_model, fit
+    from forewarn.fitting import FitOptions, baseline_model, fit
     from forewarn.labelled import read_labelled
     from forewarn.model import save_model
     from forewarn.report import model_card
