@@ -35,6 +35,8 @@ import rich_click as click
 @click.option(
     "--scores", type=click.Path(path_type=Path), help="Write one row of scores for each input line (Parquet)."
 )
+@click.option("--timings", is_flag=True, help="Say where the time and the memory went.")
+@click.option("--summary", type=click.Path(path_type=Path), help="Write what was read, found and timed (JSON).")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of every random choice.")
 def command(
     paths: tuple[str, ...],
@@ -57,6 +59,8 @@ def command(
     text_column: str | None,
     time_column: str | None,
     scores: Path | None,
+    timings: bool,
+    summary: Path | None,
     seed: int,
 ) -> int:
     """Find the first signs of a crisis in files, folders or standard input (-).
@@ -71,7 +75,7 @@ def command(
     from forewarn.pipeline import Options, scan
     from forewarn.rules.sources import parse_logsource
     from forewarn.terminal import Terminal
-    from forewarn.writers import jsonl, write_alerts
+    from forewarn.writers import jsonl, write_alerts, write_summary
 
     options = Options(
         text_column=text_column,
@@ -99,6 +103,10 @@ def command(
         terminal.problems(found.problems)
     else:
         terminal.scan(found, output)
+    if timings:
+        terminal.timings(found.timings)
+    if summary:
+        write_summary(found, summary)
     if explain_skipped:
         terminal.untried(found.untried)
     return 1 if found.alerts else 0
