@@ -53,7 +53,8 @@ class Options:
     one); `detectors` names of PyOD detectors for the view of meaning (None = those
     of the model, or KNN); `adapt` whether the scanned texts teach a fifth
     signal; `model` a folder that `forewarn fit` wrote; `prior` the share of crisis texts in this input, where it is
-    known; `policy` how alerts are chosen; `seed` of every random choice.
+    known; `policy` how alerts are chosen; `seed` of every random choice; `cache` whether vectors are kept for the next
+    scan.
     """
 
     text_column: str | None = None
@@ -69,6 +70,7 @@ class Options:
     prior: float | None = None
     policy: Policy = field(default_factory=lambda: Policy(threshold=0.5))
     seed: int = 0
+    cache: bool = True
 
 
 @dataclass(frozen=True)
@@ -140,7 +142,7 @@ def scan(
             raise _nothing_to_read(paths, problems)
         texts = table.frame()
         watch.lap("group")
-        scores, explainer = _score(texts, rules, rule_sets, options, watch)
+        scores, explainer = _score(texts, rules, rule_sets, options, watch, problems)
         if lines:
             lines.finish(texts, scores, explainer.signals)
             watch.lap("write line scores", row)
@@ -167,7 +169,12 @@ def scan(
 
 
 def _score(
-    texts: pl.DataFrame, rules: RuleSet, rule_sets: RuleSets, options: Options, watch: Stopwatch
+    texts: pl.DataFrame,
+    rules: RuleSet,
+    rule_sets: RuleSets,
+    options: Options,
+    watch: Stopwatch,
+    problems: list[ForewarnError],
 ) -> tuple[pl.DataFrame, Explainer]:
     from forewarn.detectors import fit_outliers
     from forewarn.embeddings import CaseBase, load_encoder
@@ -179,7 +186,8 @@ def _score(
     rule_scores = rule_sets.log_odds(rules, numbers)
     templates, counts = texts["template"], texts["count"].to_numpy()
 
-    encoder: Encoder = load_encoder(model.encoder if model else options.encoder, device=options.device)
+    name = model.encoder if model else options.encoder
+    encoder: Encoder = load_encoder(name, device=options.device, cache=options.cache, problems=problems)
     if model:
         model.check_encoder(encoder)
     vectors = encoder.encode(texts["example"].to_list())

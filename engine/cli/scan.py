@@ -23,13 +23,17 @@ import rich_click as click
 @click.option("--explain-skipped", is_flag=True, help="Say which rules were not tried, and why.")
 @click.option("--cases", type=click.Path(path_type=Path), help="A case base folder (default: the shipped one).")
 @click.option(
-    "--encoder", default="bundled", show_default=True, help="bundled, or a sentence-transformers name or folder."
+    "--encoder",
+    default="bundled",
+    show_default=True,
+    help="bundled, bundled-bf16, or a sentence-transformers name or folder (onnx:…, openvino:…).",
 )
 @click.option("--device", help="cpu or cuda (default: cuda where there is one).")
 @click.option("--detectors", help="PyOD detectors on the embeddings, comma-separated (default: the model's, or KNN).")
 @click.option("--model", type=click.Path(path_type=Path), help="A model folder that `forewarn fit` wrote.")
 @click.option("--prior", type=float, metavar="P", help="The share of crisis texts in this input, where it is known.")
 @click.option("--no-adapt", is_flag=True, help="Do not let the scanned texts themselves teach what is alarming.")
+@click.option("--no-cache", is_flag=True, help="Neither use nor keep the vectors of texts from other scans.")
 @click.option("--text-column", help="The column that holds the text, for CSV, JSON and Parquet.")
 @click.option("--time-column", help="The column that holds the time.")
 @click.option(
@@ -56,6 +60,7 @@ def command(
     model: Path | None,
     prior: float | None,
     no_adapt: bool,
+    no_cache: bool,
     text_column: str | None,
     time_column: str | None,
     scores: Path | None,
@@ -87,6 +92,7 @@ def command(
         device=device,
         detectors=tuple(name.strip() for name in detectors.split(",") if name.strip()) if detectors else None,
         adapt=not no_adapt,
+        cache=not no_cache,
         model=model,
         prior=parse_prior(prior),
         policy=parse_policy(budget, fdr, threshold, cost),
