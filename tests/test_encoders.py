@@ -103,7 +103,7 @@ def test_a_full_token_table_is_begun_anew(
     texts: list[str], expected: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("forewarn.embeddings.bundled._TABLE", 50)
-    monkeypatch.setattr("forewarn.embeddings.bundled._ROUND_TOKENS", 100)
+    monkeypatch.setattr("forewarn.embeddings.weights._ROUND_CHARACTERS", 300)
     encoder = BundledEncoder()
     np.testing.assert_array_equal(encoder.encode(texts[:100]), expected[:100])
     np.testing.assert_array_equal(encoder.encode(texts[50:150]), expected[50:150])
@@ -163,6 +163,7 @@ def test_a_fine_tuned_bundled_encoder_is_saved_and_found_by_its_folder(tmp_path:
 def test_a_full_gpu_halves_the_batch_and_goes_on(
     in_torch: TorchBundledEncoder, texts: list[str], expected: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(in_torch, "_batch", 4000)
     asked, real = [], BundledModule.vectors
 
     def small_memory(module: BundledModule, tokens: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
