@@ -24,6 +24,12 @@ def run(context: Context) -> list[Table]:
 
 
 def _finance(context: Context) -> Table:
+    title = "Chinese finance news, taught by what came before July 2018"
+    return _table(title, *finance_news(context), 0.01, context)
+
+
+def finance_news(context: Context) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The news before July 2018 and the news after: `text`, `label` ("1" = bad news), `day`."""
     news = pl.read_csv(context.need("fin_news_zh/news.csv"), infer_schema=False)
     day = [
         pl.col("日期").str.extract(rf"(\d+){unit}").str.zfill(width)
@@ -35,8 +41,7 @@ def _finance(context: Context) -> Table:
         day=pl.concat_str(day, separator="-"),
     )
     early = pl.col("day") < "2018-07-01"
-    title = "Chinese finance news, taught by what came before July 2018"
-    return _table(title, news.filter(early), news.filter(~early), 0.01, context)
+    return news.filter(early), news.filter(~early)
 
 
 def _parameters(context: Context) -> Table:
