@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from forewarn.model import Model, load_model, save_model
     from forewarn.pipeline import Options, Scan, scan
     from forewarn.rules import load_rules
+    from forewarn.similar_cases import SimilarCase, similar
 
 _WHERE = {
     "Alert": "alerts",
@@ -26,6 +27,7 @@ _WHERE = {
     "Model": "model",
     "Options": "pipeline",
     "Scan": "pipeline",
+    "SimilarCase": "similar_cases",
     "fit": "fit",
     "load_encoder": "embeddings",
     "load_model": "model",
@@ -33,6 +35,7 @@ _WHERE = {
     "read_alerts": "alerts",
     "save_model": "model",
     "scan": "pipeline",
+    "similar": "similar_cases",
 }
 
 __all__ = [
@@ -43,6 +46,7 @@ __all__ = [
     "Model",
     "Options",
     "Scan",
+    "SimilarCase",
     "fit",
     "load_encoder",
     "load_model",
@@ -50,6 +54,7 @@ __all__ = [
     "read_alerts",
     "save_model",
     "scan",
+    "similar",
 ]
 
 
