@@ -11,24 +11,27 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from forewarn.alerts import Alert, read_alerts
+    from forewarn.drift import find_drift
     from forewarn.embeddings import CaseBase, load_encoder
     from forewarn.errors import ForewarnError
-    from forewarn.fit import FitOptions, fit
+    from forewarn.fitting import FitOptions, fit
     from forewarn.model import Model, load_model, save_model
     from forewarn.pipeline import Options, Scan, scan
     from forewarn.rules import load_rules
     from forewarn.similar_cases import SimilarCase, similar
+    from forewarn.updating import update
 
 _WHERE = {
     "Alert": "alerts",
     "CaseBase": "embeddings",
-    "FitOptions": "fit",
+    "FitOptions": "fitting",
     "ForewarnError": "errors",
     "Model": "model",
     "Options": "pipeline",
     "Scan": "pipeline",
     "SimilarCase": "similar_cases",
-    "fit": "fit",
+    "find_drift": "drift",
+    "fit": "fitting",
     "load_encoder": "embeddings",
     "load_model": "model",
     "load_rules": "rules",
@@ -36,6 +39,7 @@ _WHERE = {
     "save_model": "model",
     "scan": "pipeline",
     "similar": "similar_cases",
+    "update": "updating",
 }
 
 __all__ = [
@@ -47,6 +51,7 @@ __all__ = [
     "Options",
     "Scan",
     "SimilarCase",
+    "find_drift",
     "fit",
     "load_encoder",
     "load_model",
@@ -55,6 +60,7 @@ __all__ = [
     "save_model",
     "scan",
     "similar",
+    "update",
 ]
 
 

@@ -7,7 +7,6 @@ the scores of single lines where a path is given for them.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from forewarn import fusion
 from forewarn.adaptation import adapt, new_words
@@ -30,8 +30,10 @@ from forewarn.records import read
 from forewarn.rule_sets import RuleSets
 from forewarn.similarity import similarity
 from forewarn.texts import TextTable, group, keyed
+from forewarn.timings import Stage, Stopwatch
 
 if TYPE_CHECKING:
+    from forewarn.baseline import Baseline
     from forewarn.embeddings import CaseBase, Encoder
     from forewarn.rules import RuleSet
     from forewarn.rules.rule import Rule
@@ -48,9 +50,11 @@ class Options:
 
     `rules` pack names, files or folders (None = all shipped packs); `logsource` what all the input is known to be of,
     such as `{"product": "linux", "service": "sshd"}`; `cases` a case base folder (None = the shipped
-    one); `detectors` names of PyOD detectors for the view of meaning; `adapt` whether the scanned texts teach a fifth
+    one); `detectors` names of PyOD detectors for the view of meaning (None = those
+    of the model, or KNN); `adapt` whether the scanned texts teach a fifth
     signal; `model` a folder that `forewarn fit` wrote; `prior` the share of crisis texts in this input, where it is
-    known; `policy` how alerts are chosen; `seed` of every random choice.
+    known; `policy` how alerts are chosen; `seed` of every random choice; `cache` whether vectors are kept for the next
+    scan.
     """
 
     text_column: str | None = None
@@ -60,47 +64,36 @@ class Options:
     cases: Path | None = None
     encoder: str = "bundled"
     device: str | None = None
-    detectors: tuple[str, ...] = ("KNN",)
+    detectors: tuple[str, ...] | None = None
     adapt: bool = True
     model: Path | None = None
     prior: float | None = None
     policy: Policy = field(default_factory=lambda: Policy(threshold=0.5))
     seed: int = 0
+    cache: bool = True
 
 
 @dataclass(frozen=True)
 class Scan:
     """What a scan found.
 
-    `alerts` most alarming first; `texts` and `scores` the frames of the distinct texts; `problems` every file or line
-    that could not be used; `files`, `lines` what was read; `new_words` what the loudest texts have in common that the
-    scan itself taught; `untried` the rules that no record was for, with the reason; `timings` seconds for each stage.
+    `alerts` most alarming first; `texts` and `scores` the frames of the n distinct texts, `vectors` float32 (n, d);
+    `problems` every file or line that could not be used; `files`, `lines` what was read; `new_words` what the loudest
+    texts have in common that the scan itself taught; `untried` the rules that no record was for, with the reason;
+    `timings` what each stage took.
     """
 
     alerts: list[Alert]
     texts: pl.DataFrame
     scores: pl.DataFrame
+    vectors: NDArray[np.float32]
     problems: list[ForewarnError]
     files: int
     lines: int
     origin: str
     new_words: list[str]
     untried: list[tuple[Rule, str]]
-    timings: dict[str, float]
-
-
-class _Stopwatch:
-    """Seconds spent in each stage."""
-
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
-        self._since = time.perf_counter()
-
-    def lap(self, stage: str) -> None:
-        """Book the time since the last lap to `stage`."""
-        now = time.perf_counter()
-        self.seconds[stage] = self.seconds.get(stage, 0.0) + now - self._since
-        self._since = now
+    timings: list[Stage]
 
 
 def scan(
@@ -119,7 +112,7 @@ def scan(
     from forewarn.rules import load_rules
 
     options = options or Options()
-    watch = _Stopwatch()
+    watch = Stopwatch()
     problems: list[ForewarnError] = []
     rules = load_rules(
         options.rules, similarity=similarity(options.encoder, options.device), logsource=options.logsource
@@ -133,80 +126,106 @@ def scan(
         for block in read(
             list(paths), text_column=options.text_column, time_column=options.time_column, problems=problems
         ):
-            watch.lap("read")
+            size = int(block["text"].str.len_bytes().sum())
+            watch.lap("read", block.height, size)
             records = keyed(block, rule_sets.number(rules.match(block), block.height))
-            watch.lap("match rules")
+            watch.lap("match rules", block.height, size)
             table.add(group(records, row))
             if lines:
                 lines.add(records)
             files.update(block["source"].unique())
             row += block.height
-            watch.lap("group")
+            watch.lap("group", block.height, size)
             if progress:
                 progress("lines", row)
         if row == 0:
             raise _nothing_to_read(paths, problems)
         texts = table.frame()
         watch.lap("group")
-        scores, explainer = _score(texts, rules, rule_sets, options, watch)
+        scores, explainer = _score(texts, rules, rule_sets, options, watch, problems)
         if lines:
             lines.finish(texts, scores, explainer.signals)
-            watch.lap("write line scores")
+            watch.lap("write line scores", row)
 
     last_words = pl.Series(rule_sets.last_words(rules), dtype=pl.Boolean).gather(texts["rule_set"])
     chosen = decide(scores, texts["count"], options.policy, _hours(texts), last_words)
     alerts = explainer.alerts(chosen)
-    watch.lap("explain")
+    watch.lap("explain", len(alerts))
     words = _new_words(explainer, texts, scores)
     untried = [(rules.rules[number], why) for number, why in rules.untried()]
-    return Scan(alerts, texts, scores, problems, len(files), row, explainer.origin, words, untried, watch.seconds)
+    return Scan(
+        alerts,
+        texts,
+        scores,
+        explainer.vectors,
+        problems,
+        len(files),
+        row,
+        explainer.origin,
+        words,
+        untried,
+        watch.stages,
+    )
 
 
 def _score(
-    texts: pl.DataFrame, rules: RuleSet, rule_sets: RuleSets, options: Options, watch: _Stopwatch
+    texts: pl.DataFrame,
+    rules: RuleSet,
+    rule_sets: RuleSets,
+    options: Options,
+    watch: Stopwatch,
+    problems: list[ForewarnError],
 ) -> tuple[pl.DataFrame, Explainer]:
     from forewarn.detectors import fit_outliers
     from forewarn.embeddings import CaseBase, load_encoder
 
-    model = load_model(options.model) if options.model else None
+    model = load_model(options.model, device=options.device) if options.model else None
     numbers = model.fusion if model else fusion.prior()
     if options.prior is not None:
         numbers = numbers.with_prior(options.prior, model.share if model else None)
     rule_scores = rule_sets.log_odds(rules, numbers)
     templates, counts = texts["template"], texts["count"].to_numpy()
 
-    encoder: Encoder = load_encoder(model.encoder if model else options.encoder, device=options.device)
+    name = model.encoder if model else options.encoder
+    encoder: Encoder = load_encoder(name, device=options.device, cache=options.cache, problems=problems)
     if model:
         model.check_encoder(encoder)
     vectors = encoder.encode(texts["example"].to_list())
-    watch.lap("embed")
+    watch.lap("embed", texts.height)
     cases: CaseBase = CaseBase.open(options.cases, encoder=encoder)
     votes = cases.vote(vectors)
-    watch.lap("look up cases")
-    outliers = fit_outliers(vectors, templates, counts, detectors=options.detectors, seed=options.seed)
-    unusual = outliers.score(vectors, templates, in_sample=True)
-    watch.lap("find outliers")
+    watch.lap("look up cases", texts.height)
+    detectors = options.detectors or (model.detectors if model else ("KNN",))
+    baseline = model.baseline if model else None
+    if baseline:
+        unusual = baseline.outliers(detectors, options.seed).score(vectors, templates, in_sample=False)
+    else:
+        outliers = fit_outliers(vectors, templates, counts, detectors=detectors, seed=options.seed)
+        unusual = outliers.score(vectors, templates, in_sample=True)
+    watch.lap("find outliers", texts.height)
 
     given = {"rules": rule_scores[texts["rule_set"].to_numpy()], "outliers": unusual, "cases": votes}
-    if model:
-        given["classifier"] = model.classifier.log_odds(vectors, templates)[:, 0]
+    kinds = model.classify(vectors, texts["example"].to_list(), templates) if model else None
+    if kinds is not None:
+        given["classifier"] = kinds[:, 0]
     signals = _signals(texts["text_id"], given)
     scores = numbers.fuse(signals)
-    watch.lap("fuse")
+    watch.lap("fuse", texts.height)
     adaptation = None
     if options.adapt:
-        adaptation = adapt(scores["log_odds"].to_numpy(), vectors, templates, seed=options.seed)
+        strength = model.strangeness(vectors, seed=options.seed) if model else 1.0
+        adaptation = adapt(scores["log_odds"].to_numpy(), vectors, templates, strength=strength, seed=options.seed)
         if adaptation is not None:
             signals = signals.with_columns(adapted=pl.Series(adaptation.log_odds))
             scores = numbers.fuse(signals)
-        watch.lap("adapt")
-    scores = scores.with_columns(p_value=pl.Series(_p_values(scores, counts)))
-    if model:
-        low, high = model.interval(scores, numbers.shift)
-        scores = scores.with_columns(low=pl.Series(low), high=pl.Series(high))
+        watch.lap("adapt", texts.height)
+    scores = scores.with_columns(p_value=pl.Series(_p_values(scores, counts, baseline)))
+    interval = model.interval(scores, numbers.shift) if model else None
+    if interval:
+        scores = scores.with_columns(low=pl.Series(interval[0]), high=pl.Series(interval[1]))
     origin = model.origin if model else "no labels yet: ranked by the shipped prior"
     return scores, Explainer(
-        texts, signals, scores, rules, rule_sets, cases, vectors, numbers, adaptation, model, origin
+        texts, signals, scores, rules, rule_sets, cases, vectors, numbers, adaptation, model, kinds, origin
     )
 
 
@@ -225,11 +244,19 @@ def _signals(text_ids: pl.Series, given: dict[str, np.ndarray]) -> pl.DataFrame:
     return pl.DataFrame(columns, schema=SIGNAL_FRAME, nan_to_null=True)
 
 
-def _p_values(scores: pl.DataFrame, counts: np.ndarray) -> np.ndarray:
-    """Against the records that no rule speaks for: the ordinary part of the input, and what no rule knows of yet."""
+def _p_values(scores: pl.DataFrame, counts: np.ndarray, baseline: Baseline | None) -> np.ndarray:
+    """Against the baseline, or the records that no rule speaks for.
+
+    Those are the ordinary part of the input, and what no rule knows of yet.
+    """
     log_odds = scores["log_odds"].to_numpy()
-    ordinary = (scores["rules_log_odds"] <= 0).to_numpy()
-    return fusion.conformal_p_values(log_odds, log_odds[ordinary], counts[ordinary].astype(np.float64))
+    plain = log_odds - scores["adapted_log_odds"].to_numpy()
+    if baseline:
+        known, ordinary, weights = baseline.log_odds, baseline.silent, baseline.texts["count"].to_numpy()
+    else:
+        known, ordinary, weights = plain, (scores["rules_log_odds"] <= 0).to_numpy(), counts
+    p_values = fusion.conformal_p_values(plain, known[ordinary], weights[ordinary].astype(np.float64))
+    return fusion.in_order_of(log_odds, p_values)
 
 
 def _hours(texts: pl.DataFrame) -> float | None:

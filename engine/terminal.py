@@ -25,12 +25,14 @@ from forewarn.errors import ForewarnError
 from forewarn.writers import printable
 
 if TYPE_CHECKING:
+    from forewarn.drift import Drift
     from forewarn.embeddings.case_changes import Change
     from forewarn.pipeline import Progress as Report
     from forewarn.pipeline import Scan
     from forewarn.rules import Explained, Rule
     from forewarn.rules.testing import Failure
     from forewarn.similar_cases import SimilarCase
+    from forewarn.timings import Stage
 
 COLOURS = {"critical": "bold white on red", "high": "bold red", "medium": "bold yellow", "low": "cyan"}
 _SHOWN_TEXT = 300
@@ -55,7 +57,7 @@ class Terminal:
     def scan(self, found: Scan, output: Path | None) -> None:
         """Print the summary, the alerts and what could not be read."""
         self.problems(found.problems)
-        seconds = sum(found.timings.values())
+        seconds = sum(stage.seconds for stage in found.timings)
         head = Text(
             f"{found.files:,} files · {found.lines:,} lines · {found.texts.height:,} distinct texts · {seconds:.1f} s"
         )
@@ -73,6 +75,17 @@ class Terminal:
             self.out.print(
                 Text(f"\n{len(found.alerts)} alerts in {output}; forewarn explain 1 {output} shows why.", style="dim")
             )
+
+    def timings(self, stages: Sequence[Stage]) -> None:
+        """Say on standard error where the time and the memory went."""
+        table = Table("stage", box=None, pad_edge=False)
+        for name in ("s", "rows", "rows/s", "MB/s", "peak MiB"):
+            table.add_column(name, justify="right")
+        for stage in stages:
+            speed = f"{stage.bytes / 1e6 / stage.seconds:,.0f}" if stage.bytes and stage.seconds else ""
+            rows = (f"{stage.rows:,}", f"{stage.rows_per_second:,.0f}") if stage.rows else ("", "")
+            table.add_row(stage.stage, f"{stage.seconds:.2f}", *rows, speed, f"{stage.peak_bytes / 2**20:,.0f}")
+        self.err.print(table)
 
     def problems(self, problems: Sequence[ForewarnError]) -> None:
         """Name on standard error what could not be read or used."""
@@ -135,6 +148,27 @@ class Terminal:
         if alert.p_value is not None:
             self.out.print(f"p-value {alert.p_value:.2g}: the share of this input's ordinary lines that score as high")
         self.out.print(Text(alert.origin, style="dim"))
+
+    def drift(self, found: Drift) -> None:
+        """Print how far new texts are from a model's training."""
+        apart = f"{found.told_apart:.3f} (.5 = alike; p = {found.p_value:.2g})"
+        lines = [
+            ("new distinct texts", f"{found.texts:,}"),
+            ("a classifier tells them from the old at AUROC", apart),
+            ("words never seen", f"{found.unseen:.1%} ({found.usual:.1%} within the training)"),
+        ]
+        if found.worth and found.calibration is not None:
+            was = f" (was {found.before['auroc']:.3f})" if found.before else ""
+            lines += [
+                ("AUROC on labelled new texts", f"{found.worth['auroc']:.3f}{was}"),
+                ("expected calibration error", f"{found.calibration:.3f}"),
+            ]
+        for name, value in lines:
+            self.out.print(Text(f"{name}: ", style="dim").append(value, style="default"))
+        for reason in found.reasons:
+            self.out.print(Text(f"a refit is due: {reason}", style="yellow"))
+        if not found.reasons:
+            self.out.print(Text("no refit is due", style="green"))
 
     def rows(self, rows: Sequence[Mapping[str, Any]], form: str, hide: Sequence[str] = ()) -> None:
         """Print rows as a table, or as JSON lines; `hide` columns that only JSON shows."""

@@ -6,17 +6,17 @@ a rendered table in which no character of the input can steer the terminal. Deci
 
 from __future__ import annotations
 
-import contextlib
-import os
 import re
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from forewarn.alerts import Alert
-from forewarn.errors import OutputError
+from forewarn.files import whole_file
+
+if TYPE_CHECKING:
+    from forewarn.pipeline import Scan
 
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
 
@@ -25,40 +25,6 @@ def printable(text: str) -> str:
     r"""One line that cannot steer a terminal: control characters and direction marks are escaped (`\x1b`)."""
     flat = text.replace("\r\n", " ").replace("\n", " ").replace("\t", " ")
     return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), flat)
-
-
-@contextlib.contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
-    """A temporary path beside `path`, renamed to it when the block ends well and removed when it does not.
-
-    Raises OutputError where the folder is missing, not writable, or the disk is full.
-    """
-    try:
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
-        os.close(handle)
-    except OSError as error:
-        raise _not_written(path, error) from None
-    part = Path(name)
-    try:
-        yield part
-        with part.open("rb") as written:
-            os.fsync(written.fileno())
-        mask = os.umask(0)
-        os.umask(mask)
-        part.chmod(0o666 & ~mask)
-        part.replace(path)
-    except OSError as error:
-        raise _not_written(path, error) from None
-    finally:
-        part.unlink(missing_ok=True)
-
-
-def _not_written(path: Path, error: OSError) -> OutputError:
-    return OutputError(
-        f"cannot be written: {error.strerror or error}",
-        path=path,
-        remedy="Free space or name another place with -o; nothing was left half-written.",
-    )
 
 
 def jsonl(alerts: list[Alert]) -> bytes:
@@ -70,3 +36,20 @@ def write_alerts(alerts: list[Alert], path: Path) -> None:
     """Write the alerts as JSON lines. Raises OutputError."""
     with whole_file(path) as part:
         part.write_bytes(jsonl(alerts))
+
+
+def write_summary(found: Scan, path: Path) -> None:
+    """Write what a scan read, found and took as one JSON object. Raises OutputError."""
+    summary = {
+        "files": found.files,
+        "lines": found.lines,
+        "texts": found.texts.height,
+        "alerts": len(found.alerts),
+        "origin": found.origin,
+        "new_words": found.new_words,
+        "problems": [str(problem) for problem in found.problems],
+        "seconds": sum(stage.seconds for stage in found.timings),
+        "stages": found.timings,
+    }
+    with whole_file(path) as part:
+        part.write_bytes(msgspec.json.format(msgspec.json.encode(summary), indent=1))
