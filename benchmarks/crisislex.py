@@ -21,7 +21,7 @@ from forewarn.alerts import LEVELS
 from forewarn.decision import benjamini_hochberg
 from forewarn.detectors import fit_outliers
 from forewarn.embeddings import CaseBase, load_encoder
-from forewarn.fit import FitOptions, fit
+from forewarn.fitting import FitOptions, fit
 from forewarn.frames import SIGNAL_FRAME
 from forewarn.model import Model
 from forewarn.rule_sets import RuleSets

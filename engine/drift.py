@@ -53,7 +53,7 @@ class Drift:
     reasons: list[str]
 
 
-def drift(
+def find_drift(
     folder: str | Path,
     paths: Sequence[str | Path],
     *,
@@ -75,7 +75,7 @@ def drift(
     worth = calibration = None
     before = model.report.get("scores", {}).get("fused")
     if labelled is not None:
-        from forewarn.fit import score
+        from forewarn.fitting import score
 
         crisis = crises(labelled["label"], model.positive)
         log_odds = score(model, labelled, device=device)

@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from forewarn.alerts import Alert
 from forewarn.files import whole_file
+
+if TYPE_CHECKING:
+    from forewarn.pipeline import Scan
 
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
 
@@ -32,3 +36,20 @@ def write_alerts(alerts: list[Alert], path: Path) -> None:
     """Write the alerts as JSON lines. Raises OutputError."""
     with whole_file(path) as part:
         part.write_bytes(jsonl(alerts))
+
+
+def write_summary(found: Scan, path: Path) -> None:
+    """Write what a scan read, found and took as one JSON object. Raises OutputError."""
+    summary = {
+        "files": found.files,
+        "lines": found.lines,
+        "texts": found.texts.height,
+        "alerts": len(found.alerts),
+        "origin": found.origin,
+        "new_words": found.new_words,
+        "problems": [str(problem) for problem in found.problems],
+        "seconds": sum(stage.seconds for stage in found.timings),
+        "stages": found.timings,
+    }
+    with whole_file(path) as part:
+        part.write_bytes(msgspec.json.format(msgspec.json.encode(summary), indent=1))

@@ -22,7 +22,7 @@ from forewarn.calibration import Calibration, fit_calibration, venn_abers
 from forewarn.detectors.finetune_settings import TrainingSettings
 from forewarn.embeddings import load_encoder
 from forewarn.errors import ForewarnError, ModelError
-from forewarn.fit import FitOptions, fit
+from forewarn.fitting import FitOptions, fit
 from forewarn.fusion import prior
 from forewarn.model import Model, load_model, network_log_odds, save_model
 from forewarn.partition import check_sources, telltales

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from forewarn.detectors import two_sample_test
 from forewarn.errors import OutputError
-from forewarn.fit import FitOptions, fit
+from forewarn.fitting import FitOptions, fit
 from forewarn.fusion import in_order_of
 from forewarn.labelling import most_useful, write_sheet
 from forewarn.model import load_model, save_model

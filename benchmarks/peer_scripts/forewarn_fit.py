@@ -7,7 +7,7 @@ from pathlib import Path
 
 import polars as pl
 
-from forewarn.fit import FitOptions, fit
+from forewarn.fitting import FitOptions, fit
 from forewarn.model import save_model
 from forewarn.pipeline import Options, scan
 

@@ -37,12 +37,12 @@ def command(
     """
     import msgspec
 
-    from forewarn.drift import drift
+    from forewarn.drift import find_drift
     from forewarn.labelled import read_labelled
     from forewarn.terminal import Terminal
 
     given = read_labelled(labelled, text_column=text_column, label_column=label_column) if labelled else None
-    found = drift(model, paths, labelled=given, text_column=text_column, device=device, seed=seed)
+    found = find_drift(model, paths, labelled=given, text_column=text_column, device=device, seed=seed)
     if form == "jsonl":
         sys.stdout.buffer.write(msgspec.json.encode(found) + b"\n")
         sys.stdout.buffer.flush()

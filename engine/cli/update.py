@@ -49,7 +49,7 @@ def command(
     from forewarn.model import save_model
     from forewarn.report import model_card
     from forewarn.terminal import Terminal
-    from forewarn.update import update
+    from forewarn.updating import update
 
     texts = read_labelled(
         paths, text_column=text_column, label_column=label_column, group_column=group_column, time_column=time_column

@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 
 from forewarn.evaluation import figures
-from forewarn.fit import FitOptions, fit, score
+from forewarn.fitting import FitOptions, fit, score
 from forewarn.model import Model, load_model
 from forewarn.partition import split
 from forewarn.stacking import log_loss
