@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,17 +20,21 @@ import polars as pl
 
 from forewarn import fusion
 from forewarn.adaptation import adapt, new_words
-from forewarn.alerts import Alert
+from forewarn.alerts import Alert, EarlyWarning, Incident
 from forewarn.decision import Policy, decide
+from forewarn.early import Incidents, Known, explain, past_scores
 from forewarn.errors import ForewarnError, InputError
 from forewarn.evidence import Explainer
 from forewarn.frames import SIGNAL_FRAME, SIGNALS
+from forewarn.incidents import incidents
 from forewarn.line_scores import LineScores
 from forewarn.model import load_model
 from forewarn.records import read
 from forewarn.rule_sets import RuleSets
 from forewarn.similarity import similarity
+from forewarn.surge import EVERYTHING, Promise, Raised, Surge
 from forewarn.texts import TextTable, group, keyed
+from forewarn.timeline import Clocks, Timeline
 
 if TYPE_CHECKING:
     from forewarn.embeddings import CaseBase, Encoder
@@ -51,6 +56,9 @@ class Options:
     one); `detectors` names of PyOD detectors for the view of meaning; `adapt` whether the scanned texts teach a fifth
     signal; `model` a folder that `forewarn fit` wrote; `prior` the share of crisis texts in this input, where it is
     known; `policy` how alerts are chosen; `seed` of every random choice.
+    Of early warning: `promise` how seldom a false one may come, None = no warnings; `late` how far behind its source's
+    clock a record may be; `one_stream` whether the files are parts of one stream; `stream_by` a field of the input
+    whose values are streams too; `voices` whether a text that is said again soon counts once.
     """
 
     text_column: str | None = None
@@ -66,18 +74,28 @@ class Options:
     prior: float | None = None
     policy: Policy = field(default_factory=lambda: Policy(threshold=0.5))
     seed: int = 0
+    promise: Promise | None = field(default_factory=Promise)
+    late: timedelta = timedelta(minutes=5)
+    one_stream: bool = False
+    stream_by: str | None = None
+    voices: bool = True
 
 
 @dataclass(frozen=True)
 class Scan:
     """What a scan found.
 
-    `alerts` most alarming first; `texts` and `scores` the frames of the distinct texts; `problems` every file or line
-    that could not be used; `files`, `lines` what was read; `new_words` what the loudest texts have in common that the
-    scan itself taught; `untried` the rules that no record was for, with the reason; `timings` seconds for each stage.
+    `alerts` most alarming first; `warnings` in the order in which they were raised; `incidents` what belongs together,
+    where that is more than one alert; `young` the streams that are too short for warnings; `texts` and `scores` the
+    frames of the distinct texts; `problems` every file or line that could not be used; `files`, `lines` what was read;
+    `new_words` what the loudest texts have in common that the scan itself taught; `untried` the rules that no record
+    was for, with the reason; `timings` seconds for each stage.
     """
 
     alerts: list[Alert]
+    warnings: list[EarlyWarning]
+    incidents: list[Incident]
+    young: list[str]
     texts: pl.DataFrame
     scores: pl.DataFrame
     problems: list[ForewarnError]
@@ -129,6 +147,7 @@ def scan(
 
     with ExitStack() as stack:
         lines = stack.enter_context(LineScores(line_scores)) if line_scores else None
+        timeline = stack.enter_context(Timeline(Clocks(options.late), options.stream_by)) if options.promise else None
         rule_sets, table, files, row = RuleSets(), TextTable(), set[str](), 0
         for block in read(
             list(paths), text_column=options.text_column, time_column=options.time_column, problems=problems
@@ -139,6 +158,8 @@ def scan(
             table.add(group(records, row))
             if lines:
                 lines.add(records)
+            if timeline:
+                timeline.add(records)
             files.update(block["source"].unique())
             row += block.height
             watch.lap("group")
@@ -149,6 +170,12 @@ def scan(
         texts = table.frame()
         watch.lap("group")
         scores, explainer = _score(texts, rules, rule_sets, options, watch)
+        known, warnings, young = _known(explainer), list[EarlyWarning](), list[str]()
+        if timeline and options.promise:
+            surge = Surge(options.promise, families(paths, options), options.voices)
+            warnings = _warn(timeline.finish(texts, known.scores), surge, known)
+            young = surge.young()
+            watch.lap("warn")
         if lines:
             lines.finish(texts, scores, explainer.signals)
             watch.lap("write line scores")
@@ -156,10 +183,48 @@ def scan(
     last_words = pl.Series(rule_sets.last_words(rules), dtype=pl.Boolean).gather(texts["rule_set"])
     chosen = decide(scores, texts["count"], options.policy, _hours(texts), last_words)
     alerts = explainer.alerts(chosen)
+    together = incidents(warnings, _vectors(warnings, known), alerts, known.vectors[chosen.to_numpy()])
     watch.lap("explain")
     words = _new_words(explainer, texts, scores)
     untried = [(rules.rules[number], why) for number, why in rules.untried()]
-    return Scan(alerts, texts, scores, problems, len(files), row, explainer.origin, words, untried, watch.seconds)
+    return Scan(
+        alerts,
+        warnings,
+        [incident for incident in together if incident.warnings or len(incident.alerts) > 1],
+        young,
+        texts,
+        scores,
+        problems,
+        len(files),
+        row,
+        explainer.origin,
+        words,
+        untried,
+        watch.seconds,
+    )
+
+
+def families(paths: Sequence[str | Path], options: Options) -> tuple[str, ...]:
+    """How the streams of an input are parted: by source, unless there is one only; texts of two are seldom alike."""
+    one = options.one_stream or (len(paths) == 1 and (str(paths[0]) == "-" or Path(paths[0]).is_file()))
+    return (EVERYTHING if one else "source", *(("by",) if options.stream_by else ()))
+
+
+def _known(explainer: Explainer) -> Known:
+    scores = past_scores(explainer.fusion, explainer.signals)
+    return Known(explainer.texts, explainer.vectors, scores, explainer.rules, explainer.rule_sets, explainer.cases)
+
+
+def _warn(timeline: pl.DataFrame, surge: Surge, known: Known) -> list[EarlyWarning]:
+    grouped, promise = Incidents(), surge.promise.said
+    raised = [event for event in surge.advance(timeline) if isinstance(event, Raised)]
+    return [explain(event, known, grouped, promise) for event in raised]
+
+
+def _vectors(warnings: Sequence[EarlyWarning], known: Known) -> np.ndarray:
+    """The vectors of the warnings' central texts."""
+    number = dict(zip(known.texts["example"], known.texts["text_id"], strict=True)) if warnings else {}
+    return known.vectors[[number[warning.text] for warning in warnings]]
 
 
 def _score(

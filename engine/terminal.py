@@ -20,7 +20,7 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
-from forewarn.alerts import Alert, Evidence, Place, Reason
+from forewarn.alerts import Alert, EarlyWarning, Evidence, Incident, Place, Reason
 from forewarn.errors import ForewarnError
 from forewarn.writers import printable
 
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 COLOURS = {"critical": "bold white on red", "high": "bold red", "medium": "bold yellow", "low": "cyan"}
 _SHOWN_TEXT = 300
 _SHOWN_PROBLEMS = 20
+_SHOWN_MOVED = 140
 
 
 class Terminal:
@@ -62,10 +63,21 @@ class Terminal:
         if found.new_words and found.alerts:
             said = ", ".join(printable(word) for word in found.new_words)
             self.out.print(Text("words of what is happening: ", style="dim").append(said, style="yellow"))
+        for warning in found.warnings:
+            self.out.print()
+            self.warning(warning)
+        grouped = [incident for incident in found.incidents if len(incident.alerts) > 1]
+        if grouped:
+            self.out.print()
+        for incident in grouped:
+            self.incident(incident)
         for alert in found.alerts:
             self.out.print()
             self.alert(alert)
-        if not found.alerts:
+        if found.young and found.alerts:
+            said = f"too few texts for an early warning yet: {', '.join(printable(name) for name in found.young[:5])}"
+            self.out.print(Text(f"\n{said}", style="dim"))
+        if not found.alerts and not found.warnings:
             self.out.print("Nothing alarming.", style="green")
         elif output:
             self.out.print(
@@ -89,6 +101,33 @@ class Terminal:
         self.err.print(Text(f"{len(untried):,} rules were not tried", style="yellow"))
         for why, count in reasons.most_common():
             self.err.print(Text(f"  {count:,}: {printable(why)}").append(f"  {printable(example[why])}", style="dim"))
+
+    def warning(self, warning: EarlyWarning) -> None:
+        """Print a warning: since when, how sure, what moved it, what it is like and what to do first."""
+        head = Text("WARNING", style=COLOURS["critical"]).append(f"  {printable(warning.stream)}", style="bold default")
+        head.append(f"  raised {_clock(warning.raised.time)}, began {_clock(warning.onset.time)}", style="default")
+        head.append(f" ({_clock(warning.onset_low.time)}–{_clock(warning.onset_high.time)})", style="default")
+        head.append(f"  false by chance {warning.false_warnings}  {warning.id}", style="dim")
+        self.out.print(head)
+        for moved in warning.moved[:3]:
+            at = Text(f"{_clock(moved.at.time)} ", style="dim")
+            self.out.print(_indented(at.append(printable(moved.text)[:_SHOWN_MOVED], style="default")))
+        if warning.new_words:
+            said = ", ".join(printable(word) for word in warning.new_words)
+            self.out.print(_indented(Text("new words: ", style="dim").append(said, style="yellow")))
+        for reason in warning.similar[:1]:
+            similar = f"like: {_joined(reason.date, reason.title)} ({_share(reason.similarity or 0.0)})"
+            self.out.print(_indented(Text(printable(f"{similar}: {reason.outcome or ''}".rstrip(": ")), style="blue")))
+        for line in warning.playbook[:2]:
+            self.out.print(_indented(Text(f"first: {printable(line)}", style="green")))
+
+    def incident(self, incident: Incident) -> None:
+        """Print an incident in one line."""
+        head = Text(f"incident {incident.level}", style=COLOURS[incident.level])
+        head.append(f"  {len(incident.alerts)} alerts ×{incident.size:,}", style="default")
+        head.append(f"  {_times(incident.first.time, incident.last.time)}", style="default")
+        head.append(f"  {printable(incident.title)[:_SHOWN_MOVED]}", style="bold default")
+        self.out.print(head.append(f"  {incident.id}", style="dim"))
 
     def alert(self, alert: Alert) -> None:
         """Print one alert in a few lines."""
@@ -244,6 +283,10 @@ def _places(first: Place, last: Place) -> str:
     if (first.source, first.line) == (last.source, last.line):
         return start
     return f"{start}–{last.line}" if first.source == last.source else f"{start} … {printable(last.source)}:{last.line}"
+
+
+def _clock(time: datetime | None) -> str:
+    return "–" if time is None else f"{time:%Y-%m-%d %H:%M}"
 
 
 def _times(first: datetime | None, last: datetime | None) -> str:

@@ -1,4 +1,4 @@
-"""Alerts and scores to files and to the terminal.
+"""Alerts, warnings, incidents and scores to files and to the terminal.
 
 In: alerts, a frame, a path. Out: a file that is whole or not there (written under a temporary name, then renamed), or
 a rendered table in which no character of the input can steer the terminal. Decides nothing.
@@ -10,12 +10,12 @@ import contextlib
 import os
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import msgspec
 
-from forewarn.alerts import Alert
+from forewarn.alerts import Finding
 from forewarn.errors import OutputError
 
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
@@ -61,12 +61,12 @@ def _not_written(path: Path, error: OSError) -> OutputError:
     )
 
 
-def jsonl(alerts: list[Alert]) -> bytes:
-    """The alerts as JSON lines, UTF-8."""
-    return b"".join(msgspec.json.encode(alert) + b"\n" for alert in alerts)
+def jsonl(findings: Sequence[Finding]) -> bytes:
+    """Alerts, warnings and incidents as JSON lines, UTF-8."""
+    return b"".join(msgspec.json.encode(finding) + b"\n" for finding in findings)
 
 
-def write_alerts(alerts: list[Alert], path: Path) -> None:
-    """Write the alerts as JSON lines. Raises OutputError."""
+def write_findings(findings: Sequence[Finding], path: Path) -> None:
+    """Write alerts, warnings and incidents as JSON lines. Raises OutputError."""
     with whole_file(path) as part:
-        part.write_bytes(jsonl(alerts))
+        part.write_bytes(jsonl(findings))

@@ -14,7 +14,7 @@ import pytest
 
 from forewarn.alerts import Alert, Place
 from forewarn.errors import OutputError
-from forewarn.writers import printable, whole_file, write_alerts
+from forewarn.writers import printable, whole_file, write_findings
 
 Run = Callable[..., object]
 
@@ -161,7 +161,7 @@ def test_a_full_disk_leaves_the_old_file_and_says_so(forewarn: Run, good: Path, 
         write_to_full_disk()
     assert target.read_text() == "old\n"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["alerts.jsonl", "good.log"]
-    write_alerts([alert], target)
+    write_findings([alert], target)
     assert json.loads(target.read_text())["id"] == "fw-1"
 
 
