@@ -21,7 +21,7 @@ from forewarn.alerts import LEVELS
 from forewarn.decision import benjamini_hochberg
 from forewarn.detectors import fit_outliers
 from forewarn.embeddings import CaseBase, load_encoder
-from forewarn.fit import FitOptions, fit
+from forewarn.fitting import FitOptions, fit
 from forewarn.frames import SIGNAL_FRAME
 from forewarn.model import Model
 from forewarn.rule_sets import RuleSets
@@ -67,7 +67,8 @@ class Event:
                 classifier=pl.Series(model.classifier.log_odds(self.vectors, self.texts)[:, 0]),
             )
         log_odds = numbers.fuse(frame)["log_odds"].to_numpy()
-        taught = adapt(log_odds, self.vectors, self.texts) if adapted else None
+        strength = 1.0 if model is None or not adapted else model.strangeness(self.vectors)
+        taught = adapt(log_odds, self.vectors, self.texts, strength=strength) if adapted else None
         return log_odds if taught is None else log_odds + taught.log_odds
 
 
@@ -197,10 +198,12 @@ def _quiet(events: list[Event]) -> Table:
     for event in events:
         quiet = event.chosen(np.flatnonzero(~event.crisis))
         row: list[Value] = [event.name, len(quiet.texts)]
+        plain = quiet.fused(adapted=False)
+        ordinary = np.isnan(quiet.signals["rules"])
+        measured = fusion.conformal_p_values(plain, plain[ordinary], np.ones(int(ordinary.sum())))
         for adapted in (False, True):
-            scores = quiet.fused(adapted=adapted)
-            ordinary = np.isnan(quiet.signals["rules"])
-            p_values = fusion.conformal_p_values(scores, scores[ordinary], np.ones(int(ordinary.sum())))
+            scores = quiet.fused(adapted=True) if adapted else plain
+            p_values = fusion.in_order_of(scores, measured)
             row += [int((p_values <= benjamini_hochberg(p_values, 0.05)).sum()), int((scores > _CRITICAL).sum())]
         rows.append(row)
     columns = ["off-topic tweets of", "tweets", "raised at FDR .05", "critical", "adapted: raised", "critical"]

@@ -72,8 +72,9 @@ class FineTuned:
         """
         from safetensors.torch import save_file
 
-        from forewarn.detectors.finetune_checkpoint import checksum, whole_folder, write_json
+        from forewarn.detectors.finetune_checkpoint import write_json
         from forewarn.detectors.finetune_network import quiet
+        from forewarn.files import checksum, whole_folder
 
         with whole_folder(folder) as part, quiet():
             self._network.plain.save_pretrained(part / _ENCODER)

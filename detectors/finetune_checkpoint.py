@@ -6,56 +6,18 @@ ever pickled; torch's own checkpoints are, which is why there are none.
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
 import json
-import os
 import shutil
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
-from forewarn.errors import ModelError, OutputError
+from forewarn.errors import ModelError
+from forewarn.files import checksum, whole_folder
 
 _TENSORS, _STATE = "tensors.safetensors", "state.json"
 _NAME = "checkpoint-"
-
-
-@contextlib.contextmanager
-def whole_folder(folder: Path) -> Iterator[Path]:
-    """A temporary folder beside `folder`, which it replaces when the block ends well. Raises OutputError."""
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        part = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".part", dir=folder.parent))
-    except OSError as error:
-        raise _not_written(folder, error) from None
-    try:
-        yield part
-        mask = os.umask(0)
-        os.umask(mask)
-        part.chmod(0o777 & ~mask)
-        if folder.exists():
-            old = part.with_suffix(".old")
-            folder.rename(old)
-            part.rename(folder)
-            shutil.rmtree(old)
-        else:
-            part.rename(folder)
-    except OSError as error:
-        raise _not_written(folder, error) from None
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
-
-
-def _not_written(folder: Path, error: OSError) -> OutputError:
-    return OutputError(
-        f"cannot be written: {error.strerror or error}",
-        path=folder,
-        remedy="Free space or name another folder; nothing was left half-written.",
-    )
 
 
 def write_checkpoint(folder: Path, step: int, tensors: dict[str, Tensor], state: dict[str, Any]) -> None:
@@ -86,12 +48,6 @@ def forget_checkpoints(folder: Path, *, but: Path | None = None) -> None:
     for other in [*folder.glob(f"{_NAME}*"), *folder.glob(f".{_NAME}*")]:
         if other != but:
             shutil.rmtree(other)
-
-
-def checksum(file: Path) -> str:
-    """SHA-256 of a file."""
-    with file.open("rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()
 
 
 def verify(file: Path, expected: object) -> None:

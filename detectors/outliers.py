@@ -140,12 +140,29 @@ def fit_outliers(
     `vectors` is float32 (n, d), `counts` (n,) how many records each text stands for. Raises DetectorError where a name
     is no PyOD detector or one cannot be fitted.
     """
+    sample = sample_of(counts, seed)
+    return rebuild_outliers(vectors[sample], sample, texts, counts, detectors=detectors, seed=seed)
+
+
+def rebuild_outliers(
+    sampled: NDArray[np.float32],
+    sample: NDArray[np.int64],
+    texts: pl.Series,
+    counts: NDArray[np.integer],
+    *,
+    detectors: Sequence[str] = ("KNN",),
+    seed: int = 0,
+) -> Outliers:
+    """Fit on n distinct texts of which only a sample still has vectors.
+
+    `sampled` is float32 (m, d), `sample` int64 (m,) the texts that they are of (`sample_of`). Raises DetectorError as
+    `fit_outliers` does.
+    """
     if not len(texts):
         raise DetectorError("outliers need a text to be fitted on", remedy="Give a baseline that is not empty.")
     classes = {name: find_detector(name) for name in detectors}
-    sample = _sample(counts, seed)
-    whitening = fit_whitening(vectors[sample])
-    white = whitening(vectors[sample])
+    whitening = fit_whitening(sampled)
+    white = whitening(sampled)
     fitted = [_fitted(name, made, white, seed) for name, made in classes.items()]
     wording = fit_wording(texts, counts)
     surprisal = wording.surprisal(texts, in_sample=True)
@@ -210,8 +227,12 @@ def _fitted(name: str, made: type, sample: Floats, seed: int) -> Detector:
     return Detector(name, detector, np.asarray(detector.decision_scores_, dtype=np.float64)[: len(sample)])
 
 
-def _sample(counts: NDArray[np.integer], seed: int) -> NDArray[np.int64]:
-    """Rows drawn in proportion to `counts`, evenly spread over the records (systematic sampling), at most `SAMPLE`."""
+def sample_of(counts: NDArray[np.integer], seed: int) -> NDArray[np.int64]:
+    """Which of n texts detectors of meaning see: int64 (m,).
+
+    Drawn in proportion to `counts`, evenly spread over the records (systematic sampling), at most `SAMPLE`; a text may
+    be drawn more than once.
+    """
     total = int(counts.sum())
     size = min(total, SAMPLE)
     start = np.random.default_rng(seed).random()

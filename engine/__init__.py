@@ -11,28 +11,32 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from forewarn.alerts import Alert, read_alerts
+    from forewarn.drift import find_drift
     from forewarn.embeddings import CaseBase, load_encoder
     from forewarn.errors import ForewarnError
-    from forewarn.fit import FitOptions, fit
+    from forewarn.fitting import FitOptions, fit
     from forewarn.model import Model, load_model, save_model
     from forewarn.pipeline import Options, Scan, scan
     from forewarn.rules import load_rules
+    from forewarn.updating import update
 
 _WHERE = {
     "Alert": "alerts",
     "CaseBase": "embeddings",
-    "FitOptions": "fit",
+    "FitOptions": "fitting",
     "ForewarnError": "errors",
     "Model": "model",
     "Options": "pipeline",
     "Scan": "pipeline",
-    "fit": "fit",
+    "find_drift": "drift",
+    "fit": "fitting",
     "load_encoder": "embeddings",
     "load_model": "model",
     "load_rules": "rules",
     "read_alerts": "alerts",
     "save_model": "model",
     "scan": "pipeline",
+    "update": "updating",
 }
 
 __all__ = [
@@ -43,6 +47,7 @@ __all__ = [
     "Model",
     "Options",
     "Scan",
+    "find_drift",
     "fit",
     "load_encoder",
     "load_model",
@@ -50,6 +55,7 @@ __all__ = [
     "read_alerts",
     "save_model",
     "scan",
+    "update",
 ]
 
 

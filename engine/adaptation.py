@@ -75,14 +75,17 @@ class Adaptation:
         return sorted(pieces, key=lambda word: (-pieces[word], word))
 
 
-def adapt(log_odds: Floats, vectors: NDArray[np.float32], texts: pl.Series, *, seed: int = 0) -> Adaptation | None:
+def adapt(
+    log_odds: Floats, vectors: NDArray[np.float32], texts: pl.Series, *, strength: float = 1.0, seed: int = 0
+) -> Adaptation | None:
     """Learn from n scanned texts; None where there is too little to learn from.
 
-    `log_odds` float64 (n,) of the other signals, `vectors` float32 (n, d), `texts` String (n,). Self-training with
-    cross-fitting: no text is among those that its own score was learnt from.
+    `log_odds` float64 (n,) of the other signals, `vectors` float32 (n, d), `texts` String (n,), `strength` between
+    0 and 1 what the new signal counts for at most. Self-training with cross-fitting: no text is among those that its
+    own score was learnt from.
     """
     spread = float(log_odds.std()) if len(texts) else 0.0
-    if len(texts) < LEAST_TEXTS or spread <= 1e-9:
+    if len(texts) < LEAST_TEXTS or spread <= 1e-9 or strength <= 0.0:
         return None
     from forewarn.detectors import Linear, fit_features, fit_logistic
 
@@ -92,7 +95,7 @@ def adapt(log_odds: Floats, vectors: NDArray[np.float32], texts: pl.Series, *, s
     models: list[Linear] = []
     for _ in range(ROUNDS):
         share = crisis_share(current)
-        weight = _weight(len(texts) * min(share, 1.0 - share))
+        weight = strength * _weight(len(texts) * min(share, 1.0 - share))
         if weight == 0.0:
             return None
         crisis = _logistic(shifted(current, share))

@@ -32,7 +32,9 @@ _WORDS = 5
 class Explainer:
     """Everything that the alerts of one scan are explained from.
 
-    `texts`, `signals`, `scores` the frames of the n distinct texts; `vectors` their embeddings, float32 (n, d).
+    `texts`, `signals`, `scores` the frames of the n distinct texts; `vectors` their embeddings, float32 (n, d);
+    `kinds` float64 (n, 1 + k) what the model's classifier says, of each of its k categories in the columns after the
+    first.
     """
 
     texts: pl.DataFrame
@@ -45,6 +47,7 @@ class Explainer:
     fusion: Fusion
     adaptation: Adaptation | None
     model: Model | None
+    kinds: NDArray[np.float64] | None
     origin: str
 
     def alerts(self, text_ids: pl.Series) -> list[Alert]:
@@ -83,7 +86,6 @@ class Explainer:
             for name in SIGNALS
             if signal[name] is None and score[f"{name}_log_odds"]
         ]
-        categories = [reason.category for reason in (why["rules"] or similar) if reason.category]
         return Alert(
             id=alert_id(text["template"], [rule.id for rule in fired]),
             score=score["probability"],
@@ -92,7 +94,7 @@ class Explainer:
             p_value=score["p_value"],
             log_odds=score["log_odds"],
             level=level_of(score["probability"]),
-            category=categories[0] if categories else None,
+            category=self._category(text["text_id"], why["rules"] or similar),
             text=text["example"],
             count=text["count"],
             first=Place(text["first_source"], text["first_line"], text["first_time"]),
@@ -100,6 +102,12 @@ class Explainer:
             evidence=evidence,
             origin=self.origin,
         )
+
+    def _category(self, text: int, reasons: list[Reason]) -> str | None:
+        """The category that the model was taught, where it was taught several; else that of a rule or a past case."""
+        if self.model and self.model.categories and self.kinds is not None:
+            return self.model.categories[int(self.kinds[text, 1:].argmax())]
+        return next((reason.category for reason in reasons if reason.category), None)
 
     def _rules(self, text: dict[str, Any]) -> list[Reason]:
         members = self.rule_sets.sets[text["rule_set"]]
@@ -122,7 +130,7 @@ class Explainer:
         return sorted(reasons, key=lambda reason: -(reason.log_odds or 0.0))
 
     def _taught(self, template: str) -> list[Reason]:
-        weighed = self.model.classifier.words(template) if self.model else []
+        weighed = self.model.classifier.words(template) if self.model and self.model.classifier else []
         words = [word for word, weight in weighed if weight > 0][:_WORDS]
         return [Reason(note="as in labelled crises", words=words)] if words else []
 

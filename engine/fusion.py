@@ -150,3 +150,14 @@ def conformal_p_values(scores: Floats, reference: Floats, weights: Floats) -> Fl
     at_least = np.concatenate([np.cumsum(weights[order][::-1])[::-1], [0.0]])
     p: Floats = (1.0 + at_least[np.searchsorted(reference[order], scores, side="left")]) / (1.0 + weights.sum())
     return np.minimum(p, 1.0)
+
+
+def in_order_of(log_odds: Floats, p_values: Floats) -> Floats:
+    """The p-values of n scores before adaptation, handed out in the order of the scores after it: float64 (n,).
+
+    A score that has learnt from the other texts is not exchangeable with theirs: it orders the texts, but is no
+    measurement. So adaptation says which texts are raised at a false-discovery rate, never how many.
+    """
+    handed = np.empty(len(p_values))
+    handed[np.lexsort((p_values, -log_odds))] = np.sort(p_values)
+    return handed

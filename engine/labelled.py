@@ -1,7 +1,7 @@
 """Labelled texts: CSV, JSON lines or Parquet to one frame.
 
-In: files with a column of texts and one of labels. Out: a frame with `text` and `label` (both String), and `group` and
-`time` where their columns are named. A row without a text or a label is an error that names it.
+In: files with a column of texts and one of labels. Out: a frame with `text`, `label` and `source` (the file), all
+String, and `group` and `time` where their columns are named. A row without a text or a label is an error that names it.
 """
 
 from __future__ import annotations
@@ -27,8 +27,9 @@ def read_labelled(
 ) -> pl.DataFrame:
     """Read labelled texts.
 
-    `text_column` None takes the first known name there is. The result has `text`, `label`, and `group`, `time` (String)
-    where named. Raises InputError naming the file, the columns there are, or the first row without text or label.
+    `text_column` None takes the first known name there is. The result has `text`, `label`, `source`, and `group`,
+    `time` (String) where named. Raises InputError naming the file, the columns there are, or the first row without text
+    or label.
     """
     frames = [_read(Path(path), text_column, label_column, group_column, time_column) for path in paths]
     return pl.concat(frames)
@@ -48,17 +49,15 @@ def _read(
         if column is not None and column not in rows.columns:
             raise _no_column(repr(column), rows, path, f"--{use}-column")
     chosen = rows.select(
-        pl.col(column).cast(pl.String).alias(use) for use, column in wanted.items() if column is not None
+        *(pl.col(column).cast(pl.String).alias(use) for use, column in wanted.items() if column is not None),
+        source=pl.lit(str(path)),
     )
-    for use in ("text", "label"):
-        empty = chosen.with_row_index().filter(pl.col(use).is_null() | (pl.col(use).str.strip_chars() == ""))
-        if use == "label":
-            empty = chosen.with_row_index().filter(
-                pl.col(use).is_null() | pl.col(use).is_in(["", "NaN", "nan", "null"])
-            )
+    for use, nothing in (("text", [""]), ("label", ["", "nan", "null", "none"])):
+        written = pl.col(use).str.strip_chars()
+        empty = chosen.with_row_index().filter(written.is_null() | written.str.to_lowercase().is_in(nothing))
         if empty.height:
             raise InputError(
-                f"{empty.height} rows have no {use}",
+                f"{empty.height} row{'s have' if empty.height > 1 else ' has'} no {use}",
                 path=path,
                 line=int(empty["index"][0]) + 2,
                 remedy="Fill them in or leave the rows out.",

@@ -13,9 +13,9 @@ from typing import Self
 
 import polars as pl
 
+from forewarn.files import whole_file
 from forewarn.frames import SIGNALS
 from forewarn.texts import text_key
-from forewarn.writers import whole_file
 
 
 class LineScores:

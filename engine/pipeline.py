@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from forewarn import fusion
 from forewarn.adaptation import adapt, new_words
@@ -37,6 +38,7 @@ from forewarn.texts import TextTable, group, keyed
 from forewarn.timeline import Clocks, Timeline
 
 if TYPE_CHECKING:
+    from forewarn.baseline import Baseline
     from forewarn.embeddings import CaseBase, Encoder
     from forewarn.rules import RuleSet
     from forewarn.rules.rule import Rule
@@ -53,7 +55,8 @@ class Options:
 
     `rules` pack names, files or folders (None = all shipped packs); `logsource` what all the input is known to be of,
     such as `{"product": "linux", "service": "sshd"}`; `cases` a case base folder (None = the shipped
-    one); `detectors` names of PyOD detectors for the view of meaning; `adapt` whether the scanned texts teach a fifth
+    one); `detectors` names of PyOD detectors for the view of meaning (None = those
+    of the model, or KNN); `adapt` whether the scanned texts teach a fifth
     signal; `model` a folder that `forewarn fit` wrote; `prior` the share of crisis texts in this input, where it is
     known; `policy` how alerts are chosen; `seed` of every random choice.
     Of early warning: `promise` how seldom a false one may come, None = no warnings; `late` how far behind its source's
@@ -68,7 +71,7 @@ class Options:
     cases: Path | None = None
     encoder: str = "bundled"
     device: str | None = None
-    detectors: tuple[str, ...] = ("KNN",)
+    detectors: tuple[str, ...] | None = None
     adapt: bool = True
     model: Path | None = None
     prior: float | None = None
@@ -87,9 +90,9 @@ class Scan:
 
     `alerts` most alarming first; `warnings` in the order in which they were raised; `incidents` what belongs together,
     where that is more than one alert; `young` the streams that are too short for warnings; `texts` and `scores` the
-    frames of the distinct texts; `problems` every file or line that could not be used; `files`, `lines` what was read;
-    `new_words` what the loudest texts have in common that the scan itself taught; `untried` the rules that no record
-    was for, with the reason; `timings` seconds for each stage.
+    frames of the n distinct texts, `vectors` float32 (n, d); `problems` every file or line that could not be used;
+    `files`, `lines` what was read; `new_words` what the loudest texts have in common that the scan itself taught;
+    `untried` the rules that no record was for, with the reason; `timings` seconds for each stage.
     """
 
     alerts: list[Alert]
@@ -98,6 +101,7 @@ class Scan:
     young: list[str]
     texts: pl.DataFrame
     scores: pl.DataFrame
+    vectors: NDArray[np.float32]
     problems: list[ForewarnError]
     files: int
     lines: int
@@ -194,6 +198,7 @@ def scan(
         young,
         texts,
         scores,
+        explainer.vectors,
         problems,
         len(files),
         row,
@@ -233,7 +238,7 @@ def _score(
     from forewarn.detectors import fit_outliers
     from forewarn.embeddings import CaseBase, load_encoder
 
-    model = load_model(options.model) if options.model else None
+    model = load_model(options.model, device=options.device) if options.model else None
     numbers = model.fusion if model else fusion.prior()
     if options.prior is not None:
         numbers = numbers.with_prior(options.prior, model.share if model else None)
@@ -248,30 +253,37 @@ def _score(
     cases: CaseBase = CaseBase.open(options.cases, encoder=encoder)
     votes = cases.vote(vectors)
     watch.lap("look up cases")
-    outliers = fit_outliers(vectors, templates, counts, detectors=options.detectors, seed=options.seed)
-    unusual = outliers.score(vectors, templates, in_sample=True)
+    detectors = options.detectors or (model.detectors if model else ("KNN",))
+    baseline = model.baseline if model else None
+    if baseline:
+        unusual = baseline.outliers(detectors, options.seed).score(vectors, templates, in_sample=False)
+    else:
+        outliers = fit_outliers(vectors, templates, counts, detectors=detectors, seed=options.seed)
+        unusual = outliers.score(vectors, templates, in_sample=True)
     watch.lap("find outliers")
 
     given = {"rules": rule_scores[texts["rule_set"].to_numpy()], "outliers": unusual, "cases": votes}
-    if model:
-        given["classifier"] = model.classifier.log_odds(vectors, templates)[:, 0]
+    kinds = model.classify(vectors, texts["example"].to_list(), templates) if model else None
+    if kinds is not None:
+        given["classifier"] = kinds[:, 0]
     signals = _signals(texts["text_id"], given)
     scores = numbers.fuse(signals)
     watch.lap("fuse")
     adaptation = None
     if options.adapt:
-        adaptation = adapt(scores["log_odds"].to_numpy(), vectors, templates, seed=options.seed)
+        strength = model.strangeness(vectors, seed=options.seed) if model else 1.0
+        adaptation = adapt(scores["log_odds"].to_numpy(), vectors, templates, strength=strength, seed=options.seed)
         if adaptation is not None:
             signals = signals.with_columns(adapted=pl.Series(adaptation.log_odds))
             scores = numbers.fuse(signals)
         watch.lap("adapt")
-    scores = scores.with_columns(p_value=pl.Series(_p_values(scores, counts)))
-    if model:
-        low, high = model.interval(scores, numbers.shift)
-        scores = scores.with_columns(low=pl.Series(low), high=pl.Series(high))
+    scores = scores.with_columns(p_value=pl.Series(_p_values(scores, counts, baseline)))
+    interval = model.interval(scores, numbers.shift) if model else None
+    if interval:
+        scores = scores.with_columns(low=pl.Series(interval[0]), high=pl.Series(interval[1]))
     origin = model.origin if model else "no labels yet: ranked by the shipped prior"
     return scores, Explainer(
-        texts, signals, scores, rules, rule_sets, cases, vectors, numbers, adaptation, model, origin
+        texts, signals, scores, rules, rule_sets, cases, vectors, numbers, adaptation, model, kinds, origin
     )
 
 
@@ -290,11 +302,19 @@ def _signals(text_ids: pl.Series, given: dict[str, np.ndarray]) -> pl.DataFrame:
     return pl.DataFrame(columns, schema=SIGNAL_FRAME, nan_to_null=True)
 
 
-def _p_values(scores: pl.DataFrame, counts: np.ndarray) -> np.ndarray:
-    """Against the records that no rule speaks for: the ordinary part of the input, and what no rule knows of yet."""
+def _p_values(scores: pl.DataFrame, counts: np.ndarray, baseline: Baseline | None) -> np.ndarray:
+    """Against the baseline, or the records that no rule speaks for.
+
+    Those are the ordinary part of the input, and what no rule knows of yet.
+    """
     log_odds = scores["log_odds"].to_numpy()
-    ordinary = (scores["rules_log_odds"] <= 0).to_numpy()
-    return fusion.conformal_p_values(log_odds, log_odds[ordinary], counts[ordinary].astype(np.float64))
+    plain = log_odds - scores["adapted_log_odds"].to_numpy()
+    if baseline:
+        known, ordinary, weights = baseline.log_odds, baseline.silent, baseline.texts["count"].to_numpy()
+    else:
+        known, ordinary, weights = plain, (scores["rules_log_odds"] <= 0).to_numpy(), counts
+    p_values = fusion.conformal_p_values(plain, known[ordinary], weights[ordinary].astype(np.float64))
+    return fusion.in_order_of(log_odds, p_values)
 
 
 def _hours(texts: pl.DataFrame) -> float | None:

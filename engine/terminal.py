@@ -25,6 +25,7 @@ from forewarn.errors import ForewarnError
 from forewarn.writers import printable
 
 if TYPE_CHECKING:
+    from forewarn.drift import Drift
     from forewarn.pipeline import Progress as Report
     from forewarn.pipeline import Scan
     from forewarn.rules import Explained, Rule
@@ -172,6 +173,27 @@ class Terminal:
         if alert.p_value is not None:
             self.out.print(f"p-value {alert.p_value:.2g}: the share of this input's ordinary lines that score as high")
         self.out.print(Text(alert.origin, style="dim"))
+
+    def drift(self, found: Drift) -> None:
+        """Print how far new texts are from a model's training."""
+        apart = f"{found.told_apart:.3f} (.5 = alike; p = {found.p_value:.2g})"
+        lines = [
+            ("new distinct texts", f"{found.texts:,}"),
+            ("a classifier tells them from the old at AUROC", apart),
+            ("words never seen", f"{found.unseen:.1%} ({found.usual:.1%} within the training)"),
+        ]
+        if found.worth and found.calibration is not None:
+            was = f" (was {found.before['auroc']:.3f})" if found.before else ""
+            lines += [
+                ("AUROC on labelled new texts", f"{found.worth['auroc']:.3f}{was}"),
+                ("expected calibration error", f"{found.calibration:.3f}"),
+            ]
+        for name, value in lines:
+            self.out.print(Text(f"{name}: ", style="dim").append(value, style="default"))
+        for reason in found.reasons:
+            self.out.print(Text(f"a refit is due: {reason}", style="yellow"))
+        if not found.reasons:
+            self.out.print(Text("no refit is due", style="green"))
 
     def rows(self, rows: Sequence[Mapping[str, Any]], form: str, hide: Sequence[str] = ()) -> None:
         """Print rows as a table, or as JSON lines; `hide` columns that only JSON shows."""

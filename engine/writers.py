@@ -6,17 +6,14 @@ a rendered table in which no character of the input can steer the terminal. Deci
 
 from __future__ import annotations
 
-import contextlib
-import os
 import re
-import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 
 from forewarn.alerts import Finding
-from forewarn.errors import OutputError
+from forewarn.files import whole_file
 
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
 
@@ -25,40 +22,6 @@ def printable(text: str) -> str:
     r"""One line that cannot steer a terminal: control characters and direction marks are escaped (`\x1b`)."""
     flat = text.replace("\r\n", " ").replace("\n", " ").replace("\t", " ")
     return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), flat)
-
-
-@contextlib.contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
-    """A temporary path beside `path`, renamed to it when the block ends well and removed when it does not.
-
-    Raises OutputError where the folder is missing, not writable, or the disk is full.
-    """
-    try:
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
-        os.close(handle)
-    except OSError as error:
-        raise _not_written(path, error) from None
-    part = Path(name)
-    try:
-        yield part
-        with part.open("rb") as written:
-            os.fsync(written.fileno())
-        mask = os.umask(0)
-        os.umask(mask)
-        part.chmod(0o666 & ~mask)
-        part.replace(path)
-    except OSError as error:
-        raise _not_written(path, error) from None
-    finally:
-        part.unlink(missing_ok=True)
-
-
-def _not_written(path: Path, error: OSError) -> OutputError:
-    return OutputError(
-        f"cannot be written: {error.strerror or error}",
-        path=path,
-        remedy="Free space or name another place with -o; nothing was left half-written.",
-    )
 
 
 def jsonl(findings: Sequence[Finding]) -> bytes:

@@ -14,7 +14,8 @@ import pytest
 
 from forewarn.alerts import Alert, Place
 from forewarn.errors import OutputError
-from forewarn.writers import printable, whole_file, write_findings
+from forewarn.files import whole_file
+from forewarn.writers import printable, write_findings
 
 Run = Callable[..., object]
 

@@ -8,7 +8,7 @@ import rich_click as click
 
 
 @click.command("fit")
-@click.argument("paths", nargs=-1, required=True, metavar="LABELLED…")
+@click.argument("paths", nargs=-1, metavar="LABELLED…")
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="The folder to write.")
 @click.option("--text-column", help="The column of the text (default: text, or a known name).")
 @click.option("--label-column", default="label", show_default=True, help="The column of the label.")
@@ -17,7 +17,21 @@ import rich_click as click
 @click.option("--time-column", help="The column of the time, for --split time.")
 @click.option("--split", type=click.Choice(["random", "group", "time"]), default="random", show_default=True)
 @click.option("--test", type=float, default=0.2, show_default=True, help="The share of texts kept for the report.")
+@click.option("--normal", multiple=True, metavar="PATH", help="Files in which nothing is wrong: what is ordinary.")
 @click.option("--encoder", default="bundled", show_default=True, help="bundled, or a sentence-transformers name.")
+@click.option("--detectors", default="KNN", show_default=True, help="PyOD detectors on the embeddings.")
+@click.option("--base", help="A Hugging Face model, by name or folder, to fine-tune beside the head.")
+@click.option(
+    "--finetune", default="head", show_default=True, help="head, top-N, full, lora, adalora, adapter or prefix."
+)
+@click.option("--epochs", type=int, default=5, show_default=True, help="Epochs of the fine-tuning at most.")
+@click.option("--batch", type=int, default=16, show_default=True, help="Texts of one step.")
+@click.option("--accumulate", type=int, default=1, show_default=True, help="Batches whose gradients are added up.")
+@click.option("--tokens", type=int, default=128, show_default=True, help="Tokens of a text that are read.")
+@click.option("--learning-rate", type=float, help="Of the encoder (default: what suits the strategy).")
+@click.option("--track", type=click.Choice(["tensorboard", "wandb"]), help="Send the table of epochs there.")
+@click.option("--resume", is_flag=True, help="Go on with a fine-tuning that was killed.")
+@click.option("--accept-sources", is_flag=True, help="Fit although every file or group has one class only.")
 @click.option("--device", help="cpu or cuda (default: cuda where there is one).")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of every random choice.")
 def command(
@@ -30,29 +44,85 @@ def command(
     time_column: str | None,
     split: str,
     test: float,
+    normal: tuple[str, ...],
     encoder: str,
+    detectors: str,
+    base: str | None,
+    finetune: str,
+    epochs: int,
+    batch: int,
+    accumulate: int,
+    tokens: int,
+    learning_rate: float | None,
+    track: str | None,
+    resume: bool,
+    accept_sources: bool,
     device: str | None,
     seed: int,
 ) -> int:
-    """Fit a model on labelled texts (CSV, JSON lines, Parquet).
+    """Fit a model on labelled texts (CSV, JSON lines, Parquet), on ordinary ones (--normal), or on both.
 
     \b
     forewarn fit tweets.csv -o model/ --positive on-topic --group-column event --split group
-    forewarn fit news.csv -o model/ --text-column body --time-column date --split time
+    forewarn fit news.csv -o model/ --base ./xlm-roberta --finetune lora
+    forewarn fit --normal /var/log/last-month -o model/
     """
-    from forewarn.fit import FitOptions, fit
+    from forewarn.baseline import fit_baseline
+    from forewarn.detectors.finetune_settings import TrainingSettings
+    from forewarn.files import work_folder
+    from forewarn.fitting import FitOptions, baseline_model, fit
     from forewarn.labelled import read_labelled
     from forewarn.model import save_model
     from forewarn.report import model_card
     from forewarn.terminal import Terminal
 
-    texts = read_labelled(
-        paths, text_column=text_column, label_column=label_column, group_column=group_column, time_column=time_column
+    if not paths and not normal:
+        raise click.UsageError("name labelled files, or ordinary ones with --normal, or both")
+    options = FitOptions(
+        positive=positive,
+        split=split,
+        test=test,
+        encoder=encoder,
+        device=device,
+        detectors=tuple(name.strip() for name in detectors.split(",") if name.strip()),
+        base=base,
+        finetune=finetune,
+        training=TrainingSettings(
+            epochs=epochs,
+            batch=batch,
+            accumulate=accumulate,
+            tokens=tokens,
+            learning_rate=learning_rate,
+            track=track,
+        ),
+        accept_sources=accept_sources,
+        seed=seed,
     )
-    options = FitOptions(positive, split, test, encoder, device, seed)
     terminal = Terminal()
+    baseline = None
     with terminal.progress() as progress:
-        model = fit(texts, options, progress=lambda stage: progress(stage, texts.height))
+        if normal:
+            progress("what is ordinary", 0)
+            baseline = fit_baseline(normal, text_column=text_column, encoder=encoder, device=device, seed=seed)
+        if not paths and baseline:
+            model = baseline_model(baseline, options)
+        else:
+            texts = read_labelled(
+                paths,
+                text_column=text_column,
+                label_column=label_column,
+                group_column=group_column,
+                time_column=time_column,
+            )
+            with work_folder(output, needed=base is not None) as work:
+                model = fit(
+                    texts,
+                    options,
+                    baseline=baseline,
+                    folder=work,
+                    resume=resume,
+                    progress=lambda stage: progress(stage, texts.height),
+                )
     card = model_card(model)
     save_model(model, output, card)
     terminal.out.print(card, markup=False)

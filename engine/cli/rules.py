@@ -224,8 +224,8 @@ def new(
     forewarn rules new --domain finance --title "Bank run" --phrase "bank run" --match "a bank run"
     """
     from forewarn.errors import OutputError
+    from forewarn.files import whole_file
     from forewarn.rules.drafting import draft, file_name
-    from forewarn.writers import whole_file
 
     phrases = phrases or _ask("A phrase that such a text holds")
     match = match or _ask("A text on which it must fire")

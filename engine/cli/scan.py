@@ -26,9 +26,7 @@ import rich_click as click
     "--encoder", default="bundled", show_default=True, help="bundled, or a sentence-transformers name or folder."
 )
 @click.option("--device", help="cpu or cuda (default: cuda where there is one).")
-@click.option(
-    "--detectors", default="KNN", show_default=True, help="PyOD detectors on the embeddings, comma-separated."
-)
+@click.option("--detectors", help="PyOD detectors on the embeddings, comma-separated (default: the model's, or KNN).")
 @click.option("--model", type=click.Path(path_type=Path), help="A model folder that `forewarn fit` wrote.")
 @click.option("--prior", type=float, metavar="P", help="The share of crisis texts in this input, where it is known.")
 @click.option("--no-adapt", is_flag=True, help="Do not let the scanned texts themselves teach what is alarming.")
@@ -63,7 +61,7 @@ def command(
     cases: Path | None,
     encoder: str,
     device: str | None,
-    detectors: str,
+    detectors: str | None,
     model: Path | None,
     prior: float | None,
     no_adapt: bool,
@@ -101,7 +99,7 @@ def command(
         cases=cases,
         encoder=encoder,
         device=device,
-        detectors=tuple(name.strip() for name in detectors.split(",") if name.strip()),
+        detectors=tuple(name.strip() for name in detectors.split(",") if name.strip()) if detectors else None,
         adapt=not no_adapt,
         model=model,
         prior=parse_prior(prior),

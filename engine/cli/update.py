@@ -1,0 +1,78 @@
+"""`forewarn update`: a model and new labels in, a model that goes on from it out, both side by side."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import rich_click as click
+
+
+@click.command("update")
+@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("paths", nargs=-1, required=True, metavar="LABELLED…")
+@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="The folder to write.")
+@click.option("--text-column", help="The column of the text (default: text, or a known name).")
+@click.option("--label-column", default="label", show_default=True, help="The column of the label.")
+@click.option("--group-column", help="Texts of one group (an event, a day, a source) are never parted.")
+@click.option("--time-column", help="The column of the time, for --split time.")
+@click.option("--split", type=click.Choice(["random", "group", "time"]), default="random", show_default=True)
+@click.option("--test", type=float, default=0.2, show_default=True, help="The share of new texts kept for comparing.")
+@click.option("--replay", type=int, default=10_000, show_default=True, help="Old texts that are taught again.")
+@click.option("--force", is_flag=True, help="Write the new model even where the old one is better.")
+@click.option("--resume", is_flag=True, help="Go on with a fine-tuning that was killed.")
+@click.option("--device", help="cpu or cuda (default: cuda where there is one).")
+def command(
+    model: Path,
+    paths: tuple[str, ...],
+    output: Path,
+    text_column: str | None,
+    label_column: str,
+    group_column: str | None,
+    time_column: str | None,
+    split: str,
+    test: float,
+    replay: int,
+    force: bool,
+    resume: bool,
+    device: str | None,
+) -> int:
+    """Teach a model new labels, and write it only where it is better than before.
+
+    Exit status: 0 written, 1 the old model is better and nothing was written, 2 could not run.
+
+    \b
+    forewarn update model/ labelled-in-march.csv -o model/
+    forewarn update model/ to-label.csv -o model2/ --force
+    """
+    from forewarn.files import work_folder
+    from forewarn.labelled import read_labelled
+    from forewarn.model import save_model
+    from forewarn.report import model_card
+    from forewarn.terminal import Terminal
+    from forewarn.updating import update
+
+    texts = read_labelled(
+        paths, text_column=text_column, label_column=label_column, group_column=group_column, time_column=time_column
+    )
+    terminal = Terminal()
+    with terminal.progress() as progress, work_folder(output, needed=(model / "network").is_dir()) as work:
+        made = update(
+            model,
+            texts,
+            how=split,
+            test=test,
+            replay=replay,
+            device=device,
+            work=work,
+            resume=resume,
+            progress=lambda stage: progress(stage, texts.height),
+        )
+    terminal.rows(made.compared, "table")
+    if made.worse and not force:
+        terminal.out.print("The old model is better on the texts kept apart: nothing written (--force writes it).")
+        return 1
+    save_model(made.model, output, model_card(made.model))
+    if made.worse is None:
+        terminal.out.print("No text was kept apart: the two were not compared.")
+    terminal.out.print(f"{output} written; next: forewarn scan PATH… --model {output}", markup=False)
+    return 0
