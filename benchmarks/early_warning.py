@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
 import numpy as np
@@ -394,20 +395,27 @@ def draw(sudden: list[Event], path: Path) -> None:
         hours = (event.clock - onset) / (60 * _MINUTE)
         near = (hours > -6) & (hours < 2)
         values = run(Stream(), event.records(LABELS[0]), Promise(100_000))[0]
-        curve = pl.DataFrame({"hours": hours[near], "M": np.maximum(values[near], 0.1)})
+        shown = np.stack([hours[near], np.maximum(values[near], 0.1)], axis=1)
+        curve = _drawable([{"hours": float(hour), "M": float(value)} for hour, value in shown])
         line = (
-            alt.Chart(curve.to_pandas())
+            alt.Chart(curve)
             .mark_line(interpolate="step-after", color="#b03030")
             .encode(
                 x=alt.X("hours:Q", title="hours from the true onset", scale=alt.Scale(domain=[-6, 2])),
                 y=alt.Y("M:Q", scale=alt.Scale(type="log", domain=[0.1, 1e6]), title="detector"),
             )
         )
-        limits = alt.Chart(pl.DataFrame({"M": [1e4, 1e5]}).to_pandas()).mark_rule(strokeDash=[4, 3]).encode(y="M:Q")
-        begin = alt.Chart(pl.DataFrame({"hours": [0.0]}).to_pandas()).mark_rule(color="#3060b0").encode(x="hours:Q")
+        limits = alt.Chart(_drawable([{"M": 1e4}, {"M": 1e5}])).mark_rule(strokeDash=[4, 3]).encode(y="M:Q")
+        begin = alt.Chart(_drawable([{"hours": 0.0}])).mark_rule(color="#3060b0").encode(x="hours:Q")
         title = event.name[5:].replace("_", " ")
         charts.append((line + limits + begin).properties(width=260, height=170, title=title))
     alt.hconcat(*charts).save(str(path))
+
+
+def _drawable(rows: list[dict[str, float]]) -> Any:
+    import altair as alt
+
+    return alt.Data(values=rows)
 
 
 BENCHMARK = Benchmark(

@@ -20,7 +20,7 @@ from forewarn.alerts import EarlyWarning, Moved, Place, Reason, level_of
 from forewarn.surge import Raised
 
 if TYPE_CHECKING:
-    from forewarn.embeddings import CaseBase
+    from forewarn.embeddings import CaseBase, Encoder
     from forewarn.fusion import Fusion
     from forewarn.rule_sets import RuleSets
     from forewarn.rules import RuleSet
@@ -41,13 +41,14 @@ _DECIMALS = 3
 
 @dataclass
 class Known:
-    """The distinct texts that have been scored: `texts` a texts frame (at least `template`, `rule_set`, `example`),
-    `vectors` float32 (n, d), `scores` float64 (n,) log-odds that knew only the past.
+    """The distinct texts that have been scored: `texts` a frame with at least `template`, `rule_set`, `example`.
+
+    Vectors are made anew for the few texts of a warning: they differ in their last digits by what they are embedded
+    together with, and a warning must not.
     """
 
     texts: pl.DataFrame
-    vectors: NDArray[np.float32]
-    scores: NDArray[np.float64]
+    encoder: Encoder
     rules: RuleSet
     rule_sets: RuleSets
     cases: CaseBase
@@ -93,7 +94,7 @@ def explain(raised: Raised, known: Known, incidents: Incidents, false_warnings: 
     loud = loud.filter(pl.col("score") > raised.earlier["score"].quantile(0.9)) if raised.earlier.height else loud
     if loud.is_empty():
         loud = since.tail(1)
-    vectors = known.vectors[loud["text"].to_numpy()]
+    vectors = known.encoder.encode(known.texts["example"].gather(loud["text"]).to_list())
     middle = vectors.mean(axis=0)
     centre = (middle / max(float(np.linalg.norm(middle)), 1e-9)).astype(np.float32)
     central = int(loud["text"][int(np.argmax(vectors @ centre))])

@@ -173,11 +173,13 @@ def scan(
             raise _nothing_to_read(paths, problems)
         texts = table.frame()
         watch.lap("group")
-        scores, explainer = _score(texts, rules, rule_sets, options, watch)
-        known, warnings, young = _known(explainer), list[EarlyWarning](), list[str]()
+        scores, explainer, encoder = _score(texts, rules, rule_sets, options, watch)
+        warnings, young = list[EarlyWarning](), list[str]()
         if timeline and options.promise:
             surge = Surge(options.promise, families(paths, options), options.voices)
-            warnings = _warn(timeline.finish(texts, known.scores), surge, known)
+            past = past_scores(explainer.fusion, explainer.signals)
+            known = Known(texts, encoder, rules, rule_sets, explainer.cases)
+            warnings = _warn(timeline.finish(texts, past), surge, known)
             young = surge.young()
             watch.lap("warn")
         if lines:
@@ -187,7 +189,8 @@ def scan(
     last_words = pl.Series(rule_sets.last_words(rules), dtype=pl.Boolean).gather(texts["rule_set"])
     chosen = decide(scores, texts["count"], options.policy, _hours(texts), last_words)
     alerts = explainer.alerts(chosen)
-    together = incidents(warnings, _vectors(warnings, known), alerts, known.vectors[chosen.to_numpy()])
+    warned = encoder.encode([warning.text for warning in warnings]) if warnings else explainer.vectors[:0]
+    together = incidents(warnings, warned, alerts, explainer.vectors[chosen.to_numpy()])
     watch.lap("explain")
     words = _new_words(explainer, texts, scores)
     untried = [(rules.rules[number], why) for number, why in rules.untried()]
@@ -215,26 +218,15 @@ def families(paths: Sequence[str | Path], options: Options) -> tuple[str, ...]:
     return (EVERYTHING if one else "source", *(("by",) if options.stream_by else ()))
 
 
-def _known(explainer: Explainer) -> Known:
-    scores = past_scores(explainer.fusion, explainer.signals)
-    return Known(explainer.texts, explainer.vectors, scores, explainer.rules, explainer.rule_sets, explainer.cases)
-
-
 def _warn(timeline: pl.DataFrame, surge: Surge, known: Known) -> list[EarlyWarning]:
     grouped, promise = Incidents(), surge.promise.said
     raised = [event for event in surge.advance(timeline) if isinstance(event, Raised)]
     return [explain(event, known, grouped, promise) for event in raised]
 
 
-def _vectors(warnings: Sequence[EarlyWarning], known: Known) -> np.ndarray:
-    """The vectors of the warnings' central texts."""
-    number = dict(zip(known.texts["example"], known.texts["text_id"], strict=True)) if warnings else {}
-    return known.vectors[[number[warning.text] for warning in warnings]]
-
-
 def _score(
     texts: pl.DataFrame, rules: RuleSet, rule_sets: RuleSets, options: Options, watch: _Stopwatch
-) -> tuple[pl.DataFrame, Explainer]:
+) -> tuple[pl.DataFrame, Explainer, Encoder]:
     from forewarn.detectors import fit_outliers
     from forewarn.embeddings import CaseBase, load_encoder
 
@@ -282,9 +274,10 @@ def _score(
     if interval:
         scores = scores.with_columns(low=pl.Series(interval[0]), high=pl.Series(interval[1]))
     origin = model.origin if model else "no labels yet: ranked by the shipped prior"
-    return scores, Explainer(
+    explainer = Explainer(
         texts, signals, scores, rules, rule_sets, cases, vectors, numbers, adaptation, model, kinds, origin
     )
+    return scores, explainer, encoder
 
 
 def _new_words(explainer: Explainer, texts: pl.DataFrame, scores: pl.DataFrame) -> list[str]:

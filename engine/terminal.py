@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +20,7 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
-from forewarn.alerts import Alert, EarlyWarning, Evidence, Incident, Place, Reason
+from forewarn.alerts import Alert, EarlyWarning, Evidence, Finding, Incident, Place, Reason
 from forewarn.errors import ForewarnError
 from forewarn.writers import printable
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from forewarn.pipeline import Scan
     from forewarn.rules import Explained, Rule
     from forewarn.rules.testing import Failure
+    from forewarn.watch import Status
 
 COLOURS = {"critical": "bold white on red", "high": "bold red", "medium": "bold yellow", "low": "cyan"}
 _SHOWN_TEXT = 300
@@ -51,6 +52,28 @@ class Terminal:
         with Progress(*columns, console=self.err, transient=True, disable=not self.err.is_terminal) as bar:
             task = bar.add_task("starting")
             yield lambda stage, done: bar.update(task, description=f"{stage}: {done:,}")
+
+    @contextlib.contextmanager
+    def watching(self) -> Iterator[Callable[[Status], None]]:
+        """A line that says how a watch stands; drawn on a terminal only, and gone afterwards."""
+        with Progress(
+            SpinnerColumn(), TextColumn("{task.description}"), console=self.err, disable=not self.err.is_terminal
+        ) as bar:
+            task = bar.add_task("starting")
+
+            def tell(status: Status) -> None:
+                said = f"{status.lines:,} lines · {status.warnings} warnings · lag {status.lag:.1f} s"
+                said += f" · {status.behind / 1e6:.1f} MB behind" if status.behind > 1e5 else ""
+                said += f" · {len(status.young)} streams too young" if status.young else ""
+                said += f" · {status.left_out:,} records too late" if status.left_out else ""
+                bar.update(task, description=said)
+
+            yield tell
+
+    def json_line(self, finding: Finding) -> None:
+        """Print one finding as a JSON line, at once."""
+        self.out.file.write(msgspec.json.encode(finding).decode() + "\n")
+        self.out.file.flush()
 
     def scan(self, found: Scan, output: Path | None) -> None:
         """Print the summary, the alerts and what could not be read."""
