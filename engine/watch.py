@@ -27,8 +27,8 @@ from forewarn.problems import Problems
 from forewarn.records import Wanted, read_piece
 from forewarn.watching import Watcher
 
-_ROUND = 8 << 20
-"""Bytes that are read in one round; a second or two of scoring."""
+_ROUND = 4 << 20
+"""Bytes that are read in one round: about a second of scoring."""
 _SAVE_EVERY = 2.0
 """Seconds."""
 _LOOK_EVERY = 500

@@ -17,8 +17,10 @@ from hypothesis import strategies as st
 
 from forewarn import surge_kernel as kernel
 from forewarn.errors import ForewarnError
+from forewarn.pipeline import Options, scan
 from forewarn.surge import EVERYTHING, TIMELINE, Ended, Promise, Raised, Stream, Surge, parse_late, parse_promise, run
 from forewarn.timeline import Clocks
+from tests.log_scenarios import BREWING, HOURS, SCENARIOS, START, log_of
 
 Run = Callable[..., object]
 Floats = np.ndarray
@@ -283,3 +285,21 @@ def test_lines_without_times_make_no_stream(forewarn: Run, tmp_path: Path) -> No
     log = tmp_path / "app.log"
     log.write_text("\n".join(line[21:] for line in [*LOG, *FAILING]) + "\n")
     assert warnings_of(forewarn("scan", log, "--format", "jsonl").out) == []
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_failures_that_become_more_frequent_warn_before_the_outage_and_the_same_day_without_them_does_not(
+    name: str, tmp_path: Path
+) -> None:
+    log = tmp_path / "day.log"
+    for brewing in (True, False):
+        lines, outage = log_of(name, brewing=brewing)
+        log.write_text("\n".join(lines) + "\n")
+        warnings = scan([log], Options(rules=("operations", "security"), adapt=False)).warnings
+        if outage is None:
+            assert warnings == []
+        else:
+            begun = START + timedelta(hours=BREWING)
+            assert warnings[0].raised.line < outage
+            assert warnings[0].raised.time is not None
+            assert begun < warnings[0].raised.time < begun + timedelta(hours=HOURS - BREWING, minutes=-30)
