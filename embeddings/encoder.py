@@ -11,12 +11,15 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from forewarn.embeddings.devices import chosen_device
+from forewarn.errors import ForewarnError
+
 
 class Encoder(Protocol):
     """Texts to vectors.
 
-    `name` as the user wrote it; `dimension` d of the vectors; `checksum` SHA-256 of what decides the vectors, so that
-    two encoders of one checksum give the same vectors.
+    `name` as the user wrote it; `dimension` d of the vectors; `checksum` of what decides the vectors, so that two
+    encoders of one checksum give the same vectors (to 1e-4, where they run on different devices).
     """
 
     name: str
@@ -28,16 +31,40 @@ class Encoder(Protocol):
         ...
 
 
-def load_encoder(name: str = "bundled", *, device: str | None = None) -> Encoder:
-    """The encoder of that name: `bundled`, or the name or folder of a sentence-transformers model.
+def load_encoder(
+    name: str = "bundled",
+    *,
+    device: str | None = None,
+    cache: bool = False,
+    problems: list[ForewarnError] | None = None,
+) -> Encoder:
+    """The encoder of that name, on `cpu`, `cuda` or `cuda:N` (None = `cuda` where there is one).
 
-    `device` is `cpu` or `cuda` (None = cuda where there is one; the bundled encoder runs on the CPU). Raises
-    EncoderError where the weights are missing.
+    * `bundled`: the multilingual encoder that comes with the package; in numpy on the CPU, in torch on a GPU.
+    * `bundled-bf16`: the same in torch and bfloat16.
+    * the name or folder of a sentence-transformers model; `onnx:` or `openvino:` before it runs it there.
+
+    `cache` keeps the vectors in the user's cache; a damaged cache is made anew, with a note in `problems`. Raises
+    EncoderError where the weights, the library or the device are missing.
     """
-    if name == "bundled":
+    device = chosen_device(device)
+    encoder = _opened(name, device)
+    if not cache:
+        return encoder
+    from forewarn.embeddings.vector_cache import CachedEncoder
+
+    return CachedEncoder(encoder, kind=device.partition(":")[0], problems=problems)
+
+
+def _opened(name: str, device: str) -> Encoder:
+    if name == "bundled" and device == "cpu":
         from forewarn.embeddings.bundled import BundledEncoder
 
         return BundledEncoder()
+    if name in ("bundled", "bundled-bf16"):
+        from forewarn.embeddings.bundled_torch import TorchBundledEncoder
+
+        return TorchBundledEncoder(device, bfloat16=name == "bundled-bf16")
     from forewarn.embeddings.transformer import TransformerEncoder
 
     return TransformerEncoder(name, device=device)

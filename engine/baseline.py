@@ -69,12 +69,15 @@ def fit_baseline(
     encoder: str = "bundled",
     device: str | None = None,
     seed: int = 0,
+    cache: bool = True,
 ) -> Baseline:
     """Read files in which nothing is wrong. Raises InputError where nothing could be read."""
     from forewarn.detectors import sample_of
     from forewarn.pipeline import Options, scan
 
-    found = scan(paths, Options(text_column=text_column, encoder=encoder, device=device, adapt=False, seed=seed))
+    found = scan(
+        paths, Options(text_column=text_column, encoder=encoder, device=device, adapt=False, seed=seed, cache=cache)
+    )
     texts = found.texts.select("template", "count", row=pl.int_range(pl.len()))
     if texts.height > MOST_TEXTS:
         texts = texts.sort("count", descending=True, maintain_order=True).head(MOST_TEXTS).sort("row")

@@ -46,7 +46,8 @@ class FitOptions:
     `positive` the labels of a crisis, several for several kinds; `split` of the test part, `random`, `group` or `time`,
     `test` its share; `encoder`, `device` where vectors come from; `detectors` PyOD detectors of unusual meaning; `base`
     a Hugging Face model, by name or folder, to fine-tune as well, with the strategy `finetune` and the settings
-    `training`; `accept_sources` fit although every file or group has one class only; `seed` of every random choice.
+    `training`; `accept_sources` fit although every file or group has one class only; `seed` of every random choice;
+    `cache` whether vectors are kept.
     """
 
     positive: tuple[str, ...] = ("1",)
@@ -60,6 +61,7 @@ class FitOptions:
     training: TrainingSettings = field(default_factory=TrainingSettings)
     accept_sources: bool = False
     seed: int = 0
+    cache: bool = True
 
 
 def fit(
@@ -241,7 +243,7 @@ def _signals(
     from forewarn.rules import load_rules
 
     progress("embedding")
-    encoder = load_encoder(options.encoder, device=options.device)
+    encoder = load_encoder(options.encoder, device=options.device, cache=options.cache)
     vectors = encoder.encode(texts.to_list())
     progress("rules, cases, outliers")
     rules, sets = load_rules(), RuleSets()

