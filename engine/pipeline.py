@@ -252,7 +252,7 @@ def _score(
     watch.lap("find outliers", texts.height)
 
     given = {"rules": rule_scores[texts["rule_set"].to_numpy()], "outliers": unusual, "cases": votes}
-    kinds = model.classify(vectors, examples.to_list(), templates) if model else None
+    kinds = model.classify(vectors, examples) if model else None
     if kinds is not None:
         given["classifier"] = kinds[:, 0]
     signals = _signals(texts["text_id"], given)
