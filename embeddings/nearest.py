@@ -91,7 +91,7 @@ class Flat:
 
     def only(self, rows: Rows) -> Flat:
         """As `Nearest.only`."""
-        return Flat(self.vectors(rows), rows)
+        return self if len(rows) == self.size else Flat(self.vectors(rows), rows)
 
     def vectors(self, rows: Rows) -> Floats:
         """As `Nearest.vectors`."""
@@ -142,6 +142,8 @@ class Indexed:
 
     def only(self, rows: Rows) -> Nearest:
         """As `Nearest.only`."""
+        if len(rows) == self.size:
+            return self
         if len(rows) <= FEW:
             return Flat(self.vectors(rows), rows)
         return Indexed(self._vectors, self._index, rows)
