@@ -1,9 +1,13 @@
-"""`python -m benchmarks [NAME…]`: run benchmarks, print their tables, keep them as JSON, write `RESULTS.md`."""
+"""`python -m benchmarks [NAME…]`: run benchmarks, print their tables, keep them as JSON, write `RESULTS.md`.
+
+`python -m benchmarks compare A.json B.json` says what got worse from one kept result to another.
+"""
 
 from __future__ import annotations
 
 import os
 import pkgutil
+import sys
 import tempfile
 import time
 from importlib import import_module
@@ -13,7 +17,10 @@ import click
 import msgspec
 
 import benchmarks
+from benchmarks import charts
 from benchmarks.benchmark import ROOT, Benchmark, Context, Missing, Result, checksums, machine, today, versions
+from benchmarks.compare import compare
+from benchmarks.peer_environments import install
 from benchmarks.report import markdown, results_page
 
 
@@ -34,7 +41,12 @@ def default_data() -> Path | None:
     return Path(named) if named else beside if beside.is_dir() else None
 
 
-@click.command()
+@click.command(
+    epilog="""\b
+  python -m benchmarks --data ../shared/data           everything, kept in benchmarks/results
+  python -m benchmarks bgl rules --quick               two of them, a first look
+  python -m benchmarks compare before.json after.json  what got worse; exit status 1 where something did"""
+)
 @click.argument("names", nargs=-1)
 @click.option(
     "--data",
@@ -47,8 +59,13 @@ def default_data() -> Path | None:
 )
 @click.option("--quick", is_flag=True, help="Smaller samples: for a first look, not for the record (nothing is kept).")
 @click.option("--seed", default=0, show_default=True)
-def main(names: tuple[str, ...], data: Path | None, out: Path, quick: bool, seed: int) -> None:
+@click.option(
+    "--install-peers", is_flag=True, help="First install the programs that are measured beside this one, each apart."
+)
+def main(names: tuple[str, ...], data: Path | None, out: Path, quick: bool, seed: int, install_peers: bool) -> None:
     """Run the named benchmarks, or all."""
+    if install_peers:
+        install(click.echo)
     known = available()
     for name in names:
         if name not in known:
@@ -56,7 +73,8 @@ def main(names: tuple[str, ...], data: Path | None, out: Path, quick: bool, seed
     for name in names or known:
         _run(known[name], data, out, quick, seed)
     if not quick:
-        (out.parent / "RESULTS.md").write_text(results_page(out))
+        page = ROOT / "RESULTS.md" if out.resolve() == ROOT / "results" else out / "RESULTS.md"
+        page.write_text(results_page(out, page.parent))
 
 
 def _run(benchmark: Benchmark, data: Path | None, out: Path, quick: bool, seed: int) -> None:
@@ -73,6 +91,8 @@ def _run(benchmark: Benchmark, data: Path | None, out: Path, quick: bool, seed: 
         click.echo(markdown(table) + "\n")
     if not quick:
         command = f"python -m benchmarks {benchmark.name}"
+        out.mkdir(parents=True, exist_ok=True)
+        drawn = charts.save(benchmark.charts, tables, out / "charts", benchmark.name)
         result = Result(
             benchmark.name,
             benchmark.about,
@@ -85,10 +105,12 @@ def _run(benchmark: Benchmark, data: Path | None, out: Path, quick: bool, seed: 
             quick,
             seconds,
             tables,
+            drawn,
         )
-        out.mkdir(parents=True, exist_ok=True)
         (out / f"{benchmark.name}.json").write_bytes(msgspec.json.format(msgspec.json.encode(result), indent=1))
 
 
 if __name__ == "__main__":
-    main()
+    if sys.argv[1:2] == ["compare"]:
+        compare(sys.argv[2:], prog_name="python -m benchmarks compare")
+    main(prog_name="python -m benchmarks")

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -22,12 +23,22 @@ Value = float | int | str | None
 
 
 class Table(msgspec.Struct, frozen=True):
-    """One table: a title, column names, and rows of the same length; `note` says how to read it."""
+    """One table: a title, column names, and rows of the same length; `note` says how to read it.
+
+    `higher`, `lower` name the columns that are a quality, and which way is better, where the name of the column does
+    not tell (`compare`).
+    """
 
     title: str
     columns: list[str]
     rows: list[list[Value]]
     note: str = ""
+    higher: list[str] = []
+    lower: list[str] = []
+
+
+Draw = Callable[[list[Table]], dict[str, Any]]
+"""From a benchmark's tables to altair charts, by name."""
 
 
 class Missing(Exception):
@@ -54,12 +65,13 @@ class Context:
 
 @dataclass(frozen=True)
 class Benchmark:
-    """One benchmark: `needs` the files of the data folder that it reads."""
+    """One benchmark: `needs` the files of the data folder that it reads; `charts` pictures of its tables, by name."""
 
     name: str
     about: str
     needs: tuple[str, ...]
     run: Callable[[Context], list[Table]]
+    charts: Draw | None = None
 
 
 class Result(msgspec.Struct, frozen=True):
@@ -76,6 +88,7 @@ class Result(msgspec.Struct, frozen=True):
     quick: bool
     seconds: float
     tables: list[Table]
+    charts: list[str] = []
 
 
 def machine() -> dict[str, str]:

@@ -15,6 +15,12 @@ SINCE = "2018-07-01"
 
 def run(context: Context) -> list[Table]:
     """Fit on the news before a day, score those since as a scan does."""
+    taught, asked = halves(*by_date(context), context)
+    return tables("Chinese finance news, taught by what came before July 2018", taught, asked, 0.01, context)
+
+
+def by_date(context: Context) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The news before `SINCE` and those since: `text`, `label` ("1" = bad news), `day`."""
     news = pl.read_csv(context.need("fin_news_zh/news.csv"), infer_schema=False)
     day = [
         pl.col("日期").str.extract(rf"(\d+){unit}").str.zfill(width)
@@ -26,8 +32,7 @@ def run(context: Context) -> list[Table]:
         day=pl.concat_str(day, separator="-"),
     )
     early = pl.col("day") < SINCE
-    taught, asked = halves(news.filter(early), news.filter(~early), context)
-    return tables("Chinese finance news, taught by what came before July 2018", taught, asked, 0.01, context)
+    return news.filter(early), news.filter(~early)
 
 
 BENCHMARK = Benchmark("fin_news", "Bad news of Chinese companies, labels of the past", ("fin_news_zh/news.csv",), run)

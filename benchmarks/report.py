@@ -1,4 +1,4 @@
-"""Results to text: a table on the terminal, `RESULTS.md` from the kept JSON, and what got worse between two results.
+"""Results to text: a table on the terminal, `RESULTS.md` from the kept JSON.
 
 In: `Result`s. Out: Markdown. Measures nothing.
 """
@@ -33,8 +33,8 @@ def markdown(table: Table) -> str:
     return head + "\n".join(lines) + (f"\n\n{table.note}" if table.note else "")
 
 
-def results_page(folder: Path) -> str:
-    """`RESULTS.md` from every JSON of a folder."""
+def results_page(folder: Path, beside: Path) -> str:
+    """`RESULTS.md` from every JSON of a folder; the page lies in `beside`, which its pictures are named from."""
     parts = ["# Results\n\nWritten by `python -m benchmarks` from `benchmarks/results/*.json`; never by hand."]
     for file in sorted(folder.glob("*.json")):
         result = msgspec.json.decode(file.read_bytes(), type=Result)
@@ -44,4 +44,7 @@ def results_page(folder: Path) -> str:
             f"`{result.command}` · {result.date} · {result.seconds:.0f} s · {where}"
         )
         parts += [markdown(table) for table in result.tables]
+        for name in result.charts:
+            picture = (folder / "charts" / f"{name}.svg").relative_to(beside).as_posix()
+            parts.append(f"![{name.replace('-', ' ')}]({picture})")
     return "\n\n".join(parts) + "\n"

@@ -25,8 +25,9 @@ from forewarn.evaluation import calibration_error, classes, decided, figures, re
 from forewarn.fusion import Fusion
 from forewarn.model import Model, network_log_odds
 from forewarn.partition import FEW, FOLDS, Rows, Truth, check_sources, crises, folds_of, groups_of, split, telltales
+from forewarn.spelling import plain
 from forewarn.stacking import LEARNT, log_loss, scaled, signal_frame, stack
-from forewarn.texts import mask
+from forewarn.texts import mask_of
 
 if TYPE_CHECKING:
     from forewarn.detectors import Classifier
@@ -88,7 +89,7 @@ def fit(
     if not options.accept_sources:
         check_sources(texts, crisis)
     few = min(int(crisis.sum()), int((~crisis).sum())) < FEW
-    templates = texts.select(mask(pl.col("text"))).to_series()
+    templates = mask_of(plain(texts["text"]))
     kept_apart = 0.0 if few else options.test
     taught, asked, copied = split(texts, templates, options.split, kept_apart, options.seed)
     if crisis[taught].all() or not crisis[taught].any():
@@ -152,12 +153,12 @@ def fit(
 
 def score(model: Model, texts: pl.DataFrame, *, device: str | None = None) -> Floats:
     """What a model says of n labelled texts (`text`), without adaptation: log-odds, float64 (n,)."""
-    templates = texts.select(mask(pl.col("text"))).to_series()
+    templates = mask_of(plain(texts["text"]))
     options = FitOptions(encoder=model.encoder, device=device, detectors=model.detectors, seed=model.seed)
     rows = [np.arange(texts.height)]
     encoder, vectors, signals = _signals(texts["text"], templates, rows, options, model.baseline, lambda _: None)
     model.check_encoder(encoder)
-    said = model.classify(vectors, texts["text"].to_list(), templates)
+    said = model.classify(vectors, plain(texts["text"]).to_list(), templates)
     if said is not None:
         signals["classifier"] = said[:, 0]
     return report_odds(model.fusion, signal_frame(signals))
@@ -244,7 +245,7 @@ def _signals(
 
     progress("embedding")
     encoder = load_encoder(options.encoder, device=options.device, cache=options.cache)
-    vectors = encoder.encode(texts.to_list())
+    vectors = encoder.encode(plain(texts).to_list())
     progress("rules, cases, outliers")
     rules, sets = load_rules(), RuleSets()
     records = pl.DataFrame({"text": texts}).with_columns(raw=pl.lit(None, pl.String))
