@@ -33,7 +33,7 @@ _VOTERS = 256
 _COUNTED = 2_048
 """Vectors that a side counts as at most: else every case added to a large base would weaken the others' votes."""
 _POOL = 24
-"""Vectors looked at for each case that is wanted, before parts are averaged or results spread out."""
+"""Vectors looked at for each case that is wanted, before parts are averaged or results spread out, up to 1,200."""
 SHIPPED = ("shipped_cases.jsonl", "first_signs.jsonl", "ordinary_texts.jsonl")
 Floats = NDArray[np.float32]
 Rows = NDArray[np.int64]
@@ -124,7 +124,7 @@ class CaseBase:
         side = self._sides["past"]
         if keep is not None:
             side = self._nearest.only(self._vectors_of(self._past & keep))
-        _, place = side.search(parts, max(_POOL * k, 64))
+        _, place = side.search(parts, max(min(_POOL * k, 1_200), 3 * k, 64))
         candidates = np.unique(self._owner[place[place >= 0]])
         similarity: Floats = self.similarities(parts, candidates).mean(axis=0)
         order = np.argsort(-similarity, kind="stable")
