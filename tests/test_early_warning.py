@@ -258,7 +258,7 @@ def test_scan_warns_of_a_log_that_begins_to_fail_and_no_later_line_changes_that(
     warning = warnings[0]
     assert warning["stream"] == f"source {log}"
     assert 400 < warning["raised"]["line"] <= 405
-    assert warning["onset"]["line"] in (401, 402)
+    assert abs(warning["onset"]["line"] - 401) <= 3
     assert "pool" in warning["new_words"]
     log.write_text("\n".join([*LOG, *FAILING][: warning["raised"]["line"]]) + "\n")
     assert warnings_of(forewarn("scan", log, "--format", "jsonl").out) == warnings
