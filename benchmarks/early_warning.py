@@ -28,8 +28,8 @@ from forewarn.frames import SIGNAL_FRAME
 from forewarn.model import Model
 from forewarn.rule_sets import RuleSets
 from forewarn.rules import load_rules
+from forewarn.spelling import plain
 from forewarn.surge import Promise, Stream, run
-from forewarn.texts import mask
 
 Floats = NDArray[np.float64]
 Alarms = list[int]
@@ -101,7 +101,8 @@ def events(context: Context) -> list[Event]:
         for name, read in tweets.items():
             model = _model({other: sample for other, sample in samples.items() if other != name})
             records = read.select(text="tweet", raw=pl.lit(None, pl.String))
-            vectors = encoder.encode(records["text"].to_list())
+            written = plain(records["text"])
+            vectors = encoder.encode(written.to_list())
             sets = RuleSets()
             number = sets.number(rules.match(records), records.height).to_numpy()
             cased = cases.vote(vectors)
@@ -110,8 +111,7 @@ def events(context: Context) -> list[Event]:
                 numbers = model.fusion if labels != "none" else fusion.prior()
                 signals = {"rules": sets.log_odds(rules, numbers)[number], "cases": cased}
                 if labels != "none":
-                    templates = records.select(mask(pl.col("text"))).to_series()
-                    signals["classifier"] = model.classifier.log_odds(vectors, templates)[:, 0]
+                    signals["classifier"] = model.classify(vectors, written)[:, 0]
                 scores[labels] = past_scores(numbers, _frame(signals))
             found.append(
                 Event(

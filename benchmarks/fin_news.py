@@ -15,12 +15,12 @@ SINCE = "2018-07-01"
 
 def run(context: Context) -> list[Table]:
     """Fit on the news before a day, score those since as a scan does."""
-    taught, asked = halves(*finance_news(context), context)
+    taught, asked = halves(*by_date(context), context)
     return tables("Chinese finance news, taught by what came before July 2018", taught, asked, 0.01, context)
 
 
-def finance_news(context: Context) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """The news before July 2018 and since: `text`, `label` ("1" = bad news), `day`."""
+def by_date(context: Context) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The news before `SINCE` and those since: `text`, `label` ("1" = bad news), `day`."""
     news = pl.read_csv(context.need("fin_news_zh/news.csv"), infer_schema=False)
     day = [
         pl.col("日期").str.extract(rf"(\d+){unit}").str.zfill(width)

@@ -10,13 +10,14 @@ import numpy as np
 import polars as pl
 
 from benchmarks.benchmark import ROOT, Benchmark, Context, Table, Value
+from benchmarks.labelled import scored
 from benchmarks.measures import auroc, average_precision
 from benchmarks.perturbations import changed
 from forewarn.detectors import fit_outliers
 from forewarn.embeddings import load_encoder
 from forewarn.fitting import FitOptions, fit
 from forewarn.model import save_model
-from forewarn.pipeline import Options, scan
+from forewarn.pipeline import Options
 
 
 def run(context: Context) -> list[Table]:
@@ -32,11 +33,11 @@ def _messages(messages: pl.DataFrame, context: Context) -> Table:
     crisis = (messages["label"] == "1").to_numpy()
     for way in ("", "typos", "homoglyphs", "zero-width characters"):
         texts = messages["text"].to_list()
-        scored = _scanned(changed(texts, way, 1.0, seed=context.seed) if way else texts, Options(), context)
+        written = changed(texts, way, 1.0, seed=context.seed) if way else texts
+        found = scored(pl.DataFrame({"text": written}), Options(text_column="text"), context.scratch)
         for name in ("rules", "cases", "log_odds"):
-            values = scored[name].fill_null(-9.0).to_numpy()
-            written = way or "as written"
-            rows.append([name, written, auroc(crisis, values), average_precision(crisis, values)])
+            values = found[name].fill_null(-9.0).to_numpy()
+            rows.append([name, way or "as written", auroc(crisis, values), average_precision(crisis, values)])
     return Table("Messages, no labels", ["score", "written with", "AUROC", "AP"], rows)
 
 
@@ -44,10 +45,10 @@ def _taught(messages: pl.DataFrame, context: Context) -> Table:
     taught, asked = messages.gather_every(2), messages.gather_every(2, offset=1)
     folder = context.scratch / "model"
     save_model(fit(taught, FitOptions(test=0.0, seed=context.seed)), folder, "")
-    scored = _scanned(asked["text"].to_list(), Options(model=folder), context)
+    found = scored(asked, Options(model=folder, text_column="text"), context.scratch)
     crisis = (asked["label"] == "1").to_numpy()
     rows: list[list[Value]] = [
-        [name, auroc(crisis, scored[name].to_numpy()), average_precision(crisis, scored[name].to_numpy())]
+        [name, auroc(crisis, found[name].to_numpy()), average_precision(crisis, found[name].to_numpy())]
         for name in ("classifier", "log_odds")
     ]
     return Table("Messages, taught by every other one", ["score", "AUROC", "AP"], rows)
@@ -64,16 +65,6 @@ def _tickets(tickets: pl.DataFrame) -> Table:
     }.items():
         rows.append([name, auroc(odd, values), average_precision(odd, values)])
     return Table("Odd tickets", ["score", "AUROC", "AP"], rows)
-
-
-def _scanned(texts: list[str], options: Options, context: Context) -> pl.DataFrame:
-    """The scores of each text, in order."""
-    from dataclasses import replace
-
-    file, lines = context.scratch / "asked.parquet", context.scratch / "lines.parquet"
-    pl.DataFrame({"text": texts}).write_parquet(file)
-    scan([file], replace(options, text_column="text"), line_scores=lines)
-    return pl.read_parquet(lines).sort("line")
 
 
 BENCHMARK = Benchmark("guard", "Small texts written for the tests, every score", (), run)

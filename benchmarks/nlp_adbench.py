@@ -28,7 +28,7 @@ _PEERS = ("KNN", "LOF", "ECOD")
 
 def run(context: Context) -> list[Table]:
     """Fit on normals, score the rest, split by split."""
-    encoder = load_encoder("bundled")
+    encoder = load_encoder("bundled", cache=True)
     figures: dict[str, dict[str, list[float]]] = {}
     for name in PUBLISHED:
         one = read(context, name, SETS[name])

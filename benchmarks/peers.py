@@ -20,7 +20,8 @@ import polars as pl
 
 from benchmarks.benchmark import ROOT, Benchmark, Context, Missing, Table, Value
 from benchmarks.bgl import BEST, labelled_lines
-from benchmarks.fin_news import finance_news
+from benchmarks.fin_news import by_date
+from benchmarks.labelled import halves
 from benchmarks.measures import auroc
 from benchmarks.peer_environments import folder, python
 from benchmarks.processes import Measured, measure
@@ -189,9 +190,7 @@ def _templates(context: Context) -> Table:
 
 def _labels(context: Context) -> Table:
     """Finance news with labels."""
-    early, late = finance_news(context)
-    if context.quick:
-        early, late = early.sample(300, seed=context.seed), late.sample(150, seed=context.seed)
+    early, late = halves(*by_date(context), context)
     taught, asked = context.scratch / "taught.json", context.scratch / "asked.json"
     for file, part in ((taught, early), (asked, late)):
         file.write_text(json.dumps(part.select("text", "label").rows()))

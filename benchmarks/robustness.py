@@ -16,12 +16,13 @@ import polars as pl
 from numpy.typing import NDArray
 
 from benchmarks.benchmark import Benchmark, Context, Table, Value
-from benchmarks.fin_news import finance_news
+from benchmarks.fin_news import by_date
+from benchmarks.labelled import halves, scored
 from benchmarks.measures import auroc
 from benchmarks.perturbations import CHINESE, LETTERS, changed
 from forewarn.fitting import FitOptions, fit
 from forewarn.model import save_model
-from forewarn.pipeline import Options, scan
+from forewarn.pipeline import Options
 
 STRENGTHS = (0.5, 1.0, 2.0)
 """Changes for every ten characters."""
@@ -49,8 +50,8 @@ def _tweets(context: Context) -> tuple[pl.DataFrame, pl.DataFrame]:
 
 
 def _news(context: Context) -> tuple[pl.DataFrame, pl.DataFrame]:
-    early, late = (part.select("text", "label") for part in finance_news(context))
-    return (early.sample(400, seed=context.seed), late) if context.quick else (early, late)
+    early, late = halves(*by_date(context), context)
+    return early.drop("day"), late.drop("day")
 
 
 def _table(
@@ -74,10 +75,8 @@ def _table(
 
 def _aurocs(texts: list[str], crisis: NDArray[np.bool_], model: Path, context: Context) -> list[float]:
     """AUROC of each of `SCORES` on a scan of the texts."""
-    file, lines = context.scratch / "asked.parquet", context.scratch / "lines.parquet"
-    pl.DataFrame({"text": texts}).write_parquet(file)
-    scan([file], Options(model=model, text_column="text", adapt=False, seed=context.seed), line_scores=lines)
-    found = pl.read_parquet(lines).sort("line")
+    options = Options(model=model, text_column="text", adapt=False, seed=context.seed)
+    found = scored(pl.DataFrame({"text": texts}), options, context.scratch)
     return [auroc(crisis, found[column].fill_null(0.0).to_numpy()) for column in SCORES.values()]
 
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from benchmarks.benchmark import Benchmark, Context, Missing, Table, Value
 from benchmarks.measures import auroc
-from forewarn.detectors import fit_outliers
+from forewarn.detectors import fit_outliers, self_taught
 from forewarn.embeddings import load_encoder
 from forewarn.pipeline import Options, scan
 
@@ -47,8 +47,10 @@ BEST = (0.9639, 0.8822, 0.9537, 0.7921, 0.6416, 0.5587)
 BEST_PAIR = 0.7191
 """The best mean of one encoder with one detector in the published table."""
 BARS = {"KNN": 0.015, "IForest": 0.035, "INNE": 0.035}
-"""How far a measured figure may be from the published one; `_BAR` for the others. IForest and INNE draw at random."""
+"""How far a measured figure may be from the published one; `_BAR` for the others. IForest and INNE draw at random: the
+mean of five draws is measured, the published figure is one draw (INNE on SMSSpam: .563 to .618)."""
 _BAR = 0.003
+_RANDOM, _DRAWS = ("IForest", "INNE"), 5
 
 
 @dataclass(frozen=True)
@@ -97,31 +99,33 @@ def _detectors(encoder: str, sets: list[Set], context: Context) -> dict[str, lis
     """AUROC of each published detector on the standardised embeddings of each set."""
     from sklearn.preprocessing import StandardScaler
 
-    loaded = load_encoder(encoder)
+    loaded = load_encoder(encoder, cache=True)
     found: dict[str, list[float]] = {name: [] for name in PUBLISHED}
     for one in sets:
         vectors = StandardScaler().fit_transform(loaded.encode(one.texts.to_list()).astype(np.float64))
         for name in PUBLISHED:
             made = getattr(import_module(f"pyod.models.{name.lower()}"), name)
-            detector = made(random_state=context.seed) if name in ("IForest", "INNE") else made()
-            found[name].append(auroc(one.anomaly, detector.fit(vectors).decision_scores_))
+            draws = [{"random_state": context.seed + draw} for draw in range(_DRAWS)] if name in _RANDOM else [{}]
+            found[name].append(fmean(auroc(one.anomaly, made(**draw).fit(vectors).decision_scores_) for draw in draws))
     return found
 
 
 def _ours(sets: list[Set], context: Context) -> dict[str, list[float]]:
     """AUROC of the outlier signal, of its views, and of a whole first scan."""
-    encoder = load_encoder("bundled")
+    encoder = load_encoder("bundled", cache=True)
     found: dict[str, list[float]] = {}
     for one in sets:
         vectors = encoder.encode(one.texts.to_list())
         outliers = fit_outliers(vectors, one.texts, np.ones(len(one.texts), dtype=np.int64), seed=context.seed)
         words, pairs, characters = outliers.views_of_wording(one.texts, in_sample=True)
+        plain = outliers.score(vectors, one.texts, in_sample=True)
         scores: dict[str, Floats] = {
             "outliers: meaning alone": -outliers.meaning(vectors, in_sample=True),
             "outliers: words alone": -words,
             "outliers: word pairs alone": -pairs,
             "outliers: characters alone": -characters,
-            "outliers": outliers.score(vectors, one.texts, in_sample=True),
+            "outliers": plain,
+            "outliers, self-taught": self_taught(plain, vectors, one.texts, seed=context.seed),
             **_scanned(one, context),
         }
         for name, values in scores.items():
@@ -154,7 +158,7 @@ def _reproduced(published: dict[str, list[float]], measured: dict[str, list[floa
         rows.append([name, "measured", *measured[name], fmean(measured[name]), apart, "yes" if apart <= bar else "no"])
     columns = ["detector", "figure", *SETS, "mean", "largest difference", "within the bar"]
     note = "AUROC on all-MiniLM-L6-v2, standardised, fitted on all rows, PyOD's defaults. Bars: .015 for KNN, .035 for "
-    note += "IForest and INNE, else .003."
+    note += "IForest and INNE (the mean of five draws), else .003."
     return Table("The published table measured again", columns, rows, note, lower=["largest difference"])
 
 
@@ -164,7 +168,8 @@ def _compared(ways: dict[str, list[float]]) -> Table:
     for name, figures in ways.items():
         above = sum(ours > best for ours, best in zip(figures, BEST, strict=True))
         rows.append([name, *figures, fmean(figures), above])
-    note = "AUROC, no label used. A scan looks for crises, not for spam or lies; its outliers see templates."
+    note = "AUROC, no label used. A scan looks for crises, not for spam or lies; its outliers see templates. "
+    note += "Self-taught: a model of the most unusual texts, learnt from the other texts of the set, three rounds."
     columns = ["score", *SETS, "mean", "sets above"]
     return Table("Label-free scores beside the published best", columns, rows, note, higher=columns[1:])
 
@@ -177,7 +182,7 @@ def charts(tables: list[Table]) -> dict[str, Any]:
         "published: best of any encoder and detector, set by set",
         "bundled encoder + KNN",
         "outliers",
-        "scan: fused and adapted",
+        "outliers, self-taught",
     ]
     return {"sets": dots(tables[-1], name="score", columns=list(SETS), rows=rows, across="AUROC")}
 

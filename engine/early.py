@@ -16,7 +16,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from forewarn.alerts import EarlyWarning, Moved, Place, Reason, level_of
+from forewarn.alerts import EarlyWarning, Moved, Place, level_of
+from forewarn.evidence import nearest_crises
 from forewarn.surge import Raised
 
 if TYPE_CHECKING:
@@ -32,7 +33,6 @@ _WORDS = 8
 _IDEOGRAPHS = re.compile("[\u3400-\u9fff]{2,}")
 _NEW = 1.4
 """Log of how much more often a new word is said than before."""
-_SIMILAR = 3
 _SAME = 0.5
 """Cosine from which two centres are one incident."""
 _DECIMALS = 3
@@ -104,7 +104,7 @@ def explain(raised: Raised, known: Known, incidents: Incidents, false_warnings: 
     fired = [known.rules.rules[rule] for text in loud["text"] for rule in known.rule_sets.sets[_rule_set(known, text)]]
     categories = Counter(rule.category for rule in fired if rule.category)
     probability = 1 / (1 + np.exp(-np.clip(float(loud["score"].head(_MOVED).mean()), -40, 40)))  # type: ignore[arg-type]
-    similar = nearest_cases(known.cases, centre)
+    similar = nearest_crises(known.cases, centre[None])[0]
     return EarlyWarning(
         id=name,
         incident=incidents.of(centre, raised.at["clock"], name),
@@ -133,23 +133,6 @@ def explain(raised: Raised, known: Known, incidents: Incidents, false_warnings: 
 def place(row: dict[str, Any]) -> Place:
     """Where a row of a timeline stands."""
     return Place(row["source"], row["line"], row["time"])
-
-
-def nearest_cases(cases: CaseBase, centre: NDArray[np.float32], number: int = _SIMILAR) -> list[Reason]:
-    """The past crises nearest to a unit vector, most similar first, each with what happened next."""
-    similarity, index = cases.search(centre[None], number)
-    return [
-        Reason(
-            id=cases.cases["id"][int(case)],
-            title=cases.cases["title"][int(case)],
-            similarity=round(float(near), 3),
-            date=cases.cases["time"][int(case)],
-            category=cases.cases["category"][int(case)],
-            outcome=cases.cases["outcome"][int(case)],
-        )
-        for near, case in zip(similarity[0], index[0], strict=True)
-        if case >= 0
-    ]
 
 
 def _rule_set(known: Known, text: int) -> int:

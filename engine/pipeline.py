@@ -32,6 +32,7 @@ from forewarn.model import load_model
 from forewarn.records import read
 from forewarn.rule_sets import RuleSets
 from forewarn.similarity import similarity
+from forewarn.spelling import meant, plain
 from forewarn.surge import EVERYTHING, Promise, Raised, Surge
 from forewarn.texts import TextTable, group, keyed
 from forewarn.timeline import Clocks, Timeline
@@ -235,13 +236,14 @@ def _score(
     if options.prior is not None:
         numbers = numbers.with_prior(options.prior, model.share if model else None)
     rule_scores = rule_sets.log_odds(rules, numbers)
-    templates, counts = texts["template"], texts["count"].to_numpy()
+    examples, counts = plain(texts["example"]), texts["count"].to_numpy()
+    templates = meant(texts["template"], texts["example"], examples)
 
     name = model.encoder if model else options.encoder
     encoder: Encoder = load_encoder(name, device=options.device, cache=options.cache, problems=problems)
     if model:
         model.check_encoder(encoder)
-    vectors = encoder.encode(texts["example"].to_list())
+    vectors = encoder.encode(examples.to_list())
     watch.lap("embed", texts.height)
     cases: CaseBase = CaseBase.open(options.cases, encoder=encoder)
     votes = cases.vote(vectors)
@@ -256,7 +258,7 @@ def _score(
     watch.lap("find outliers", texts.height)
 
     given = {"rules": rule_scores[texts["rule_set"].to_numpy()], "outliers": unusual, "cases": votes}
-    kinds = model.classify(vectors, texts["example"].to_list(), templates) if model else None
+    kinds = model.classify(vectors, examples) if model else None
     if kinds is not None:
         given["classifier"] = kinds[:, 0]
     signals = _signals(texts["text_id"], given)

@@ -38,6 +38,11 @@ def mask(text: pl.Expr) -> pl.Expr:
     return text.str.replace_all(_VARIABLE_PARTS, MASK).str.replace_all(r"\s{2,}|[^\S ]", " ").str.strip_chars()
 
 
+def mask_of(texts: pl.Series) -> pl.Series:
+    """The masked form of a String series of length n."""
+    return pl.DataFrame({"text": texts}).select(mask(pl.col("text"))).to_series()
+
+
 _FIRST_AND_LAST = [
     pl.col("example", "raw", "first_source", "first_line", "first_time", "first_row").first(),
     pl.col("last_source", "last_line", "last_time").last(),

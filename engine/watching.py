@@ -27,6 +27,7 @@ from forewarn.model import load_model
 from forewarn.pipeline import Options, families, merged
 from forewarn.rule_sets import RuleSets
 from forewarn.similarity import similarity
+from forewarn.spelling import plain
 from forewarn.surge import TIMELINE, Promise, Raised, Stream, Surge
 from forewarn.texts import keyed, text_key
 from forewarn.timeline import Clocks, scored
@@ -130,11 +131,12 @@ class Watcher:
         self._texts = pl.concat([self._texts, made.select(pl.col(n).cast(t) for n, t in _KNOWN.items())])
 
     def _score(self, new: pl.DataFrame) -> NDArray[np.float64]:
-        vectors = self._encoder.encode(new["text"].to_list())
+        written = plain(new["text"])
+        vectors = self._encoder.encode(written.to_list())
         rules = self._sets.log_odds(self._rules, self._numbers)[new["rule_set"].to_numpy()]
         given: dict[str, Any] = {"rules": rules, "cases": self._cases.vote(vectors)}
         if self._model:
-            kinds = self._model.classify(vectors, new["text"].to_list(), new["template"])
+            kinds = self._model.classify(vectors, written)
             if kinds is not None:
                 given["classifier"] = kinds[:, 0]
         columns = {"text_id": np.arange(new.height, dtype=np.uint32)} | {
