@@ -243,18 +243,19 @@ _GRID = {
     "Page-Hinkley (river)": np.geomspace(2, 2_000, 16),
     "ADWIN (river)": np.geomspace(10, 1e12, 12),
     "Kleinberg bursts": np.geomspace(1, 60, 14),
-    "count in an hour": np.arange(2, 30, 2, dtype=float),
+    "count in an hour": np.arange(2, 30, dtype=float),
 }
 
 
 def quiet_streams(found: list[Event], labels: str, orders: int) -> list[pl.DataFrame]:
-    """The off-topic tweets of all events as one stream, in random orders: nothing changes in it but chance."""
+    """The off-topic tweets of all events as one stream, one a minute, in random orders: only chance changes it."""
     parts = [event.records(labels).filter(pl.Series(~event.crisis)) for event in found]
     rows = pl.concat(parts).sort("clock", maintain_order=True)
     made = []
     for seed in range(orders):
         order = np.random.default_rng(seed).permutation(rows.height)
-        made.append(prepared(rows[order].with_columns(clock=rows["clock"])))
+        minutes = pl.int_range(rows.height, dtype=pl.Int64) * _MINUTE
+        made.append(prepared(rows[order].with_columns(clock=minutes)))
     return made
 
 
@@ -326,7 +327,7 @@ def _row(
         if first is None:
             cells += [None, None, None]
             continue
-        minutes.append((event.clock[first] - onset) / _MINUTE)
+        minutes.append(float(event.clock[first] - onset) / _MINUTE)
         tweets.append(int((event.crisis & (event.clock >= onset))[: first + 1].sum()))
         off = _onset(records, rate, first, onset) if name == "e-detector" else None
         cells += [minutes[-1], tweets[-1], off]
@@ -340,7 +341,7 @@ def _onset(records: pl.DataFrame, rate: float, raised: int, onset: int) -> float
     _, codes, onsets = run(Stream(), records[: raised + 1], Promise(rate))
     counted_ = np.flatnonzero(codes != surge_kernel.REPEATED)
     began = counted_[len(counted_) - 1 - onsets[raised][0]]
-    return float((records["clock"][int(began)] - onset) / _MINUTE)
+    return (int(records["clock"][int(began)]) - onset) / _MINUTE
 
 
 DRAWN: dict[str, Callable[[np.random.Generator, int], Floats]] = {

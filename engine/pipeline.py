@@ -7,7 +7,7 @@ the scores of single lines where a path is given for them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -166,10 +166,11 @@ def scan(
         scores, explainer, encoder = _score(texts, rules, rule_sets, options, watch, problems)
         warnings, young = list[EarlyWarning](), list[str]()
         if timeline and options.promise:
-            surge = Surge(options.promise, families(paths, options), options.voices)
+            surge = Surge(options.promise, families(options), options.voices)
             past = past_scores(explainer.fusion, explainer.signals)
             known = Known(texts, encoder, rules, rule_sets, explainer.cases)
-            warnings = _warn(timeline.finish(texts, past), surge, known)
+            frames = timeline.frames(texts, past, merge=merged(surge.families))
+            warnings = _warn(frames, surge, known)
             young = surge.young()
             watch.lap("warn", row)
         if lines:
@@ -202,15 +203,20 @@ def scan(
     )
 
 
-def families(paths: Sequence[str | Path], options: Options) -> tuple[str, ...]:
-    """How the streams of an input are parted: by source, unless there is one only; texts of two are seldom alike."""
-    one = options.one_stream or (len(paths) == 1 and (str(paths[0]) == "-" or Path(paths[0]).is_file()))
-    return (EVERYTHING if one else "source", *(("by",) if options.stream_by else ()))
+def families(options: Options) -> tuple[str, ...]:
+    """How the streams of an input are parted: by source, for texts of two are seldom alike, or not at all."""
+    return (EVERYTHING if options.one_stream else "source", *(("by",) if options.stream_by else ()))
 
 
-def _warn(timeline: pl.DataFrame, surge: Surge, known: Known) -> list[EarlyWarning]:
+def merged(families: Sequence[str]) -> bool:
+    """Whether the records of several sources meet in one stream, in the order of their times."""
+    return tuple(families) != ("source",)
+
+
+def _warn(frames: Iterable[pl.DataFrame], surge: Surge, known: Known) -> list[EarlyWarning]:
     grouped, promise = Incidents(), surge.promise.said
-    raised = [event for event in surge.advance(timeline) if isinstance(event, Raised)]
+    raised = [event for frame in frames for event in surge.advance(frame) if isinstance(event, Raised)]
+    raised.sort(key=lambda event: event.at["clock"])
     return [explain(event, known, grouped, promise) for event in raised]
 
 

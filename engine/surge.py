@@ -100,7 +100,7 @@ class Stream:
             "heard": np.zeros(kernel.HISTORY, dtype=np.uint64),
             "sums": np.zeros(1),
             "wealth": np.zeros(kernel.BETS),
-            "growth": np.zeros((kernel.BETS, kernel.HISTORY)),
+            "growth": np.zeros(kernel.HISTORY),
             "counters": np.zeros(kernel.COUNTERS, dtype=np.int64),
         }
         self.recent = pl.DataFrame(schema=TIMELINE | {"value": pl.Float64()})

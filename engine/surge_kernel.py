@@ -119,15 +119,15 @@ def advance(
                 elapsed = max(float(times[t] - counters[_STARTED]), 1.0)
                 limit = texts * period * counters[_SEEN] / elapsed
             at = counters[_SINCE] % HISTORY
-            before = (counters[_SINCE] - 1) % HISTORY
+            grown = growth[(counters[_SINCE] - 1) % HISTORY] if counters[_SINCE] > 0 else 0.0
             for bet in range(BETS):
                 if bet < len(POWERS):
                     e = POWERS[bet] * p ** (POWERS[bet] - 1.0)
                 else:
                     e = DISCOUNT * (count + 1) * odds / (sums[0] + odds)
                 wealth[bet] = (wealth[bet] + 1.0) * e
-                grown = growth[bet, before] if counters[_SINCE] > 0 else 0.0
-                growth[bet, at] = grown + np.log(e)
+                if bet == 0:
+                    growth[at] = grown + np.log(e)
             counters[_SINCE] += 1
             value = wealth.mean()
             if value > 10.0 * limit:
@@ -146,7 +146,7 @@ def advance(
             elif value > limit:
                 codes[t] = RAISED
                 counters[_BEGUN] = 1
-                _beginning(wealth, growth, counters[_SINCE], onsets[t])
+                _beginning(growth, counters[_SINCE], onsets[t])
         # The text that leaves the gap joins the reference, unless a warning lasts.
         slot = counters[_WAITING_AT]
         if counters[_WAITING] == GAP:
@@ -201,22 +201,19 @@ def _learn(score: float, window: Any, ordered: Any, sums: Any, counters: Any) ->
 
 
 @_compiled
-def _beginning(wealth: Any, growth: Any, since: int, onset: Any) -> None:
+def _beginning(growth: Any, since: int, onset: Any) -> None:
     """How many texts ago it began: most likely, and the bounds of 95 % of the weight over every s.
 
-    The weight of s is the product of the winning bet from s to now, whose sum over s is the detector itself.
+    The weight of s is the product of the first bet from s to now (their sum over s is that bet's detector). That bet is
+    the least patient: an alarming text long before, with ordinary ones after it, is no beginning.
     """
-    best = 0
-    for bet in range(1, BETS):
-        if wealth[bet] > wealth[best]:
-            best = bet
     # The sum before the first text of the history is needed too, so the history holds one text less.
     reach = min(since, HISTORY - 1)
     weights = np.zeros(reach)
     lowest, likely = np.inf, since - reach
     for i in range(reach):
         s = since - reach + i
-        below = growth[best, (s - 1) % HISTORY] if s > 0 else 0.0
+        below = growth[(s - 1) % HISTORY] if s > 0 else 0.0
         weights[i] = -below
         if below < lowest:
             lowest, likely = below, s

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import tempfile
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
@@ -61,12 +62,16 @@ def _by(by: str | None, records: pl.DataFrame) -> pl.Expr:
     return pl.col("raw").str.json_path_match(f"$['{by}']")
 
 
-def ordered(timed: pl.DataFrame, texts: pl.DataFrame) -> pl.DataFrame:
-    """Timed records as a timeline; `texts` has `text_key`, `text` and the `score` of each distinct text."""
+def scored(timed: pl.DataFrame, texts: pl.DataFrame, *, merge: bool) -> pl.DataFrame:
+    """Timed records as a timeline; `texts` has `text_key`, `text` and the `score` of each distinct text.
+
+    `merge` puts the records of several sources in the order of their clocks; else they stay as they came.
+    """
     joined = timed.join(texts, on="text_key", how="left", maintain_order="left")
-    return joined.sort("clock", maintain_order=True).select(
-        pl.col(name).cast(dtype) for name, dtype in TIMELINE.items()
-    )
+    if merge:
+        # The newest clock so far, not the clock: one that was set back must not turn its source's records round.
+        joined = joined.sort(pl.col("clock").cum_max().over("source"), maintain_order=True)
+    return joined.select(pl.col(name).cast(dtype) for name, dtype in TIMELINE.items())
 
 
 class Timeline:
@@ -92,9 +97,15 @@ class Timeline:
             timed.write_ipc(Path(self._folder.name) / f"{self._blocks:08}.arrow")
             self._blocks += 1
 
-    def finish(self, texts: pl.DataFrame, scores: NDArray[np.float64]) -> pl.DataFrame:
-        """The timeline of everything added; `texts` is the texts frame, `scores` float64 (n,) those of its texts."""
-        if not self._blocks:
-            return pl.DataFrame(schema=TIMELINE)
+    def frames(self, texts: pl.DataFrame, scores: NDArray[np.float64], *, merge: bool) -> Iterator[pl.DataFrame]:
+        """The timelines of everything added, a block at a time, or all in one where sources have to be merged.
+
+        `texts` is the texts frame, `scores` float64 (n,) those of its texts.
+        """
         known = texts.select(text_key(), pl.col("text_id").alias("text"), pl.Series("score", scores))
-        return ordered(pl.scan_ipc(sorted(Path(self._folder.name).glob("*.arrow"))).collect(), known)
+        files = sorted(Path(self._folder.name).glob("*.arrow"))
+        if merge and files:
+            yield scored(pl.scan_ipc(files).collect(), known, merge=True)
+        else:
+            for file in files:
+                yield scored(pl.read_ipc(file), known, merge=False)

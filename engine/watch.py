@@ -111,7 +111,7 @@ class _Following:
             self._deliveries.append(Delivery(to_command(receivers.command), state / "executed", problem))
         if receivers.address:
             self._deliveries.append(Delivery(to_address(receivers.address), state / "notified", problem))
-        self._watcher = Watcher(paths, options)
+        self._watcher = Watcher(options)
         self._collected: list[ForewarnError] = list(self._watcher.problems)
         self._shown = 0
         noted = Problems(self._collected)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,13 +24,13 @@ from forewarn.files import whole_file
 from forewarn.follow import Position
 from forewarn.frames import SIGNAL_FRAME
 from forewarn.model import load_model
-from forewarn.pipeline import Options, families
+from forewarn.pipeline import Options, families, merged
 from forewarn.rule_sets import RuleSets
 from forewarn.similarity import similarity
 from forewarn.spelling import plain
 from forewarn.surge import TIMELINE, Promise, Raised, Stream, Surge
 from forewarn.texts import keyed, text_key
-from forewarn.timeline import Clocks, ordered
+from forewarn.timeline import Clocks, scored
 
 SCHEMA = 1
 _MOST_TEXTS = 200_000
@@ -62,7 +61,7 @@ class _Saved(msgspec.Struct):
 class Watcher:
     """Everything that `watch` knows: rules, encoder, cases, model, and the state of every stream."""
 
-    def __init__(self, paths: Sequence[str | Path], options: Options) -> None:
+    def __init__(self, options: Options) -> None:
         from forewarn.embeddings import CaseBase, load_encoder
         from forewarn.rules import load_rules
 
@@ -81,7 +80,8 @@ class Watcher:
         self._texts = pl.DataFrame(schema=_KNOWN)
         self._clocks = Clocks(options.late)
         self._promise = options.promise or Promise()
-        self.surge = Surge(self._promise, families(paths, options), options.voices)
+        self.surge = Surge(self._promise, families(options), options.voices)
+        self._merge = merged(self.surge.families)
         self._incidents = Incidents()
         self.lines = 0
         self._made_for = self._fingerprint()
@@ -108,7 +108,7 @@ class Watcher:
         self._learn(rows)
         texts = self._texts.select("text_key", "score", pl.int_range(pl.len(), dtype=pl.UInt32).alias("text"))
         timed = self._clocks.timed(rows, self._options.stream_by)
-        events = self.surge.advance(ordered(timed, texts))
+        events = self.surge.advance(scored(timed, texts, merge=self._merge))
         raised = [event for event in events if isinstance(event, Raised)]
         warnings = [explain(event, self._known(), self._incidents, self._promise.said) for event in raised]
         if self._texts.height > _MOST_TEXTS:
