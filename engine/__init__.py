@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from forewarn.model import Model, load_model, save_model
     from forewarn.pipeline import Options, Scan, scan
     from forewarn.rules import load_rules
+    from forewarn.similar_cases import SimilarCase, similar
     from forewarn.updating import update
 
 _WHERE = {
@@ -28,6 +29,7 @@ _WHERE = {
     "Model": "model",
     "Options": "pipeline",
     "Scan": "pipeline",
+    "SimilarCase": "similar_cases",
     "find_drift": "drift",
     "fit": "fitting",
     "load_encoder": "embeddings",
@@ -36,6 +38,7 @@ _WHERE = {
     "read_alerts": "alerts",
     "save_model": "model",
     "scan": "pipeline",
+    "similar": "similar_cases",
     "update": "updating",
 }
 
@@ -47,6 +50,7 @@ __all__ = [
     "Model",
     "Options",
     "Scan",
+    "SimilarCase",
     "find_drift",
     "fit",
     "load_encoder",
@@ -55,6 +59,7 @@ __all__ = [
     "read_alerts",
     "save_model",
     "scan",
+    "similar",
     "update",
 ]
 

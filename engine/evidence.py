@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from forewarn.alerts import Alert, Evidence, Place, Reason, alert_id, level_of
 from forewarn.frames import SIGNALS
+from forewarn.similar_cases import title_of
 
 if TYPE_CHECKING:
     from forewarn.adaptation import Adaptation
@@ -140,20 +141,22 @@ class Explainer:
 
     def _similar(self, vectors: NDArray[np.float32]) -> list[list[Reason]]:
         """The nearest past crises of each vector, most similar first."""
-        similarity, index = self.cases.search(vectors, SIMILAR_CASES)
-        cases = self.cases.cases
+        similarity, found = self.cases.search(vectors, SIMILAR_CASES)
+        numbers = sorted({int(case) for case in found.ravel() if case >= 0})
+        cases = dict(zip(numbers, self.cases.rows(numbers).iter_rows(named=True), strict=True))
         return [
             [
                 Reason(
-                    id=cases["id"][int(case)],
-                    title=cases["title"][int(case)],
+                    id=case["id"],
+                    title=title_of(case),
                     similarity=round(float(near), 4),
-                    date=cases["time"][int(case)],
-                    category=cases["category"][int(case)],
-                    outcome=cases["outcome"][int(case)],
+                    date=case["time"],
+                    category=case["category"],
+                    outcome=case["outcome"],
                 )
-                for near, case in zip(nears, found, strict=True)
-                if case >= 0
+                for near, case in (
+                    (near, cases[int(number)]) for near, number in zip(nears, row, strict=True) if number >= 0
+                )
             ]
-            for nears, found in zip(similarity, index, strict=True)
+            for nears, row in zip(similarity, found, strict=True)
         ]

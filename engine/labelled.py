@@ -38,7 +38,7 @@ def read_labelled(
 def _read(
     path: Path, text_column: str | None, label_column: str, group_column: str | None, time_column: str | None
 ) -> pl.DataFrame:
-    rows = _rows(path)
+    rows = read_rows(path)
     stripped = {column: column.strip() for column in rows.columns}
     rows = rows.rename(stripped)
     text = text_column or next((name for name in _TEXT_NAMES if name in rows.columns), None)
@@ -65,7 +65,8 @@ def _read(
     return chosen
 
 
-def _rows(path: Path) -> pl.DataFrame:
+def read_rows(path: Path) -> pl.DataFrame:
+    """The rows of a CSV, JSON-lines or Parquet file as they are. Raises InputError."""
     if not path.is_file():
         raise InputError("is no file", path=path, remedy="Name a CSV, JSON-lines or Parquet file with labels.")
     try:

@@ -26,10 +26,12 @@ from forewarn.writers import printable
 
 if TYPE_CHECKING:
     from forewarn.drift import Drift
+    from forewarn.embeddings.case_changes import Change
     from forewarn.pipeline import Progress as Report
     from forewarn.pipeline import Scan
     from forewarn.rules import Explained, Rule
     from forewarn.rules.testing import Failure
+    from forewarn.similar_cases import SimilarCase
     from forewarn.timings import Stage
 
 COLOURS = {"critical": "bold white on red", "high": "bold red", "medium": "bold yellow", "low": "cyan"}
@@ -180,6 +182,55 @@ class Terminal:
             for row in rows:
                 table.add_row(*(_cell(row[name]) for name in columns))
             self.out.print(table)
+
+    def similar(self, found: Sequence[SimilarCase], form: str) -> None:
+        """Print similar cases, a few lines each, or as JSON lines."""
+        if form == "jsonl":
+            for case in found:
+                self.out.out(msgspec.json.encode(case).decode(), highlight=False)
+            return
+        for case in found:
+            head = Text(_share(case.similarity), style="bold")
+            head.append(f"  {printable(_joined(case.time, case.title))}", style="bold default")
+            head.append(f"  {printable(case.title_zh)}" if case.title_zh and case.title_zh != case.title else "")
+            head.append(f"  {printable(case.category)}" if case.category else "", style="magenta")
+            head.append(f"  ×{case.count:,}" if case.count > 1 else "", style="default")
+            head.append(f"  {printable(case.id)}", style="dim")
+            self.out.print(head)
+            if case.words:
+                self.out.print(_indented(Text(", ".join(map(printable, case.words)), style="yellow")))
+            if case.outcome:
+                self.out.print(_indented(Text(printable(case.outcome), style="blue")))
+
+    def cases(self, rows: Sequence[Mapping[str, Any]], form: str) -> None:
+        """Print everything that is known of cases: a line for each fact, or as JSON lines."""
+        if form == "jsonl":
+            self.rows(rows, form)
+            return
+        for row in rows:
+            self.out.print(Text(printable(str(row["id"])), style="bold"))
+            for name, value in row.items():
+                if name != "id" and value not in (None, []):
+                    shown = printable(", ".join(value) if isinstance(value, list) else str(value))
+                    self.out.print(_indented(Text(f"{name}: ", style="dim").append(shown, style="default")))
+
+    def change(self, change: Change, folder: Path) -> None:
+        """Say what came of a change to a case base."""
+        said = [
+            f"{number:,} {what}"
+            for number, what in (
+                (change.added, "added"),
+                (change.joined, "joined to others"),
+                (change.known, "there already"),
+                (change.removed, "removed"),
+            )
+            if number
+        ]
+        self.out.print(Text(f"{', '.join(said)}; {folder} has {change.total:,} cases"))
+
+    def note(self, said: str) -> None:
+        """Say something on standard error that is no error."""
+        self.err.print(Text("note: ", style="yellow").append(printable(said), style="default"))
 
     def tree(self, rule: Rule, text: str, explained: Explained) -> None:
         """Print a rule's condition on a text, each part ticked or crossed, and the text with its places marked."""

@@ -18,8 +18,9 @@ from forewarn.evaluation import figures
 from forewarn.fitting import FitOptions, fit, score
 from forewarn.model import Model, load_model
 from forewarn.partition import split
+from forewarn.spelling import plain
 from forewarn.stacking import log_loss
-from forewarn.texts import mask
+from forewarn.texts import mask_of
 
 REPLAY = 10_000
 """Old texts that are taught again, so that they are not forgotten; of more, some."""
@@ -56,7 +57,7 @@ def update(
     as they were. `work` keeps the checkpoints of a fine-tuning. Raises ModelError, ForewarnError.
     """
     old = load_model(folder, device=device)
-    templates = texts.select(mask(pl.col("text"))).to_series()
+    templates = mask_of(plain(texts["text"]))
     asked = split(texts, templates, how, test, old.seed)[1]
     fresh = texts.with_columns(part=pl.Series(np.where(np.isin(np.arange(texts.height), asked), "test", "train")))
     known = old.training.filter(~pl.col("text").is_in(texts["text"].implode()))

