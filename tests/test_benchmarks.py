@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from click.testing import CliRunner
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks import charts, guard, peer_environments, processes
@@ -144,6 +144,7 @@ def test_words_are_exchanged_for_others_of_the_same_meaning_or_sound() -> None:
     assert changed(["业绩"], "traditional characters", 10.0, chinese=True) == ["業績"]
 
 
+@settings(deadline=None)
 @given(st.text(max_size=60), st.sampled_from([*LETTERS, "synonyms", "same sound"]), st.sampled_from([0.5, 2.0]))
 def test_any_text_can_be_written_differently(text: str, how: str, strength: float) -> None:
     assert len(changed([text], how, strength)) == 1

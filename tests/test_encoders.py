@@ -234,3 +234,27 @@ def test_a_backend_that_is_not_installed_is_an_error(backend: str, monkeypatch: 
     monkeypatch.setattr("forewarn.embeddings.transformer.find_spec", lambda module: None)
     with pytest.raises(EncoderError, match=rf"(?s)needs .*{backend}.*pip install 'sentence-transformers\[{backend}\]'"):
         load_encoder(f"{backend}:{get_model_path()}", device="cpu")
+
+
+@pytest.mark.parametrize("backend", ["onnx", "openvino"])
+def test_a_backend_is_asked_for_by_name(backend: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    class Opened:
+        def __init__(self, folder: str, **options: object) -> None:
+            asked.append((folder, options["backend"], options["device"], options["trust_remote_code"]))
+
+        def eval(self) -> None: ...
+
+        def get_embedding_dimension(self) -> int:
+            return 384
+
+    monkeypatch.setattr("forewarn.embeddings.transformer.find_spec", lambda module: module)
+    monkeypatch.setattr("sentence_transformers.SentenceTransformer", Opened)
+    (tmp_path / "model.onnx").write_bytes(b"one")
+    name = f"{backend}:{tmp_path}"
+    first = load_encoder(name, device="cpu")
+    assert asked == [(str(tmp_path), backend, "cpu", False)]
+    assert (first.name, first.dimension) == (name, 384)
+    (tmp_path / "model.onnx").write_bytes(b"two")
+    assert load_encoder(name, device="cpu").checksum != first.checksum
