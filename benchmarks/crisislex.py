@@ -26,7 +26,8 @@ from forewarn.frames import SIGNAL_FRAME
 from forewarn.model import Model
 from forewarn.rule_sets import RuleSets
 from forewarn.rules import load_rules
-from forewarn.texts import mask
+from forewarn.spelling import plain
+from forewarn.texts import mask_of
 
 Floats = NDArray[np.float64]
 _CRITICAL = np.log(LEVELS["critical"] / (1 - LEVELS["critical"]))
@@ -35,7 +36,8 @@ SHARES = (0.93, 0.8, 0.5, 0.2, 0.1, 0.03, 0.01)
 
 @dataclass(frozen=True)
 class Event:
-    """One crisis: its tweets, masked and raw, their vectors, labels, each signal, float64 (n,), NaN = no opinion."""
+    """One crisis: its tweets, masked and as they were meant, their vectors, labels, each signal, float64 (n,), NaN = no
+    opinion."""
 
     name: str
     texts: pl.Series
@@ -64,7 +66,7 @@ class Event:
             numbers = model.fusion
             frame = frame.with_columns(
                 pl.col("rules") * numbers.rule_scale,
-                classifier=pl.Series(model.classifier.log_odds(self.vectors, self.texts)[:, 0]),
+                classifier=pl.Series(model.classify(self.vectors, self.raw)[:, 0]),
             )
         log_odds = numbers.fuse(frame)["log_odds"].to_numpy()
         strength = 1.0 if model is None or not adapted else model.strangeness(self.vectors)
@@ -99,8 +101,9 @@ def _events(context: Context) -> list[Event]:
         tweets = tweets.rename({name: name.strip() for name in tweets.columns})
         tweets = tweets.sample(500 if context.quick else 2_000, seed=context.seed, shuffle=True)
         records = tweets.select(text="tweet", raw=pl.lit(None, pl.String))
-        texts = records.select(mask(pl.col("text"))).to_series()
-        vectors = encoder.encode(records["text"].to_list())
+        written = plain(records["text"])
+        texts = mask_of(written)
+        vectors = encoder.encode(written.to_list())
         sets = RuleSets()
         number = sets.number(rules.match(records), records.height).to_numpy()
         outliers = fit_outliers(vectors, texts, np.ones(len(texts), dtype=np.int64))
@@ -110,7 +113,7 @@ def _events(context: Context) -> list[Event]:
             "outliers": outliers.score(vectors, texts, in_sample=True),
         }
         crisis = (tweets["label"] == "on-topic").to_numpy()
-        made.append(Event(file.name.split("-")[0].replace("_", " "), texts, records["text"], vectors, crisis, signals))
+        made.append(Event(file.name.split("-")[0].replace("_", " "), texts, written, vectors, crisis, signals))
     return made
 
 
@@ -122,8 +125,8 @@ def _parts(events: list[Event], models: dict[str, Model]) -> Table:
         "outliers alone": lambda event: event.signals["outliers"],
         "fused, no labels": lambda event: event.fused(adapted=False),
         "fused and adapted, no labels": lambda event: event.fused(adapted=True),
-        "classifier alone, labels of five other events": lambda event: models[event.name].classifier.log_odds(
-            event.vectors, event.texts
+        "classifier alone, labels of five other events": lambda event: models[event.name].classify(
+            event.vectors, event.raw
         )[:, 0],
         "fused, labels of five other events": lambda event: event.fused(models[event.name], adapted=False),
         "fused and adapted, labels of five other events": lambda event: event.fused(models[event.name], adapted=True),

@@ -1,13 +1,13 @@
 """Texts to the sparse features of a linear model: weighted word and character n-grams.
 
-In: texts. Out: a sparse matrix, one row a text. Words and word pairs make one half of a row, runs of three to five
-characters the other; each half has unit length (tf-idf with sublinear counts, Salton & Buckley 1988). What n-grams
+In: texts. Out: a sparse matrix, one row a text. Words and word pairs make one half of a row, runs of characters the
+other; each half has unit length (tf-idf with sublinear counts, Salton & Buckley 1988). What n-grams
 there are and how much each weighs is learnt from the texts of `fit_features` alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -22,9 +22,9 @@ __all__ = ["Features", "fit_features", "words_of"]
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
-_RUNS = (3, 4, 5)
+RUNS = (3, 4, 5)
+_CHARACTERS = "characters-"
 _IDEOGRAPH_RUNS = (2, 3)
-HALVES = ((WORDS, PAIRS), tuple(f"characters-{size}" for size in _RUNS))
 _LEAST_TEXTS = 2
 _MOST_FEATURES = 1 << 20
 """The commonest n-grams that are kept in each view."""
@@ -32,10 +32,16 @@ _MOST_FEATURES = 1 << 20
 
 @dataclass(frozen=True)
 class Features:
-    """The n-grams of a set of texts: `keys` uint64, sorted, and `weights` float32 for each view."""
+    """The n-grams of a set of texts: `keys` uint64, sorted, and `weights` float32 for each view, in order of the
+    views."""
 
     keys: dict[str, NDArray[np.uint64]]
     weights: dict[str, NDArray[np.float32]]
+
+    @property
+    def runs(self) -> tuple[int, ...]:
+        """How long the runs of characters are."""
+        return tuple(int(view.removeprefix(_CHARACTERS)) for view in self.keys if view.startswith(_CHARACTERS))
 
     @property
     def width(self) -> int:
@@ -44,7 +50,7 @@ class Features:
 
     def matrix(self, texts: pl.Series) -> csr_array:
         """The features of n texts: float32 (n, width), sparse."""
-        return self._stacked(_tokenised(texts))
+        return self._stacked(_tokenised(texts, self.runs))
 
     def columns(self, view: str, keys: NDArray[np.uint64]) -> NDArray[np.int64]:
         """The column of each of m n-grams of a view; -1 where it has none. Shape (m,)."""
@@ -62,7 +68,7 @@ class Features:
     @staticmethod
     def word_keys(words: list[str]) -> NDArray[np.uint64]:
         """The key of each of m words, as `words_of` gives them: uint64 (m,)."""
-        found = [block.views[WORDS].key for block in _tokenised(pl.Series(words, dtype=pl.String))]
+        found = [block.views[WORDS].key for block in _tokenised(pl.Series(words, dtype=pl.String), RUNS)]
         return np.concatenate(found) if found else np.empty(0, dtype=np.uint64)
 
     def _stacked(self, tokenised: Iterable[Block]) -> csr_array:
@@ -77,7 +83,7 @@ class Features:
 
         rows, columns, values = [], [], []
         every_weight = np.concatenate(list(self.weights.values()))
-        for half in HALVES:
+        for half in _halves(self.runs):
             column = np.concatenate([self.columns(view, block.views[view].key) for view in half])
             row = np.concatenate([block.views[view].text for view in half])
             own = np.concatenate([block.views[view].own for view in half])
@@ -94,11 +100,14 @@ class Features:
         )
 
 
-def fit_features(texts: pl.Series) -> tuple[Features, csr_array]:
-    """The n-grams that two or more of n texts hold, and the features of those texts, float32 (n, width)."""
-    tokenised = list(_tokenised(texts))
+def fit_features(texts: pl.Series, runs: Sequence[int] = RUNS) -> tuple[Features, csr_array]:
+    """The n-grams that two or more of n texts hold, and the features of those texts, float32 (n, width).
+
+    `runs` are the lengths of the runs of characters.
+    """
+    tokenised = list(_tokenised(texts, runs))
     keys, weights = {}, {}
-    for half in HALVES:
+    for half in _halves(runs):
         for view in half:
             found = [block.views[view].key for block in tokenised] or [np.empty(0, dtype=np.uint64)]
             distinct, in_texts = np.unique(np.concatenate(found), return_counts=True)
@@ -112,5 +121,14 @@ def fit_features(texts: pl.Series) -> tuple[Features, csr_array]:
     return features, features._stacked(tokenised)
 
 
-def _tokenised(texts: pl.Series) -> Iterator[Block]:
-    return blocks(texts, runs=_RUNS, ideograph_runs=_IDEOGRAPH_RUNS)
+def views_of(runs: Sequence[int]) -> list[str]:
+    """The names of the views, in the order of their columns."""
+    return [view for half in _halves(runs) for view in half]
+
+
+def _halves(runs: Sequence[int]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    return (WORDS, PAIRS), tuple(f"{_CHARACTERS}{size}" for size in runs)
+
+
+def _tokenised(texts: pl.Series, runs: Sequence[int]) -> Iterator[Block]:
+    return blocks(texts, runs=runs, ideograph_runs=_IDEOGRAPH_RUNS)

@@ -82,6 +82,70 @@ class Alert(msgspec.Struct, frozen=True, tag_field="kind", tag="alert"):
     origin: str
 
 
+class Moved(msgspec.Struct, frozen=True):
+    """A text that moved a warning, where it stood, and its log-odds at that time."""
+
+    at: Place
+    text: str
+    log_odds: float
+
+
+class EarlyWarning(msgspec.Struct, frozen=True, tag_field="kind", tag="warning"):
+    """A stream has changed: nothing in it comes from later than `raised`.
+
+    `onset` the most likely first record of the change, `onset_low` and `onset_high` the bounds of its 95 % interval;
+    `false_warnings` how seldom such a warning comes by chance; `value` the detector's; `moved` the loudest texts since;
+    `new_words` what they say and earlier texts did not; `size` how many texts since the onset; `curve` the detector
+    before the warning; `incident` the incident that it belongs to.
+    """
+
+    id: str
+    incident: str
+    level: str
+    stream: str
+    raised: Place
+    onset: Place
+    onset_low: Place
+    onset_high: Place
+    false_warnings: str
+    value: float
+    size: int
+    text: str
+    category: str | None
+    sources: list[str]
+    moved: list[Moved]
+    new_words: list[str]
+    similar: list[Reason]
+    playbook: list[str]
+    curve: list[tuple[datetime | None, float]]
+
+
+class Incident(msgspec.Struct, frozen=True, tag_field="kind", tag="incident"):
+    """Alerts and warnings of one meaning in one stretch of time.
+
+    `title` its most central text; `size` records, `speed` records an hour; `warnings`, `alerts` their ids.
+    """
+
+    id: str
+    title: str
+    level: str
+    category: str | None
+    first: Place
+    last: Place
+    size: int
+    speed: float | None
+    sources: list[str]
+    new_words: list[str]
+    similar: list[Reason]
+    playbook: list[str]
+    warnings: list[str]
+    alerts: list[str]
+
+
+Finding = Alert | EarlyWarning | Incident
+"""One output line."""
+
+
 def alert_id(template: str, rule_ids: list[str]) -> str:
     """A stable name for a distinct text: the same text and rules have the same id in every scan."""
     content = "\x00".join([template, *sorted(rule_ids)])
@@ -95,13 +159,13 @@ def level_of(probability: float) -> str:
 
 def json_schema() -> dict[str, Any]:
     """The JSON Schema of one output line."""
-    return msgspec.json.schema(Alert)
+    return msgspec.json.schema(Finding)
 
 
 def read_alerts(path: Path) -> list[Alert]:
-    """Read the alerts of an output file.
+    """Read the alerts of an output file; its warnings and incidents are left out.
 
-    Raises InputError, naming the line, where the file is missing or a line is not an alert.
+    Raises InputError, naming the line, where the file is missing or a line is none of the three.
     """
     try:
         lines = path.read_bytes().splitlines()
@@ -112,11 +176,13 @@ def read_alerts(path: Path) -> list[Alert]:
     alerts = []
     for number, line in enumerate(lines, 1):
         try:
-            alerts.append(msgspec.json.decode(line, type=Alert))
+            found: Finding = msgspec.json.decode(line, type=Finding)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise InputError(
                 f"is not an alert: {error}", path=path, line=number, remedy="Name a file that `forewarn scan -o` wrote."
             ) from None
+        if isinstance(found, Alert):
+            alerts.append(found)
     return alerts
 
 

@@ -56,7 +56,7 @@ class Explainer:
         if text_ids.is_empty():
             return []
         chosen = text_ids.to_numpy()
-        similar = self._similar(self.vectors[chosen])
+        similar = nearest_crises(self.cases, self.vectors[chosen])
         rows = zip(
             self.texts[chosen].iter_rows(named=True),
             self.signals[chosen].iter_rows(named=True),
@@ -71,7 +71,7 @@ class Explainer:
     ) -> Alert:
         fired = [self.rules.rules[rule] for rule in self.rule_sets.sets[text["rule_set"]]]
         why = {"rules": self._rules(text), "cases": similar, "outliers": []}
-        why["classifier"] = self._taught(text["template"])
+        why["classifier"] = self._taught(text["example"])
         why["adapted"] = self._learnt(text["template"])
         evidence = [Evidence("prior", score["base"])]
         evidence += [
@@ -130,8 +130,8 @@ class Explainer:
         ]
         return sorted(reasons, key=lambda reason: -(reason.log_odds or 0.0))
 
-    def _taught(self, template: str) -> list[Reason]:
-        weighed = self.model.classifier.words(template) if self.model and self.model.classifier else []
+    def _taught(self, text: str) -> list[Reason]:
+        weighed = self.model.classifier.words(text) if self.model and self.model.classifier else []
         words = [word for word, weight in weighed if weight > 0][:_WORDS]
         return [Reason(note="as in labelled crises", words=words)] if words else []
 
@@ -139,24 +139,26 @@ class Explainer:
         words = self.adaptation.words(template)[:_WORDS] if self.adaptation else []
         return [Reason(note="as in other texts of this scan", words=words)] if words else []
 
-    def _similar(self, vectors: NDArray[np.float32]) -> list[list[Reason]]:
-        """The nearest past crises of each vector, most similar first."""
-        similarity, found = self.cases.search(vectors, SIMILAR_CASES)
-        numbers = sorted({int(case) for case in found.ravel() if case >= 0})
-        cases = dict(zip(numbers, self.cases.rows(numbers).iter_rows(named=True), strict=True))
-        return [
-            [
-                Reason(
-                    id=case["id"],
-                    title=title_of(case),
-                    similarity=round(float(near), 4),
-                    date=case["time"],
-                    category=case["category"],
-                    outcome=case["outcome"],
-                )
-                for near, case in (
-                    (near, cases[int(number)]) for near, number in zip(nears, row, strict=True) if number >= 0
-                )
-            ]
-            for nears, row in zip(similarity, found, strict=True)
+
+def nearest_crises(cases: CaseBase, vectors: NDArray[np.float32], number: int = SIMILAR_CASES) -> list[list[Reason]]:
+    """The past crises nearest to each of n vectors, float32 (n, d), most similar first, with what happened next.
+
+    The similarity keeps three digits: on a GPU, vectors differ in their last ones by what they are embedded with.
+    """
+    similarity, found = cases.search(vectors, number)
+    numbers = sorted({int(case) for case in found.ravel() if case >= 0})
+    rows = dict(zip(numbers, cases.rows(numbers).iter_rows(named=True), strict=True))
+    return [
+        [
+            Reason(
+                id=case["id"],
+                title=title_of(case),
+                similarity=round(float(near), 3),
+                date=case["time"],
+                category=case["category"],
+                outcome=case["outcome"],
+            )
+            for near, case in ((near, rows[int(case)]) for near, case in zip(nears, row, strict=True) if case >= 0)
         ]
+        for nears, row in zip(similarity, found, strict=True)
+    ]

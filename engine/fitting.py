@@ -89,22 +89,25 @@ def fit(
     if not options.accept_sources:
         check_sources(texts, crisis)
     few = min(int(crisis.sum()), int((~crisis).sum())) < FEW
-    templates = mask_of(plain(texts["text"]))
+    written = plain(texts["text"])
+    templates = mask_of(written)
     kept_apart = 0.0 if few else options.test
     taught, asked, copied = split(texts, templates, options.split, kept_apart, options.seed)
     if crisis[taught].all() or not crisis[taught].any():
         raise ForewarnError(
             "the part to learn from holds one class only", remedy="Choose another --split, or a smaller --test."
         )
-    lesson = _Lesson(texts, templates, crisis, _kinds(texts["label"], options.positive), taught, asked)
-    encoder, vectors, signals = _signals(texts["text"], templates, [taught, asked], options, baseline, progress)
+    lesson = _Lesson(texts, written, templates, crisis, _kinds(texts["label"], options.positive), taught, asked)
+    encoder, vectors, signals = _signals(
+        texts["text"], written, templates, [taught, asked], options, baseline, progress
+    )
     penalty, lesson_folds, held, tried = _out_of_fold(lesson, vectors, options.seed, progress)
     classifier = lesson.classifier(vectors, taught, penalty)
     network, judged = None, np.arange(len(taught))
     if options.base is not None:
         judged = np.flatnonzero(lesson_folds == 0)
         network = _fine_tuned(lesson, lesson_folds, options, folder, resume, progress)
-        held = (held + network_log_odds(network, texts["text"].gather(taught).to_list())[:, 0]) / 2
+        held = (held + network_log_odds(network, written.gather(taught).to_list())[:, 0]) / 2
 
     progress("fusion")
     shipped = fusion.prior()
@@ -129,7 +132,7 @@ def fit(
     )
     kinds = np.empty((0, 1))
     if len(asked):
-        said = unfitted.classify(vectors[asked], texts["text"].gather(asked).to_list(), templates.gather(asked))
+        said = unfitted.classify(vectors[asked], written.gather(asked))
         kinds = np.empty((0, 1)) if said is None else said
         signals["classifier"][asked] = kinds[:, 0]
     frame = signal_frame(signals)
@@ -153,12 +156,15 @@ def fit(
 
 def score(model: Model, texts: pl.DataFrame, *, device: str | None = None) -> Floats:
     """What a model says of n labelled texts (`text`), without adaptation: log-odds, float64 (n,)."""
-    templates = mask_of(plain(texts["text"]))
+    written = plain(texts["text"])
+    templates = mask_of(written)
     options = FitOptions(encoder=model.encoder, device=device, detectors=model.detectors, seed=model.seed)
     rows = [np.arange(texts.height)]
-    encoder, vectors, signals = _signals(texts["text"], templates, rows, options, model.baseline, lambda _: None)
+    encoder, vectors, signals = _signals(
+        texts["text"], written, templates, rows, options, model.baseline, lambda _: None
+    )
     model.check_encoder(encoder)
-    said = model.classify(vectors, plain(texts["text"]).to_list(), templates)
+    said = model.classify(vectors, written)
     if said is not None:
         signals["classifier"] = said[:, 0]
     return report_odds(model.fusion, signal_frame(signals))
@@ -196,9 +202,11 @@ def report_odds(learnt: Fusion, frame: pl.DataFrame) -> Floats:
 
 @dataclass(frozen=True)
 class _Lesson:
-    """n labelled texts: `crisis` bool (n,), `kinds` the same for each of several labels; `taught`, `asked` rows."""
+    """n labelled texts: `written` as they were meant, `templates` masked; `crisis` bool (n,), `kinds` the same for each
+    of several labels; `taught`, `asked` rows."""
 
     texts: pl.DataFrame
+    written: pl.Series
     templates: pl.Series
     crisis: Truth
     kinds: dict[str, Truth]
@@ -213,7 +221,7 @@ class _Lesson:
 
         categories = {name: of_it[rows] for name, of_it in self.kinds.items()} if kinds else None
         return fit_classifier(
-            vectors[rows], self.templates.gather(rows), self.crisis[rows], categories=categories, penalty=penalty
+            vectors[rows], self.written.gather(rows), self.crisis[rows], categories=categories, penalty=penalty
         )
 
 
@@ -231,6 +239,7 @@ def _number(labels: pl.Series, positive: tuple[str, ...]) -> Rows:
 
 def _signals(
     texts: pl.Series,
+    written: pl.Series,
     templates: pl.Series,
     parts: list[Rows],
     options: FitOptions,
@@ -245,7 +254,7 @@ def _signals(
 
     progress("embedding")
     encoder = load_encoder(options.encoder, device=options.device, cache=options.cache)
-    vectors = encoder.encode(plain(texts).to_list())
+    vectors = encoder.encode(written.to_list())
     progress("rules, cases, outliers")
     rules, sets = load_rules(), RuleSets()
     records = pl.DataFrame({"text": texts}).with_columns(raw=pl.lit(None, pl.String))
@@ -290,7 +299,7 @@ def _out_of_fold(
             seen = taught[(folds != fold) & ~copies]
             if lesson.crisis[seen].any() and not lesson.crisis[seen].all():
                 head = lesson.classifier(vectors, seen, penalty, kinds=False)
-                held[penalty][folds == fold] = head.log_odds(vectors[out], lesson.templates.gather(out))[:, 0]
+                held[penalty][folds == fold] = head.log_odds(vectors[out], lesson.written.gather(out))[:, 0]
     losses = {penalty: log_loss(odds, crisis[taught]) for penalty, odds in held.items()}
     best = min(losses, key=lambda penalty: losses[penalty])
     return best, folds, held[best], {f"{vector:g}, {words:g}": loss for (vector, words), loss in losses.items()}
@@ -303,8 +312,7 @@ def _fine_tuned(
     from forewarn.detectors.finetune import finetune
 
     def part(rows: Rows) -> tuple[list[str], Rows]:
-        chosen = lesson.texts[rows]
-        return chosen["text"].to_list(), _number(chosen["label"], options.positive)
+        return lesson.written.gather(rows).to_list(), _number(lesson.texts["label"].gather(rows), options.positive)
 
     def report(trained: Trained) -> None:
         row = trained.rows[-1] if trained.rows else None

@@ -117,16 +117,16 @@ class Model:
                 remedy="Install the encoder it was fitted with, or fit it again with `forewarn fit`.",
             )
 
-    def classify(self, vectors: NDArray[np.float32], texts: Sequence[str], templates: pl.Series) -> Floats | None:
+    def classify(self, vectors: NDArray[np.float32], texts: pl.Series) -> Floats | None:
         """Log-odds of n texts, of crisis and of each category: float64 (n, 1 + k); None where there were no labels.
 
-        `vectors` float32 (n, d), `texts` as they were read, `templates` masked. With a fine-tuned network the mean of
-        its log-odds and the head's (Genest & Zidek 1986).
+        `vectors` float32 (n, d), `texts` as they were meant (`spelling.plain`), numbers and all. With a fine-tuned
+        network the mean of its log-odds and the head's (Genest & Zidek 1986).
         """
         if self.classifier is None:
             return None
-        odds = self.classifier.log_odds(vectors, templates)
-        return odds if self.network is None else (odds + network_log_odds(self.network, texts)) / 2
+        odds = self.classifier.log_odds(vectors, texts)
+        return odds if self.network is None else (odds + network_log_odds(self.network, texts.to_list())) / 2
 
     def strangeness(self, vectors: NDArray[np.float32], *, seed: int = 0) -> float:
         """How unlike its training n texts are, from 0 to 1: what adaptation is to count for. `vectors` float32 (n, d).

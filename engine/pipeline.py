@@ -7,9 +7,10 @@ the scores of single lines where a path is given for them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,18 +20,22 @@ from numpy.typing import NDArray
 
 from forewarn import fusion
 from forewarn.adaptation import adapt, new_words
-from forewarn.alerts import Alert
+from forewarn.alerts import Alert, EarlyWarning, Incident
 from forewarn.decision import Policy, decide
+from forewarn.early import Incidents, Known, explain, past_scores
 from forewarn.errors import ForewarnError, InputError
 from forewarn.evidence import Explainer
 from forewarn.frames import SIGNAL_FRAME, SIGNALS
+from forewarn.incidents import incidents
 from forewarn.line_scores import LineScores
 from forewarn.model import load_model
 from forewarn.records import read
 from forewarn.rule_sets import RuleSets
 from forewarn.similarity import similarity
 from forewarn.spelling import meant, plain
+from forewarn.surge import EVERYTHING, Promise, Raised, Surge
 from forewarn.texts import TextTable, group, keyed
+from forewarn.timeline import Clocks, Timeline
 from forewarn.timings import Stage, Stopwatch
 
 if TYPE_CHECKING:
@@ -56,6 +61,9 @@ class Options:
     signal; `model` a folder that `forewarn fit` wrote; `prior` the share of crisis texts in this input, where it is
     known; `policy` how alerts are chosen; `seed` of every random choice; `cache` whether vectors are kept for the next
     scan.
+    Of early warning: `promise` how seldom a false one may come, None = no warnings; `late` how far behind its source's
+    clock a record may be; `one_stream` whether the files are parts of one stream; `stream_by` a field of the input
+    whose values are streams too; `voices` whether a text that is said again soon counts once.
     """
 
     text_column: str | None = None
@@ -72,19 +80,28 @@ class Options:
     policy: Policy = field(default_factory=lambda: Policy(threshold=0.5))
     seed: int = 0
     cache: bool = True
+    promise: Promise | None = field(default_factory=Promise)
+    late: timedelta = timedelta(minutes=5)
+    one_stream: bool = False
+    stream_by: str | None = None
+    voices: bool = True
 
 
 @dataclass(frozen=True)
 class Scan:
     """What a scan found.
 
-    `alerts` most alarming first; `texts` and `scores` the frames of the n distinct texts, `vectors` float32 (n, d);
-    `problems` every file or line that could not be used; `files`, `lines` what was read; `new_words` what the loudest
-    texts have in common that the scan itself taught; `untried` the rules that no record was for, with the reason;
-    `timings` what each stage took.
+    `alerts` most alarming first; `warnings` in the order in which they were raised; `incidents` what belongs together,
+    where that is more than one alert; `young` the streams that are too short for warnings; `texts` and `scores` the
+    frames of the n distinct texts, `vectors` float32 (n, d); `problems` every file or line that could not be used;
+    `files`, `lines` what was read; `new_words` what the loudest texts have in common that the scan itself taught;
+    `untried` the rules that no record was for, with the reason; `timings` what each stage took.
     """
 
     alerts: list[Alert]
+    warnings: list[EarlyWarning]
+    incidents: list[Incident]
+    young: list[str]
     texts: pl.DataFrame
     scores: pl.DataFrame
     vectors: NDArray[np.float32]
@@ -123,6 +140,7 @@ def scan(
 
     with ExitStack() as stack:
         lines = stack.enter_context(LineScores(line_scores)) if line_scores else None
+        timeline = stack.enter_context(Timeline(Clocks(options.late), options.stream_by)) if options.promise else None
         rule_sets, table, files, row = RuleSets(), TextTable(), set[str](), 0
         for block in read(
             list(paths), text_column=options.text_column, time_column=options.time_column, problems=problems
@@ -134,6 +152,8 @@ def scan(
             table.add(group(records, row))
             if lines:
                 lines.add(records)
+            if timeline:
+                timeline.add(records)
             files.update(block["source"].unique())
             row += block.height
             watch.lap("group", block.height, size)
@@ -143,7 +163,16 @@ def scan(
             raise _nothing_to_read(paths, problems)
         texts = table.frame()
         watch.lap("group")
-        scores, explainer = _score(texts, rules, rule_sets, options, watch, problems)
+        scores, explainer, encoder = _score(texts, rules, rule_sets, options, watch, problems)
+        warnings, young = list[EarlyWarning](), list[str]()
+        if timeline and options.promise:
+            surge = Surge(options.promise, families(options), options.voices)
+            past = past_scores(explainer.fusion, explainer.signals)
+            known = Known(texts, encoder, rules, rule_sets, explainer.cases)
+            frames = timeline.frames(texts, past, merge=merged(surge.families))
+            warnings = _warn(frames, surge, known)
+            young = surge.young()
+            watch.lap("warn", row)
         if lines:
             lines.finish(texts, scores, explainer.signals)
             watch.lap("write line scores", row)
@@ -151,11 +180,16 @@ def scan(
     last_words = pl.Series(rule_sets.last_words(rules), dtype=pl.Boolean).gather(texts["rule_set"])
     chosen = decide(scores, texts["count"], options.policy, _hours(texts), last_words)
     alerts = explainer.alerts(chosen)
+    warned = encoder.encode([warning.text for warning in warnings]) if warnings else explainer.vectors[:0]
+    together = incidents(warnings, warned, alerts, explainer.vectors[chosen.to_numpy()])
     watch.lap("explain", len(alerts))
     words = _new_words(explainer, texts, scores)
     untried = [(rules.rules[number], why) for number, why in rules.untried()]
     return Scan(
         alerts,
+        warnings,
+        [incident for incident in together if incident.warnings or len(incident.alerts) > 1],
+        young,
         texts,
         scores,
         explainer.vectors,
@@ -169,6 +203,23 @@ def scan(
     )
 
 
+def families(options: Options) -> tuple[str, ...]:
+    """How the streams of an input are parted: by source, for texts of two are seldom alike, or not at all."""
+    return (EVERYTHING if options.one_stream else "source", *(("by",) if options.stream_by else ()))
+
+
+def merged(families: Sequence[str]) -> bool:
+    """Whether the records of several sources meet in one stream, in the order of their times."""
+    return tuple(families) != ("source",)
+
+
+def _warn(frames: Iterable[pl.DataFrame], surge: Surge, known: Known) -> list[EarlyWarning]:
+    grouped, promise = Incidents(), surge.promise.said
+    raised = [event for frame in frames for event in surge.advance(frame) if isinstance(event, Raised)]
+    raised.sort(key=lambda event: event.at["clock"])
+    return [explain(event, known, grouped, promise) for event in raised]
+
+
 def _score(
     texts: pl.DataFrame,
     rules: RuleSet,
@@ -176,7 +227,7 @@ def _score(
     options: Options,
     watch: Stopwatch,
     problems: list[ForewarnError],
-) -> tuple[pl.DataFrame, Explainer]:
+) -> tuple[pl.DataFrame, Explainer, Encoder]:
     from forewarn.detectors import fit_outliers
     from forewarn.embeddings import CaseBase, load_encoder
 
@@ -207,7 +258,7 @@ def _score(
     watch.lap("find outliers", texts.height)
 
     given = {"rules": rule_scores[texts["rule_set"].to_numpy()], "outliers": unusual, "cases": votes}
-    kinds = model.classify(vectors, examples.to_list(), templates) if model else None
+    kinds = model.classify(vectors, examples) if model else None
     if kinds is not None:
         given["classifier"] = kinds[:, 0]
     signals = _signals(texts["text_id"], given)
@@ -226,9 +277,10 @@ def _score(
     if interval:
         scores = scores.with_columns(low=pl.Series(interval[0]), high=pl.Series(interval[1]))
     origin = model.origin if model else "no labels yet: ranked by the shipped prior"
-    return scores, Explainer(
+    explainer = Explainer(
         texts, signals, scores, rules, rule_sets, cases, vectors, numbers, adaptation, model, kinds, origin
     )
+    return scores, explainer, encoder
 
 
 def _new_words(explainer: Explainer, texts: pl.DataFrame, scores: pl.DataFrame) -> list[str]:

@@ -8,6 +8,7 @@ place and the rest goes on. There is no Python loop over lines of well-formed in
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 import tempfile
@@ -65,6 +66,27 @@ def read(
     wanted = Wanted(text_column, time_column, max(block_bytes, 1), Problems(problems))
     files = files_in([paths] if isinstance(paths, str | Path) else paths, wanted.problems)
     yield from _blocks((item for name in files for item in _items(name, wanted)), wanted)
+
+
+def read_piece(
+    name: str,
+    head: bytes,
+    piece: bytes,
+    lines_before: int,
+    changed: datetime,
+    wanted: Wanted,
+) -> pl.DataFrame:
+    """The records of a piece of a growing file, as `read` gives them for the whole file.
+
+    `head` are whole lines from the file's beginning, by which its format is known (empty where `piece` begins the
+    file); `piece` whole lines; `lines_before` the lines of the file before the piece; `changed` when the file was.
+    """
+    skipped = head.count(b"\n")
+    blocks = list(_blocks(_opened(name, io.BytesIO(head + piece), changed, wanted), wanted))
+    if not blocks:
+        return pl.DataFrame(schema=RECORDS)
+    records = pl.concat(blocks).filter(pl.col("line") > skipped)
+    return records.with_columns((pl.col("line").cast(pl.Int64) + (lines_before - skipped)).cast(pl.UInt64))
 
 
 @dataclass(frozen=True)
@@ -141,18 +163,22 @@ def _items(name: str, wanted: Wanted) -> Iterator[Lines | Cells | pl.DataFrame]:
         except OSError as error:
             wanted.problems.note(name, reason(error))
             return
-        latest = changed + timedelta(days=1)
-        try:
-            stream = TextStream(name, file, wanted.block_bytes, wanted.problems)
-        except BrokenStream as error:
-            wanted.problems.note(name, str(error))
-            return
-        if stream.look.binary == PARQUET:
-            yield from _parquet_records(stream, latest, wanted)
-        elif stream.look.binary:
-            wanted.problems.note(name, f"{stream.look.binary}; skipped", remedy=stream.look.remedy)
-        else:
-            yield from _text_items(stream, latest, wanted)
+        yield from _opened(name, file, changed, wanted)
+
+
+def _opened(name: str, file: BinaryIO, changed: datetime, wanted: Wanted) -> Iterator[Lines | Cells | pl.DataFrame]:
+    latest = changed + timedelta(days=1)
+    try:
+        stream = TextStream(name, file, wanted.block_bytes, wanted.problems)
+    except BrokenStream as error:
+        wanted.problems.note(name, str(error))
+        return
+    if stream.look.binary == PARQUET:
+        yield from _parquet_records(stream, latest, wanted)
+    elif stream.look.binary:
+        wanted.problems.note(name, f"{stream.look.binary}; skipped", remedy=stream.look.remedy)
+    else:
+        yield from _text_items(stream, latest, wanted)
 
 
 def _text_items(stream: TextStream, latest: datetime, wanted: Wanted) -> Iterator[Lines | Cells | pl.DataFrame]:

@@ -38,6 +38,11 @@ class RuleSets:
             numbers[keyed["row"].to_numpy()] = keyed["key"].replace_strict(self._numbers, return_dtype=pl.UInt32)
         return pl.Series("rule_set", numbers)
 
+    def restore(self, sets: list[tuple[int, ...]]) -> None:
+        """Take over sets that were numbered before, the empty one first."""
+        self.sets = list(sets)
+        self._numbers = {",".join(map(str, members)): index for index, members in enumerate(sets) if members}
+
     def log_odds(self, rules: RuleSet, numbers: Fusion) -> NDArray[np.float64]:
         """What each set adds to the log-odds: shape (number of sets,), NaN for the empty set, which has no opinion."""
         worth = [numbers.rule_set_parts(self.weights(index, rules, numbers)).sum() for index in range(len(self.sets))]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +20,7 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
-from forewarn.alerts import Alert, Evidence, Place, Reason
+from forewarn.alerts import Alert, EarlyWarning, Evidence, Finding, Incident, Place, Reason
 from forewarn.errors import ForewarnError
 from forewarn.writers import printable
 
@@ -33,10 +33,12 @@ if TYPE_CHECKING:
     from forewarn.rules.testing import Failure
     from forewarn.similar_cases import SimilarCase
     from forewarn.timings import Stage
+    from forewarn.watch import Status
 
 COLOURS = {"critical": "bold white on red", "high": "bold red", "medium": "bold yellow", "low": "cyan"}
 _SHOWN_TEXT = 300
 _SHOWN_PROBLEMS = 20
+_SHOWN_MOVED = 140
 
 
 class Terminal:
@@ -54,6 +56,28 @@ class Terminal:
             task = bar.add_task("starting")
             yield lambda stage, done: bar.update(task, description=f"{stage}: {done:,}")
 
+    @contextlib.contextmanager
+    def watching(self) -> Iterator[Callable[[Status], None]]:
+        """A line that says how a watch stands; drawn on a terminal only, and gone afterwards."""
+        with Progress(
+            SpinnerColumn(), TextColumn("{task.description}"), console=self.err, disable=not self.err.is_terminal
+        ) as bar:
+            task = bar.add_task("starting")
+
+            def tell(status: Status) -> None:
+                said = f"{status.lines:,} lines · {status.warnings} warnings · lag {status.lag:.1f} s"
+                said += f" · {status.behind / 1e6:.1f} MB behind" if status.behind > 1e5 else ""
+                said += f" · {len(status.young)} streams too young" if status.young else ""
+                said += f" · {status.left_out:,} records too late" if status.left_out else ""
+                bar.update(task, description=said)
+
+            yield tell
+
+    def json_line(self, finding: Finding) -> None:
+        """Print one finding as a JSON line, at once."""
+        self.out.file.write(msgspec.json.encode(finding).decode() + "\n")
+        self.out.file.flush()
+
     def scan(self, found: Scan, output: Path | None) -> None:
         """Print the summary, the alerts and what could not be read."""
         self.problems(found.problems)
@@ -66,10 +90,21 @@ class Terminal:
         if found.new_words and found.alerts:
             said = ", ".join(printable(word) for word in found.new_words)
             self.out.print(Text("words of what is happening: ", style="dim").append(said, style="yellow"))
+        for warning in found.warnings:
+            self.out.print()
+            self.warning(warning)
+        grouped = [incident for incident in found.incidents if len(incident.alerts) > 1]
+        if grouped:
+            self.out.print()
+        for incident in grouped:
+            self.incident(incident)
         for alert in found.alerts:
             self.out.print()
             self.alert(alert)
-        if not found.alerts:
+        if found.young and found.alerts:
+            said = f"too few texts for an early warning yet: {', '.join(printable(name) for name in found.young[:5])}"
+            self.out.print(Text(f"\n{said}", style="dim"))
+        if not found.alerts and not found.warnings:
             self.out.print("Nothing alarming.", style="green")
         elif output:
             self.out.print(
@@ -104,6 +139,33 @@ class Terminal:
         self.err.print(Text(f"{len(untried):,} rules were not tried", style="yellow"))
         for why, count in reasons.most_common():
             self.err.print(Text(f"  {count:,}: {printable(why)}").append(f"  {printable(example[why])}", style="dim"))
+
+    def warning(self, warning: EarlyWarning) -> None:
+        """Print a warning: since when, how sure, what moved it, what it is like and what to do first."""
+        head = Text("WARNING", style=COLOURS["critical"]).append(f"  {printable(warning.stream)}", style="bold default")
+        head.append(f"  raised {_clock(warning.raised.time)}, began {_clock(warning.onset.time)}", style="default")
+        head.append(f" ({_clock(warning.onset_low.time)}–{_clock(warning.onset_high.time)})", style="default")
+        head.append(f"  false by chance {warning.false_warnings}  {warning.id}", style="dim")
+        self.out.print(head)
+        for moved in warning.moved[:3]:
+            at = Text(f"{_clock(moved.at.time)} ", style="dim")
+            self.out.print(_indented(at.append(printable(moved.text)[:_SHOWN_MOVED], style="default")))
+        if warning.new_words:
+            said = ", ".join(printable(word) for word in warning.new_words)
+            self.out.print(_indented(Text("new words: ", style="dim").append(said, style="yellow")))
+        for reason in warning.similar[:1]:
+            similar = f"like: {_joined(reason.date, reason.title)} ({_share(reason.similarity or 0.0)})"
+            self.out.print(_indented(Text(printable(f"{similar}: {reason.outcome or ''}".rstrip(": ")), style="blue")))
+        for line in warning.playbook[:2]:
+            self.out.print(_indented(Text(f"first: {printable(line)}", style="green")))
+
+    def incident(self, incident: Incident) -> None:
+        """Print an incident in one line."""
+        head = Text(f"incident {incident.level}", style=COLOURS[incident.level])
+        head.append(f"  {len(incident.alerts)} alerts ×{incident.size:,}", style="default")
+        head.append(f"  {_times(incident.first.time, incident.last.time)}", style="default")
+        head.append(f"  {printable(incident.title)[:_SHOWN_MOVED]}", style="bold default")
+        self.out.print(head.append(f"  {incident.id}", style="dim"))
 
     def alert(self, alert: Alert) -> None:
         """Print one alert in a few lines."""
@@ -329,6 +391,10 @@ def _places(first: Place, last: Place) -> str:
     if (first.source, first.line) == (last.source, last.line):
         return start
     return f"{start}–{last.line}" if first.source == last.source else f"{start} … {printable(last.source)}:{last.line}"
+
+
+def _clock(time: datetime | None) -> str:
+    return "–" if time is None else f"{time:%Y-%m-%d %H:%M}"
 
 
 def _times(first: datetime | None, last: datetime | None) -> str:

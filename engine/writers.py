@@ -1,4 +1,4 @@
-"""Alerts and scores to files and to the terminal.
+"""Alerts, warnings, incidents and scores to files and to the terminal.
 
 In: alerts, a frame, a path. Out: a file that is whole or not there (written under a temporary name, then renamed), or
 a rendered table in which no character of the input can steer the terminal. Decides nothing.
@@ -7,12 +7,13 @@ a rendered table in which no character of the input can steer the terminal. Deci
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from forewarn.alerts import Alert
+from forewarn.alerts import Finding
 from forewarn.files import whole_file
 
 if TYPE_CHECKING:
@@ -27,15 +28,15 @@ def printable(text: str) -> str:
     return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), flat)
 
 
-def jsonl(alerts: list[Alert]) -> bytes:
-    """The alerts as JSON lines, UTF-8."""
-    return b"".join(msgspec.json.encode(alert) + b"\n" for alert in alerts)
+def jsonl(findings: Sequence[Finding]) -> bytes:
+    """Alerts, warnings and incidents as JSON lines, UTF-8."""
+    return b"".join(msgspec.json.encode(finding) + b"\n" for finding in findings)
 
 
-def write_alerts(alerts: list[Alert], path: Path) -> None:
-    """Write the alerts as JSON lines. Raises OutputError."""
+def write_findings(findings: Sequence[Finding], path: Path) -> None:
+    """Write alerts, warnings and incidents as JSON lines. Raises OutputError."""
     with whole_file(path) as part:
-        part.write_bytes(jsonl(alerts))
+        part.write_bytes(jsonl(findings))
 
 
 def write_summary(found: Scan, path: Path) -> None:
@@ -45,6 +46,8 @@ def write_summary(found: Scan, path: Path) -> None:
         "lines": found.lines,
         "texts": found.texts.height,
         "alerts": len(found.alerts),
+        "warnings": len(found.warnings),
+        "incidents": len(found.incidents),
         "origin": found.origin,
         "new_words": found.new_words,
         "problems": [str(problem) for problem in found.problems],

@@ -63,14 +63,14 @@ def waking_times(count: int, start: datetime, end: datetime, rng: random.Random)
 
 
 def news(rng: random.Random) -> str:
-    """300 items from the noon before to the evening of the bank run, as JSON lines."""
+    """800 items from four days before to the evening of the bank run, as JSON lines."""
     material = yaml.safe_load((HERE / "material" / "news_zh.yaml").read_text("utf-8"))
     day = datetime(2026, 3, 11, tzinfo=CHINA)
     run = [(day + timedelta(minutes=at, seconds=rng.randrange(60)), *rest) for at, *rest in material["bank_run"]]
     written = [tuple(item) for item in material["ordinary"]]
-    items = written + filled(material["often"], material["slots"], 300 - len(run) - len(written), rng)
+    items = written + filled(material["often"], material["slots"], 800 - len(run) - len(written), rng)
     rng.shuffle(items)
-    times = waking_times(len(items), day - timedelta(hours=12), day + timedelta(hours=18), rng)
+    times = waking_times(len(items), day - timedelta(hours=84), day + timedelta(hours=18), rng)
     ordinary = [
         (time, rng.choice(material["sources"]), title, text)
         for time, (_, title, text) in zip(times, items, strict=True)

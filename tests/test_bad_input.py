@@ -15,7 +15,7 @@ import pytest
 from forewarn.alerts import Alert, Place
 from forewarn.errors import OutputError
 from forewarn.files import whole_file
-from forewarn.writers import printable, write_alerts
+from forewarn.writers import printable, write_findings
 
 Run = Callable[..., object]
 
@@ -162,7 +162,7 @@ def test_a_full_disk_leaves_the_old_file_and_says_so(forewarn: Run, good: Path, 
         write_to_full_disk()
     assert target.read_text() == "old\n"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["alerts.jsonl", "good.log"]
-    write_alerts([alert], target)
+    write_findings([alert], target)
     assert json.loads(target.read_text())["id"] == "fw-1"
 
 

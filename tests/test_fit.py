@@ -218,7 +218,7 @@ def test_few_labels_keep_the_shipped_weights_and_are_learnt_by_heart() -> None:
     assert made.report["test_texts"] == made.report["texts"] == few.height
     assert "the shipped weights are kept" in made.report["warnings"][0]
     crisis = (few["label"] == "yes").to_numpy()
-    odds = made.classify(load_encoder().encode(few["text"].to_list()), few["text"].to_list(), few["text"])
+    odds = made.classify(load_encoder().encode(few["text"].to_list()), few["text"])
     assert odds is not None
     assert odds[crisis, 0].min() > odds[~crisis, 0].max()
 
@@ -320,11 +320,9 @@ def test_a_fine_tuned_network_speaks_beside_the_head_and_is_kept_in_the_folder(t
     texts = ["smoke above the harbour again", "lunch with my sister today"]
     vectors, templates = load_encoder().encode(texts), pl.Series(texts)
     assert read.network is not None
-    assert np.allclose(read.classify(vectors, texts, templates), made.classify(vectors, texts, templates), atol=1e-4)
+    assert np.allclose(read.classify(vectors, templates), made.classify(vectors, templates), atol=1e-4)
     head = made.classifier.log_odds(vectors, templates)
-    assert np.allclose(
-        made.classify(vectors, texts, templates), (head + network_log_odds(read.network, texts)) / 2, atol=1e-4
-    )
+    assert np.allclose(made.classify(vectors, templates), (head + network_log_odds(read.network, texts)) / 2, atol=1e-4)
     weights = tmp_path / "model" / "network" / "head.safetensors"
     weights.write_bytes(weights.read_bytes()[:-9])
     with pytest.raises(ModelError, match=r"network/head\.safetensors is not as it was written"):

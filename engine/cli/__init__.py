@@ -12,7 +12,7 @@ from importlib import import_module
 
 import rich_click as click
 
-COMMANDS = ("scan", "explain", "similar", "cases", "fit", "update", "drift", "label", "rules", "doctor")
+COMMANDS = ("scan", "watch", "explain", "similar", "cases", "fit", "update", "drift", "label", "rules", "doctor")
 
 
 class _Commands(click.RichGroup):

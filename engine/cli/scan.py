@@ -39,6 +39,17 @@ import rich_click as click
 @click.option(
     "--scores", type=click.Path(path_type=Path), help="Write one row of scores for each input line (Parquet)."
 )
+@click.option(
+    "--false-warnings",
+    default="1/100000",
+    show_default=True,
+    metavar="N/TEXTS|N/TIME",
+    help="How seldom an early warning may be false, such as 1/10000 or 1/30d; none: no warnings.",
+)
+@click.option("--late", default="5m", show_default=True, help="How far behind its source's clock a record may be.")
+@click.option("--one-stream", is_flag=True, help="The files are parts of one stream, not a stream each.")
+@click.option("--stream-by", metavar="COLUMN", help="A field whose values are streams of their own.")
+@click.option("--count-repeats", is_flag=True, help="Count a text that is said again soon (a retweet) every time.")
 @click.option("--timings", is_flag=True, help="Say where the time and the memory went.")
 @click.option("--summary", type=click.Path(path_type=Path), help="Write what was read, found and timed (JSON).")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of every random choice.")
@@ -64,6 +75,11 @@ def command(
     text_column: str | None,
     time_column: str | None,
     scores: Path | None,
+    false_warnings: str,
+    late: str,
+    one_stream: bool,
+    stream_by: str | None,
+    count_repeats: bool,
     timings: bool,
     summary: Path | None,
     seed: int,
@@ -76,11 +92,13 @@ def command(
     forewarn scan examples/logs
     journalctl -n 100000 | forewarn scan - --budget 10 --format jsonl
     """
+    from forewarn.alerts import Finding
     from forewarn.decision import parse_policy, parse_prior
     from forewarn.pipeline import Options, scan
     from forewarn.rules.sources import parse_logsource
+    from forewarn.surge import parse_late, parse_promise
     from forewarn.terminal import Terminal
-    from forewarn.writers import jsonl, write_alerts, write_summary
+    from forewarn.writers import jsonl, write_findings, write_summary
 
     options = Options(
         text_column=text_column,
@@ -97,14 +115,20 @@ def command(
         prior=parse_prior(prior),
         policy=parse_policy(budget, fdr, threshold, cost),
         seed=seed,
+        promise=None if false_warnings == "none" else parse_promise(false_warnings),
+        late=parse_late(late),
+        one_stream=one_stream,
+        stream_by=stream_by,
+        voices=not count_repeats,
     )
     terminal = Terminal()
     with terminal.progress() as progress:
         found = scan(paths, options, line_scores=scores, progress=progress)
+    findings: list[Finding] = [*found.warnings, *found.incidents, *found.alerts]
     if output:
-        write_alerts(found.alerts, output)
+        write_findings(findings, output)
     if form == "jsonl":
-        sys.stdout.buffer.write(jsonl(found.alerts))
+        sys.stdout.buffer.write(jsonl(findings))
         sys.stdout.buffer.flush()
         terminal.problems(found.problems)
     else:
@@ -115,4 +139,4 @@ def command(
         write_summary(found, summary)
     if explain_skipped:
         terminal.untried(found.untried)
-    return 1 if found.alerts else 0
+    return 1 if found.alerts or found.warnings else 0

@@ -1,0 +1,122 @@
+"""`forewarn watch`: arguments in, warnings printed as they arise."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import rich_click as click
+
+
+@click.command("watch")
+@click.argument("paths", nargs=-1, required=True, metavar="PATH…|-")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Keep the warnings in this file (JSON lines).")
+@click.option("--format", "form", type=click.Choice(["table", "jsonl"]), default="table", help="What to print.")
+@click.option(
+    "--state", type=click.Path(path_type=Path), help="Where the state is kept (default: one for these paths)."
+)
+@click.option("--exec", "command_", metavar="CMD", help="Run this for each warning, with it as JSON on standard input.")
+@click.option("--notify", metavar="URL", help="Post each warning as JSON to this address.")
+@click.option(
+    "--false-warnings",
+    default="1/100000",
+    show_default=True,
+    metavar="N/TEXTS|N/TIME",
+    help="How seldom a warning may be false, such as 1/10000 or 1/30d.",
+)
+@click.option("--late", default="5m", show_default=True, help="How far behind its source's clock a record may be.")
+@click.option("--one-stream", is_flag=True, help="The files are parts of one stream, not a stream each.")
+@click.option("--stream-by", metavar="COLUMN", help="A field whose values are streams of their own.")
+@click.option("--count-repeats", is_flag=True, help="Count a text that is said again soon (a retweet) every time.")
+@click.option("--arrival-times", is_flag=True, help="A record's time is that of its arrival: for input without times.")
+@click.option("--rules", multiple=True, metavar="PATH", help="Packs, rule files or folders (default: all packs).")
+@click.option("--logsource", metavar="KEY=VALUE,…", help="What the input is of, such as product=linux,service=sshd.")
+@click.option("--cases", type=click.Path(path_type=Path), help="A case base folder (default: the shipped one).")
+@click.option("--encoder", default="bundled", show_default=True, help="bundled, or a sentence-transformers model.")
+@click.option("--device", help="cpu or cuda (default: cuda where there is one).")
+@click.option("--model", type=click.Path(path_type=Path), help="A model folder that `forewarn fit` wrote.")
+@click.option("--text-column", help="The column that holds the text, for CSV and JSON.")
+@click.option("--time-column", help="The column that holds the time.")
+def command(
+    paths: tuple[str, ...],
+    output: Path | None,
+    form: str,
+    state: Path | None,
+    command_: str | None,
+    notify: str | None,
+    false_warnings: str,
+    late: str,
+    one_stream: bool,
+    stream_by: str | None,
+    count_repeats: bool,
+    arrival_times: bool,
+    rules: tuple[str, ...],
+    logsource: str | None,
+    cases: Path | None,
+    encoder: str,
+    device: str | None,
+    model: Path | None,
+    text_column: str | None,
+    time_column: str | None,
+) -> int:
+    """Follow files, folders or standard input (-) as they grow, and warn early.
+
+    Ends at the end of standard input, at Ctrl-C or SIGTERM; started again, it goes on where it stood.
+    Exit status: 0 no warning, 1 warnings raised, 2 could not run.
+
+    \b
+    forewarn watch /var/log/app --exec 'tee -a warned.jsonl'
+    tail -F app.log | forewarn watch - --format jsonl
+    """
+    import signal
+    import threading
+
+    from forewarn.pipeline import Options
+    from forewarn.rules.sources import parse_logsource
+    from forewarn.surge import parse_late, parse_promise
+    from forewarn.terminal import Terminal
+    from forewarn.watch import Receivers, watch
+
+    if "-" in paths and len(paths) > 1:
+        raise click.UsageError("- (standard input) is watched alone")
+    options = Options(
+        text_column=text_column,
+        time_column=time_column,
+        rules=rules or None,
+        logsource=parse_logsource(logsource),
+        cases=cases,
+        encoder=encoder,
+        device=device,
+        model=model,
+        promise=parse_promise(false_warnings),
+        late=parse_late(late),
+        one_stream=one_stream,
+        stream_by=stream_by,
+        voices=not count_repeats,
+    )
+    terminal = Terminal()
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    with terminal.watching() as status:
+        ended = watch(
+            paths,
+            options,
+            state or _state_of(paths),
+            Receivers(terminal.json_line if form == "jsonl" else terminal.warning, command_, notify),
+            stop,
+            log=output,
+            arrival=arrival_times,
+            status=status,
+            problem=lambda error: terminal.problems([error]),
+        )
+    return 1 if ended.warnings else 0
+
+
+def _state_of(paths: tuple[str, ...]) -> Path:
+    """A folder for these paths, among the user's own state."""
+    import hashlib
+
+    from platformdirs import user_state_path
+
+    said = "\0".join(str(Path(path).absolute()) if path != "-" else path for path in paths)
+    return user_state_path("forewarn") / f"watch-{hashlib.sha256(said.encode()).hexdigest()[:12]}"

@@ -1,0 +1,131 @@
+"""Alerts and warnings to incidents: what belongs together, by meaning and time.
+
+In: the warnings and alerts of a scan, with the vectors of their texts. Out: `Incident`s, the most alarming first. A
+thousand alerts about one thing are one incident.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+import numpy as np
+from numpy.typing import NDArray
+
+from forewarn.alerts import LEVELS, Alert, EarlyWarning, Incident, Place, Reason
+
+_SAME = 0.45
+"""Cosine to an incident's centre from which a text belongs to it."""
+_APART = timedelta(hours=6)
+
+
+class _Group:
+    def __init__(self) -> None:
+        self.warnings: list[EarlyWarning] = []
+        self.alerts: list[Alert] = []
+        self.vectors: list[NDArray[np.float32]] = []
+        self.weights: list[float] = []
+
+    def centre(self) -> NDArray[np.float64]:
+        middle = np.average(np.asarray(self.vectors), axis=0, weights=self.weights)
+        return np.asarray(middle / max(float(np.linalg.norm(middle)), 1e-9))
+
+    def add(self, item: Alert | EarlyWarning, vector: NDArray[np.float32]) -> None:
+        if isinstance(item, Alert):
+            self.alerts.append(item)
+        else:
+            self.warnings.append(item)
+        self.vectors.append(vector)
+        self.weights.append(1.0)
+
+    def span(self) -> tuple[datetime | None, datetime | None]:
+        times = [place.time for place in self.places() if place.time]
+        return (min(times), max(times)) if times else (None, None)
+
+    def places(self) -> list[Place]:
+        ends = [place for alert in self.alerts for place in (alert.first, alert.last)]
+        return ends + [place for warning in self.warnings for place in (warning.onset, warning.raised)]
+
+
+def incidents(
+    warnings: Sequence[EarlyWarning],
+    warned: NDArray[np.float32],
+    alerts: Sequence[Alert],
+    alerted: NDArray[np.float32],
+) -> list[Incident]:
+    """Join m warnings and n alerts; `warned` float32 (m, d) and `alerted` float32 (n, d) are their texts' vectors.
+
+    Warnings keep the incident that they were raised with; an alert goes to the nearest incident close in meaning and
+    time, or begins one. Alerts are taken in the order of their first times, so that the same alerts give the same
+    incidents.
+    """
+    groups: dict[str, _Group] = {}
+    for warning, vector in zip(warnings, warned, strict=True):
+        groups.setdefault(warning.incident, _Group()).add(warning, vector)
+    order = sorted(range(len(alerts)), key=lambda at: (_time(alerts[at]), alerts[at].id))
+    for at in order:
+        alert, vector = alerts[at], alerted[at]
+        near = {name: float(group.centre() @ vector) for name, group in groups.items() if _meets(group, alert)}
+        best = max(near, key=lambda name: near[name]) if near else None
+        if best is None or near[best] < _SAME:
+            best = "fw-i" + hashlib.sha256(alert.id.encode()).hexdigest()[:12]
+            groups[best] = _Group()
+        groups[best].add(alert, vector)
+    made = [_incident(name, group) for name, group in groups.items()]
+    return sorted(made, key=lambda one: (not one.warnings, list(LEVELS).index(one.level), -one.size, one.id))
+
+
+def _time(alert: Alert) -> float:
+    return alert.first.time.timestamp() if alert.first.time else float("inf")
+
+
+def _meets(group: _Group, alert: Alert) -> bool:
+    first, last = group.span()
+    if first is None or last is None or alert.first.time is None or alert.last.time is None:
+        return True
+    return alert.first.time - _APART <= last and first <= alert.last.time + _APART
+
+
+def _incident(name: str, group: _Group) -> Incident:
+    centre = group.centre()
+    central = int(np.argmax(np.asarray(group.vectors) @ centre))
+    # Vectors stand in the order of adding: warnings first.
+    texts = [warning.text for warning in group.warnings] + [alert.text for alert in group.alerts]
+    places = sorted(group.places(), key=lambda at: (at.time is None, at.time or datetime.min, at.source, at.line))
+    first, last = group.span()
+    size = sum(alert.count for alert in group.alerts) + sum(warning.size for warning in group.warnings[:1])
+    hours = (last - first).total_seconds() / 3600 if first and last else 0.0
+    items: list[Alert | EarlyWarning] = [*group.warnings, *group.alerts]
+    levels = sorted((item.level for item in items), key=list(LEVELS).index)
+    categories = Counter(item.category for item in items if item.category)
+    reasons = [reason for alert in group.alerts for item in alert.evidence for reason in item.why]
+    playbook = [line for warning in group.warnings for line in warning.playbook]
+    playbook += [reason.playbook.strip() for reason in reasons if reason.playbook]
+    return Incident(
+        id=name,
+        title=texts[central],
+        level=levels[0],
+        category=categories.most_common(1)[0][0] if categories else None,
+        first=places[0],
+        last=places[-1],
+        size=size,
+        speed=round(size / hours, 2) if hours else None,
+        sources=list(dict.fromkeys(place.source for place in places))[:20],
+        new_words=group.warnings[0].new_words if group.warnings else [],
+        similar=group.warnings[0].similar if group.warnings else _similar(group.alerts),
+        playbook=list(dict.fromkeys(playbook)),
+        warnings=[warning.id for warning in group.warnings],
+        alerts=[alert.id for alert in group.alerts],
+    )
+
+
+def _similar(alerts: Sequence[Alert]) -> list[Reason]:
+    """The past cases that the alerts name, each once, the most similar first."""
+    found: dict[str | None, Reason] = {}
+    for reason in (reason for alert in alerts for item in alert.evidence for reason in item.why):
+        known = found.get(reason.id)
+        if reason.similarity is not None and (known is None or reason.similarity > (known.similarity or 0.0)):
+            found[reason.id] = reason
+    return sorted(found.values(), key=lambda reason: -(reason.similarity or 0.0))[:3]

@@ -1,0 +1,224 @@
+"""New records to warnings, as they arrive: what `scan` does at once, piece by piece, with a state that can be saved.
+
+In: blocks of records. Out: warnings. The same records in any pieces give the same warnings. Memory is bounded by the
+distinct texts that are kept.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from forewarn import fusion
+from forewarn.alerts import EarlyWarning
+from forewarn.early import Incidents, Known, explain, past_scores
+from forewarn.errors import InputError
+from forewarn.files import whole_file
+from forewarn.follow import Position
+from forewarn.frames import SIGNAL_FRAME
+from forewarn.model import load_model
+from forewarn.pipeline import Options, families, merged
+from forewarn.rule_sets import RuleSets
+from forewarn.similarity import similarity
+from forewarn.spelling import plain
+from forewarn.surge import TIMELINE, Promise, Raised, Stream, Surge
+from forewarn.texts import keyed, text_key
+from forewarn.timeline import Clocks, scored
+
+SCHEMA = 1
+_MOST_TEXTS = 200_000
+"""Distinct texts after which only those of the references and the newest half are kept."""
+_KNOWN = {
+    "text_key": pl.UInt64(),
+    "template": pl.String(),
+    "rule_set": pl.UInt32(),
+    "example": pl.String(),
+    "score": pl.Float64(),
+}
+
+
+class _Saved(msgspec.Struct):
+    """What is not an array or a frame."""
+
+    schema: int
+    made_for: str
+    positions: dict[str, Position]
+    clocks: dict[str, tuple[int, int]]
+    left_out: int
+    rule_sets: list[list[int]]
+    streams: list[str]
+    incidents: dict[str, int]
+    lines: int
+
+
+class Watcher:
+    """Everything that `watch` knows: rules, encoder, cases, model, and the state of every stream."""
+
+    def __init__(self, options: Options) -> None:
+        from forewarn.embeddings import CaseBase, load_encoder
+        from forewarn.rules import load_rules
+
+        self._options = options
+        self._rules = load_rules(
+            options.rules, similarity=similarity(options.encoder, options.device), logsource=options.logsource
+        )
+        self.problems = list(self._rules.problems)
+        self._model = load_model(options.model, device=options.device) if options.model else None
+        self._numbers = self._model.fusion if self._model else fusion.prior()
+        self._encoder = load_encoder(self._model.encoder if self._model else options.encoder, device=options.device)
+        if self._model:
+            self._model.check_encoder(self._encoder)
+        self._cases = CaseBase.open(options.cases, encoder=self._encoder)
+        self._sets = RuleSets()
+        self._texts = pl.DataFrame(schema=_KNOWN)
+        self._clocks = Clocks(options.late)
+        self._promise = options.promise or Promise()
+        self.surge = Surge(self._promise, families(options), options.voices)
+        self._merge = merged(self.surge.families)
+        self._incidents = Incidents()
+        self.lines = 0
+        self._made_for = self._fingerprint()
+
+    def _fingerprint(self) -> str:
+        """What a state must have been made with to be gone on with."""
+        rules = "\n".join(rule.id or rule.title for rule in self._rules.rules)
+        model = self._model.origin if self._model else ""
+        said = (self._encoder.checksum, model, rules, self.surge.families, self._promise, self._options.stream_by)
+        content = repr((*said, self._options.voices, self._options.late, pl.__version__))
+        return hashlib.sha256(content.encode()).hexdigest()
+
+    @property
+    def left_out(self) -> int:
+        """Records that came too late for an early warning."""
+        return self._clocks.left_out
+
+    def add(self, records: pl.DataFrame) -> list[EarlyWarning]:
+        """Take in a block of records (a records frame), and return what they warn of."""
+        self.lines += records.height
+        if records.is_empty():
+            return []
+        rows = keyed(records, self._sets.number(self._rules.match(records), records.height))
+        self._learn(rows)
+        texts = self._texts.select("text_key", "score", pl.int_range(pl.len(), dtype=pl.UInt32).alias("text"))
+        timed = self._clocks.timed(rows, self._options.stream_by)
+        events = self.surge.advance(scored(timed, texts, merge=self._merge))
+        raised = [event for event in events if isinstance(event, Raised)]
+        warnings = [explain(event, self._known(), self._incidents, self._promise.said) for event in raised]
+        if self._texts.height > _MOST_TEXTS:
+            self._forget()
+        return warnings
+
+    def _known(self) -> Known:
+        return Known(self._texts, self._encoder, self._rules, self._sets, self._cases)
+
+    def _learn(self, rows: pl.DataFrame) -> None:
+        """Score the texts that are new."""
+        distinct = rows.with_columns(text_key()).unique("text_key", keep="first", maintain_order=True)
+        new = distinct.join(self._texts, on="text_key", how="anti", maintain_order="left")
+        if new.is_empty():
+            return
+        scores = self._score(new)
+        made = new.select("text_key", "template", "rule_set", pl.col("text").alias("example")).with_columns(
+            score=pl.Series(scores)
+        )
+        self._texts = pl.concat([self._texts, made.select(pl.col(n).cast(t) for n, t in _KNOWN.items())])
+
+    def _score(self, new: pl.DataFrame) -> NDArray[np.float64]:
+        written = plain(new["text"])
+        vectors = self._encoder.encode(written.to_list())
+        rules = self._sets.log_odds(self._rules, self._numbers)[new["rule_set"].to_numpy()]
+        given: dict[str, Any] = {"rules": rules, "cases": self._cases.vote(vectors)}
+        if self._model:
+            kinds = self._model.classify(vectors, written)
+            if kinds is not None:
+                given["classifier"] = kinds[:, 0]
+        columns = {"text_id": np.arange(new.height, dtype=np.uint32)} | {
+            name: given.get(name) for name in SIGNAL_FRAME if name != "text_id"
+        }
+        return past_scores(self._numbers, pl.DataFrame(columns, schema=SIGNAL_FRAME, nan_to_null=True))
+
+    def _forget(self) -> None:
+        """Keep the texts that a reference still holds and the newest half of the others."""
+        streams = self.surge.streams.values()
+        held = pl.concat([stream.recent["text"] for stream in streams]).unique()
+        newest = pl.Series(range(self._texts.height - _MOST_TEXTS // 2, self._texts.height), dtype=pl.UInt32)
+        kept = pl.concat([held, newest]).unique().sort()
+        self._texts = self._texts[kept.to_list()]
+        number = pl.DataFrame({"text": kept, "now": pl.Series(range(len(kept)), dtype=pl.UInt32)})
+        for stream in streams:
+            joined = stream.recent.join(number, on="text", how="left", maintain_order="left")
+            stream.recent = joined.with_columns(text=pl.col("now")).drop("now")
+
+    def save(self, path: Path, positions: dict[str, Position]) -> None:
+        """Write the state: whole or not at all. Raises OutputError."""
+        from safetensors.numpy import save_file
+
+        arrays: dict[str, NDArray[Any]] = {"texts": _packed(self._texts)}
+        for number, stream in enumerate(self.surge.streams.values()):
+            arrays |= {f"{number}.{name}": array for name, array in stream.arrays.items()}
+            arrays[f"{number}.recent"] = _packed(stream.recent)
+        for number, (centre, _) in enumerate(self._incidents.open.values()):
+            arrays[f"incident.{number}"] = centre
+        saved = _Saved(
+            SCHEMA,
+            self._made_for,
+            positions,
+            {name: (int(state[0]), int(state[1])) for name, state in self._clocks.state.items()},
+            self._clocks.left_out,
+            [list(members) for members in self._sets.sets],
+            list(self.surge.streams),
+            {name: clock for name, (_, clock) in self._incidents.open.items()},
+            self.lines,
+        )
+        with whole_file(path) as part:
+            save_file(arrays, part, {"state": msgspec.json.encode(saved).decode()})
+
+    def load(self, path: Path) -> dict[str, Position]:
+        """Go on from a saved state: returns how far the files were read. Raises InputError where it cannot be used."""
+        from safetensors import SafetensorError, safe_open
+
+        try:
+            with safe_open(path, "numpy") as file:
+                saved = msgspec.json.decode((file.metadata() or {}).get("state", "{}"), type=_Saved)
+                if saved.schema != SCHEMA or saved.made_for != self._made_for:
+                    raise InputError("was made with other rules, options or another version", path=path)
+                arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
+            texts = _unpacked(arrays["texts"], _KNOWN)
+            streams = {}
+            for number, name in enumerate(saved.streams):
+                streams[name] = stream = Stream()
+                for part, fresh in stream.arrays.items():
+                    array = arrays[f"{number}.{part}"]
+                    if array.shape != fresh.shape or array.dtype != fresh.dtype:
+                        raise InputError("is damaged", path=path)
+                    stream.arrays[part] = np.array(array)
+                stream.recent = _unpacked(arrays[f"{number}.recent"], TIMELINE | {"value": pl.Float64()})
+            opened = {
+                name: (arrays[f"incident.{number}"], clock)
+                for number, (name, clock) in enumerate(saved.incidents.items())
+            }
+        except (OSError, SafetensorError, msgspec.MsgspecError, KeyError, pl.exceptions.PolarsError) as error:
+            raise InputError(f"is damaged: {str(error).splitlines()[0]}", path=path) from None
+        self._texts, self.surge.streams, self._incidents.open = texts, streams, opened
+        self._clocks.state = {name: np.array(state, dtype=np.int64) for name, state in saved.clocks.items()}
+        self._clocks.left_out, self.lines = saved.left_out, saved.lines
+        self._sets = RuleSets()
+        self._sets.restore([tuple(members) for members in saved.rule_sets])
+        return saved.positions
+
+
+def _packed(frame: pl.DataFrame) -> NDArray[np.uint8]:
+    buffer = io.BytesIO()
+    frame.write_parquet(buffer)
+    return np.frombuffer(buffer.getvalue(), dtype=np.uint8)
+
+
+def _unpacked(packed: NDArray[np.uint8], schema: dict[str, Any]) -> pl.DataFrame:
+    return pl.read_parquet(io.BytesIO(packed.tobytes())).select(pl.col(n).cast(t) for n, t in schema.items())

@@ -1,0 +1,322 @@
+"""Early warning: a stream that changes is a warning soon, one that does not hardly ever is, and nothing hangs on what
+comes later."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from forewarn import surge_kernel as kernel
+from forewarn.errors import ForewarnError
+from forewarn.pipeline import Options, scan
+from forewarn.surge import EVERYTHING, TIMELINE, Ended, Promise, Raised, Stream, Surge, parse_late, parse_promise, run
+from forewarn.timeline import Clocks, scored
+from tests.log_scenarios import BREWING, HOURS, SCENARIOS, START, log_of
+
+Run = Callable[..., object]
+Floats = np.ndarray
+
+
+def timeline(scores: Floats, keys: Floats | None = None, source: str = "a") -> pl.DataFrame:
+    """A record a minute."""
+    count = len(scores)
+    minute = np.arange(count) * 60_000_000
+    keys = np.random.default_rng(7).integers(0, 2**63, count) if keys is None else keys
+    return pl.DataFrame(
+        {
+            "source": pl.repeat(source, count, eager=True),
+            "line": np.arange(1, count + 1),
+            "time": pl.Series(minute).cast(pl.Datetime("us", "UTC")),
+            "clock": minute,
+            "key": keys,
+            "text": np.arange(count),
+            "by": pl.repeat(None, count, dtype=pl.String, eager=True),
+            "score": scores,
+        }
+    ).cast(dict(TIMELINE))
+
+
+def with_crisis(seed: int = 0, quiet: int = 600, crisis: int = 40, share: float = 0.5) -> Floats:
+    """Ordinary scores, then a stretch of which a share is alarming."""
+    chance = np.random.default_rng(seed)
+    scores = chance.normal(-5, 1, quiet + crisis)
+    loud = quiet + np.flatnonzero(chance.random(crisis) < share)
+    scores[loud] = chance.normal(2, 1, len(loud))
+    return scores
+
+
+DRAWN: dict[str, Callable[[np.random.Generator, int], Floats]] = {
+    "normal": lambda chance, count: chance.normal(size=count),
+    "Pareto": lambda chance, count: chance.pareto(1.5, size=count),
+    "five values": lambda chance, count: chance.integers(0, 5, count).astype(float),
+    "rare and loud": lambda chance, count: (chance.random(count) < 0.002) * 8.0 - 4.0,
+    "always the same": lambda _, count: np.zeros(count),
+}
+
+
+@pytest.mark.parametrize("name", DRAWN)
+def test_streams_in_which_nothing_happens_keep_the_promise(name: str) -> None:
+    chance = np.random.default_rng(20260314)
+    streams, texts, often = 50, 20_000, 10_000
+    false = 0
+    for _ in range(streams):
+        scores = DRAWN[name](chance, texts)
+        records = pl.DataFrame(
+            {"score": scores, "key": chance.integers(0, 2**63, texts).astype(np.uint64), "clock": np.arange(texts)}
+        )
+        false += int((run(Stream(), records, Promise(often))[1] == kernel.RAISED).sum())
+    assert 0 < false <= streams * texts / often
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 1000), cuts=st.lists(st.integers(1, 899), max_size=6))
+def test_one_at_a_time_in_pieces_and_at_once_are_the_same_to_the_bit(seed: int, cuts: list[int]) -> None:
+    records = timeline(np.concatenate([with_crisis(seed), np.random.default_rng(seed).normal(-5, 1, 260)]))
+    whole = run(Stream(), records, Promise(1_000))
+    stream = Stream()
+    edges = [0, *sorted(set(cuts)), 900]
+    parts = [run(stream, records[a:b], Promise(1_000)) for a, b in itertools.pairwise(edges)]
+    single = Stream()
+    ones = [run(single, records[at], Promise(1_000)) for at in range(900)]
+    for pieces in (parts, ones):
+        for number, expected in enumerate(whole):
+            assert np.concatenate([piece[number] for piece in pieces]).tobytes() == expected.tobytes()
+
+
+def slow(scores: Floats, keys: Floats) -> list[float]:
+    """The detector as it is written down, for streams without a warning."""
+    wealth, found = np.zeros(kernel.BETS), []
+    for at, score in enumerate(scores):
+        last = max(0, at - kernel.GAP)
+        reference = scores[max(0, last - kernel.WINDOW) : last]
+        if len(reference) >= kernel.LEAST:
+            place = kernel._uniform.py_func(np.uint64(keys[at]), np.uint64(at + 1))
+            p = ((reference > score).sum() + place * ((reference == score).sum() + 1)) / (len(reference) + 1)
+            odds = np.exp(np.clip(score, -8, 8))
+            bets = [e * p ** (e - 1) for e in kernel.POWERS]
+            bets.append(
+                kernel.DISCOUNT * (len(reference) + 1) * odds / (np.exp(np.clip(reference, -8, 8)).sum() + odds)
+            )
+            wealth = (wealth + 1) * np.array(bets)
+        found.append(float(wealth.mean()))
+    return found
+
+
+@pytest.mark.filterwarnings("ignore:overflow")
+def test_the_fast_detector_is_the_one_that_is_written_down() -> None:
+    chance = np.random.default_rng(3)
+    for scores in (chance.normal(size=1_500), chance.integers(0, 4, 1_500).astype(float)):
+        records = timeline(scores)
+        values, codes, _ = run(Stream(), records, Promise(1e12))
+        assert not (codes == kernel.RAISED).any()
+        assert values == pytest.approx(slow(scores, records["key"].to_numpy()), rel=1e-9)
+
+
+def test_a_crisis_is_a_warning_within_some_texts_that_says_since_when_and_ends() -> None:
+    scores = np.concatenate([with_crisis(), np.random.default_rng(1).normal(-5, 1, 700)])
+    events = Surge(Promise(100_000)).advance(timeline(scores))
+    assert [type(event) for event in events] == [Raised, Ended]
+    raised, ended = events
+    assert isinstance(raised, Raised)
+    assert 600 < raised.at["line"] <= 615
+    assert abs(raised.onset["line"] - 601) <= 3
+    assert raised.low["line"] <= raised.onset["line"] <= raised.high["line"] <= raised.at["line"]
+    assert ended.at["line"] > 640
+    assert raised.since["line"][-1] == raised.at["line"]
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 1000), after=st.integers(0, 60))
+def test_what_comes_later_changes_no_warning(seed: int, after: int) -> None:
+    records = timeline(with_crisis(seed, share=0.6))
+    first = next((event for event in Surge().advance(records) if isinstance(event, Raised)), None)
+    if first is None:
+        return
+    cut = records.head(first.at["line"] + after)
+    again = Surge().advance(cut)[0]
+    assert isinstance(again, Raised)
+    assert (again.at, again.onset, again.low, again.high, again.curve) == (
+        first.at,
+        first.onset,
+        first.low,
+        first.high,
+        first.curve,
+    )
+    assert again.since.equals(first.since)
+
+
+def test_a_text_said_a_hundred_times_is_one_voice() -> None:
+    scores = np.concatenate([with_crisis(crisis=0), np.full(100, 3.0)])
+    keys = np.arange(700, dtype=np.uint64)
+    keys[600:] = 12345
+    assert Surge().advance(timeline(scores, keys)) == []
+    assert len(Surge(voices=False).advance(timeline(scores, keys))) == 1
+
+
+def test_two_streams_do_not_see_each_other() -> None:
+    calm, alarmed = timeline(with_crisis(crisis=0), source="a"), timeline(with_crisis(1), source="b")
+    together = pl.concat([calm, alarmed]).sort("clock", maintain_order=True)
+    events = Surge(Promise(10_000), families=("source",)).advance(together)
+    assert [event.stream for event in events if isinstance(event, Raised)] == ["source b"]
+
+
+def test_a_promise_shared_by_two_families_asks_for_twice_as_much() -> None:
+    scores = with_crisis(2)
+    alone = Surge(Promise(20_000)).advance(timeline(scores))[0]
+    shared = Surge(Promise(10_000), families=(EVERYTHING, "by")).advance(timeline(scores))[0]
+    assert alone.at == shared.at
+
+
+def test_a_short_stream_says_so() -> None:
+    surge = Surge()
+    surge.advance(timeline(np.zeros(kernel.LEAST + kernel.GAP)))
+    assert surge.young() == []
+    short = Surge()
+    short.advance(timeline(np.zeros(kernel.LEAST)))
+    assert short.young() == [EVERYTHING]
+
+
+def test_a_promise_in_time_counts_the_texts_of_the_stream() -> None:
+    records = timeline(np.random.default_rng(0).normal(size=400))
+    hourly, texts = Stream(), Stream()
+    # A text a minute: 60 hours are 3,600 texts.
+    found = run(hourly, records, Promise(1.0, timedelta(hours=60)))[0]
+    assert found.tobytes() == run(texts, records, Promise(3_600))[0].tobytes()
+
+
+@pytest.mark.parametrize(
+    ("said", "texts", "period"),
+    [("1/100000", 1e5, None), ("2/10000", 5e3, None), ("1/30d", 1.0, timedelta(days=30)), ("2/1w", 0.5, timedelta(7))],
+)
+def test_a_promise_is_read(said: str, texts: float, period: timedelta | None) -> None:
+    assert parse_promise(said) == Promise(texts, period, said)
+
+
+@pytest.mark.parametrize("said", ["", "1", "0/100", "1/0d", "1/50", "seldom", "1/30y"])
+def test_a_promise_that_is_none_says_what_to_write(said: str) -> None:
+    with pytest.raises(ForewarnError, match="Write"):
+        parse_promise(said)
+
+
+def test_late_is_read() -> None:
+    assert parse_late("90s") == timedelta(seconds=90)
+    with pytest.raises(ForewarnError, match="Write"):
+        parse_late("soon")
+
+
+def clocked(minutes: list[float | None], late: int = 5) -> tuple[list[int], list[float], int]:
+    """Lines that are kept, their clocks in minutes, how many were left out."""
+    times = pl.Series([None if at is None else int(at * 60e6) for at in minutes], dtype=pl.Int64)
+    records = pl.DataFrame({"source": "a", "line": np.arange(len(minutes)), "text": "x", "template": "x", "raw": None})
+    records = records.with_columns(time=times.cast(pl.Datetime("us", "UTC")), rule_set=pl.lit(0))
+    clocks = Clocks(timedelta(minutes=late))
+    kept = clocks.timed(records)
+    return kept["line"].to_list(), (kept["clock"] / 60e6).to_list(), clocks.left_out
+
+
+def test_records_somewhat_late_stay_and_much_later_ones_are_left_out() -> None:
+    assert clocked([10, 12, 8, 1, 13]) == ([0, 1, 2, 4], [10, 12, 12, 13], 1)
+
+
+def test_a_record_without_a_time_has_that_of_the_one_before() -> None:
+    assert clocked([None, 10, None, 11]) == ([1, 2, 3], [10, 10, 11], 0)
+    assert clocked([None, None])[0] == []
+
+
+def test_a_time_from_the_future_costs_twenty_records_and_no_more() -> None:
+    lines, clock, left_out = clocked([10, 99_999, *range(11, 51)])
+    assert left_out == kernel.STEPPED
+    assert lines[2:] == list(range(2 + kernel.STEPPED, 42))
+    assert clock[2] == 31
+
+
+LOG = [f"2024-05-01T{9 + n // 60:02}:{n % 60:02}:00Z INFO worker finished job {n * 7919 % 1000}" for n in range(400)]
+FAILING = [
+    f"2024-05-01T{15 + (40 + n) // 60:02}:{(40 + n) % 60:02}:30Z ERROR settle: connection pool exhausted, 0 of {n} free"
+    for n in range(20)
+]
+
+
+def warnings_of(out: str) -> list[dict[str, object]]:
+    return [found for found in map(json.loads, out.splitlines()) if found["kind"] == "warning"]
+
+
+def test_scan_warns_of_a_log_that_begins_to_fail_and_no_later_line_changes_that(forewarn: Run, tmp_path: Path) -> None:
+    log = tmp_path / "app.log"
+    log.write_text("\n".join([*LOG, *FAILING]) + "\n")
+    warnings = warnings_of(forewarn("scan", log, "--format", "jsonl").out)
+    assert len(warnings) == 1
+    warning = warnings[0]
+    assert warning["stream"] == f"source {log}"
+    assert 400 < warning["raised"]["line"] <= 405
+    assert abs(warning["onset"]["line"] - 401) <= 3
+    assert "pool" in warning["new_words"]
+    log.write_text("\n".join([*LOG, *FAILING][: warning["raised"]["line"]]) + "\n")
+    assert warnings_of(forewarn("scan", log, "--format", "jsonl").out) == warnings
+
+
+def test_scan_joins_what_belongs_together(forewarn: Run, tmp_path: Path) -> None:
+    log = tmp_path / "app.log"
+    log.write_text("\n".join([*LOG, *FAILING, "2024-05-01T16:10:00Z FATAL settle: pool exhausted, giving up"]) + "\n")
+    found = [json.loads(line) for line in forewarn("scan", log, "--format", "jsonl").out.splitlines()]
+    incident = next(one for one in found if one["kind"] == "incident")
+    assert incident["warnings"] == [one["id"] for one in found if one["kind"] == "warning"]
+    assert incident["id"] == next(one["incident"] for one in found if one["kind"] == "warning")
+    assert incident["playbook"]
+
+
+def test_a_log_in_which_nothing_happens_warns_of_nothing(forewarn: Run, tmp_path: Path) -> None:
+    log = tmp_path / "app.log"
+    log.write_text("\n".join(LOG) + "\n")
+    ran = forewarn("scan", log)
+    assert (ran.status, "WARNING" in ran.out) == (0, False)
+
+
+def test_lines_without_times_make_no_stream(forewarn: Run, tmp_path: Path) -> None:
+    log = tmp_path / "app.log"
+    log.write_text("\n".join(line[21:] for line in [*LOG, *FAILING]) + "\n")
+    assert warnings_of(forewarn("scan", log, "--format", "jsonl").out) == []
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_failures_that_become_more_frequent_warn_before_the_outage_and_the_same_day_without_them_does_not(
+    name: str, tmp_path: Path
+) -> None:
+    log = tmp_path / "day.log"
+    for brewing in (True, False):
+        lines, outage = log_of(name, brewing=brewing)
+        log.write_text("\n".join(lines) + "\n")
+        warnings = scan([log], Options(rules=("operations", "security"), adapt=False)).warnings
+        if outage is None:
+            assert warnings == []
+        else:
+            begun = START + timedelta(hours=BREWING)
+            assert warnings[0].raised.line < outage
+            assert warnings[0].raised.time is not None
+            assert begun < warnings[0].raised.time < begun + timedelta(hours=HOURS - BREWING, minutes=-30)
+
+
+def test_parts_of_one_stream_meet_in_the_order_of_their_clocks_and_each_keeps_its_own() -> None:
+    rows = [("a", 1, 10), ("a", 2, 30), ("a", 3, 20), ("b", 1, 15), ("b", 2, 40)]
+    timed = pl.DataFrame(rows, schema=["source", "line", "clock"], orient="row").with_columns(
+        time=pl.lit(None, pl.Datetime("us", "UTC")), key=pl.lit(0), text_key=pl.lit(1), by=pl.lit(None, pl.String)
+    )
+    texts = pl.DataFrame({"text_key": [1], "text": [0], "score": [0.5]})
+    merged = scored(timed, texts, merge=True)
+    assert list(zip(merged["source"], merged["line"], strict=True)) == [
+        ("a", 1),
+        ("b", 1),
+        ("a", 2),
+        ("a", 3),
+        ("b", 2),
+    ]
+    assert scored(timed, texts, merge=False)["source"].to_list() == ["a", "a", "a", "b", "b"]
