@@ -17,20 +17,20 @@ if TYPE_CHECKING:
 _WIDTH, _HEIGHT = 460, 280
 
 
-def lines(table: Table, *, across: str, up: str, series: str, apart: str | None = None) -> altair.Chart:
-    """A line for each value of `series` over the column `across`; one panel for each value of `apart`."""
+def lines(table: Table, *, across: str, up: str, series: str) -> altair.Chart:
+    """A line for each value of `series` over the column `across`."""
     import altair as alt
 
-    chart = alt.Chart(alt.Data(values=_records(table)), title=table.title).mark_line(point=True)
-    chart = chart.encode(
-        x=alt.X(field=across, type="quantitative", title=across),
-        y=alt.Y(field=up, type="quantitative", title=up, scale=alt.Scale(zero=False)),
-        color=alt.Color(field=series, type="nominal", title=None),
+    return (
+        alt.Chart(alt.Data(values=_records(table)), title=table.title)
+        .mark_line(point=True)
+        .encode(
+            x=alt.X(field=across, type="quantitative", title=across),
+            y=alt.Y(field=up, type="quantitative", title=up, scale=alt.Scale(zero=False)),
+            color=alt.Color(field=series, type="nominal", title=None),
+        )
+        .properties(width=_WIDTH, height=_HEIGHT)
     )
-    if apart is None:
-        return chart.properties(width=_WIDTH, height=_HEIGHT)
-    panel = chart.properties(width=_WIDTH // 2, height=_HEIGHT // 2)
-    return panel.facet(facet=alt.Facet(field=apart, type="nominal", title=None), columns=3)
 
 
 def dots(table: Table, *, name: str, columns: list[str], rows: list[str], across: str) -> altair.Chart:

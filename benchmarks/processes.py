@@ -5,14 +5,25 @@ In: a command line. Out: seconds and bytes, the median of several runs. Linux an
 
 from __future__ import annotations
 
+import json
 import os
 import statistics
 import subprocess
 import sys
-import time
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+_LAUNCHER = """
+import json, os, sys, time
+started = time.perf_counter()
+_, status, usage = os.wait4(os.posix_spawnp(sys.argv[2], sys.argv[2:], os.environ), 0)
+took = [time.perf_counter() - started, usage.ru_utime + usage.ru_stime, usage.ru_maxrss]
+with open(sys.argv[1], "w") as report:
+    json.dump([os.waitstatus_to_exitcode(status), *took], report)
+"""
+"""A small process starts the command: Linux counts what the starting process holds as the started one's peak."""
 
 
 @dataclass(frozen=True)
@@ -36,20 +47,21 @@ def measure(
 
 
 def _once(command: list[str], ok: tuple[int, ...], environment: dict[str, str] | None) -> Measured:
-    started = time.perf_counter()
-    with subprocess.Popen(
-        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env={**os.environ, **(environment or {})}
-    ) as process:
-        said = process.stderr.read() if process.stderr else b""
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-    seconds = time.perf_counter() - started
-    if process.returncode not in ok:
-        raise RuntimeError(
-            f"{' '.join(command)} ended with {process.returncode}: {said[-2000:].decode(errors='replace')}"
+    with tempfile.NamedTemporaryFile("r", suffix=".json") as report:
+        launched = subprocess.run(
+            [sys.executable, "-I", "-S", "-c", _LAUNCHER, report.name, *command],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            env={**os.environ, **(environment or {})},
+            check=False,
         )
-    unit = 1 if sys.platform == "darwin" else 1024
-    return Measured(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * unit)
+        said = launched.stderr[-2000:].decode(errors="replace")
+        if launched.returncode:
+            raise RuntimeError(f"{command[0]} could not be started: {said}")
+        status, seconds, cpu_seconds, peak = json.load(report)
+    if status not in ok:
+        raise RuntimeError(f"{' '.join(command)} ended with {status}: {said}")
+    return Measured(seconds, cpu_seconds, peak * (1 if sys.platform == "darwin" else 1024))
 
 
 def _median(runs: list[Measured]) -> Measured:

@@ -31,18 +31,17 @@ from forewarn.embeddings.weights import (
     WINDOWS,
     load_tokenizer,
     load_weights,
+    rounds,
     tokens_of,
     weights_checksum,
 )
 
-_ROUND_TOKENS = 65_536
-"""Tokens that are looked up in the token table together, before the threads take them batch by batch."""
 _BATCH_TOKENS = 8192
 """Tokens among which equal stretches are looked for: at most 42 MB of features a thread."""
 _PART = 512
 """Rows that go through a layer together, so that they stay in the processor's cache."""
-_TABLE = 16_384
-"""Distinct tokens that the table holds: 245 MB at most."""
+_TABLE = 12_288
+"""Distinct tokens that the table holds, 184 MB; it grows where one round has more."""
 _LEAST_ROWS = 16
 """BLAS multiplies fewer rows by other routines, which round otherwise."""
 _RUN = 64
@@ -74,20 +73,23 @@ class BundledEncoder:
     def encode(self, texts: Sequence[str]) -> Floats:
         """The vectors of n texts: float32, shape (n, 512), unit length."""
         vectors = np.empty((len(texts), WIDTH), dtype=np.float32)
-        tokens = tokens_of(self._tokenizer, texts)
-        lengths = np.fromiter(map(len, tokens), dtype=np.int64, count=len(tokens))
         threads = max((library["num_threads"] for library in self._blas.info()), default=1)
         with self._blas.limit(limits=1), ThreadPoolExecutor(threads) as pool:
-            for texts_of_round in _cut(np.arange(len(texts)), lengths, _ROUND_TOKENS):
-                flat = np.fromiter(chain.from_iterable(tokens[text] for text in texts_of_round), dtype=np.int64)
-                rows = self._table.rows(flat, pool.map)
-                ends = np.cumsum(lengths[texts_of_round])
-                batches = _cut(np.arange(len(texts_of_round)), lengths[texts_of_round], _BATCH_TOKENS)
-                pieces = np.split(rows, [ends[batch[-1]] for batch in batches[:-1]])
-                counts = [lengths[texts_of_round[batch]] for batch in batches]
-                for batch, made in zip(batches, pool.map(self._forward, pieces, counts), strict=True):
-                    vectors[texts_of_round[batch]] = made
+            for chosen in rounds(texts):
+                vectors[chosen] = self._round(texts[chosen], pool)
         return vectors
+
+    def _round(self, texts: Sequence[str], pool: ThreadPoolExecutor) -> Floats:
+        """Tokens are looked up in the table together, then the threads take batches of texts."""
+        tokens = tokens_of(self._tokenizer, texts)
+        lengths = np.fromiter(map(len, tokens), dtype=np.int64, count=len(tokens))
+        flat = np.fromiter(chain.from_iterable(tokens), dtype=np.int64, count=lengths.sum())
+        rows = self._table.rows(flat, pool.map)
+        # Cut after the text that reaches the next multiple of so many tokens.
+        ends = np.cumsum(lengths)
+        cuts = np.flatnonzero(np.diff(ends // _BATCH_TOKENS)) + 1
+        batches = pool.map(self._forward, np.split(rows, ends[cuts - 1]), np.split(lengths, cuts))
+        return np.concatenate(list(batches))
 
     def _forward(self, rows: Ints, lengths: Ints) -> Floats:
         """The vectors of texts whose tokens stand one after the other, each as its row in the token table."""
@@ -235,14 +237,6 @@ def _product(rows: Floats, matrix: Floats) -> Floats:
 def _parts(rows: int) -> list[slice]:
     """Slices of at most `_PART` rows."""
     return [slice(start, min(start + _PART, rows)) for start in range(0, rows, _PART)]
-
-
-def _cut(order: Ints, lengths: Ints, tokens: int) -> list[Ints]:
-    """Cut `order` where its texts reach the next multiple of `tokens` tokens."""
-    if not len(order):
-        return []
-    part_of = np.cumsum(lengths[order]) // tokens
-    return np.split(order, np.flatnonzero(np.diff(part_of)) + 1)
 
 
 def _neighbours(starts: Ints, lengths: Ints) -> Ints:

@@ -29,12 +29,13 @@ from forewarn.embeddings.weights import (
     WINDOWS,
     load_tokenizer,
     load_weights,
+    rounds,
     tokens_of,
     weights_checksum,
     weights_folder,
 )
 
-_BATCH_TOKENS = {"cpu": 2048, "cuda": 262_144}
+_BATCH_TOKENS = {"cpu": 2048, "cuda": 131_072}
 """Tokens of one forward: on the CPU so few that they stay in its cache."""
 _EPSILON = 1e-12
 _RUN = 64
@@ -162,23 +163,30 @@ class TorchBundledEncoder:
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """The vectors of n texts: float32, shape (n, 512), unit length. Out of memory on a GPU halves the batch."""
-        tokens = tokens_of(self._module.pieces, texts)
+        vectors = np.empty((len(texts), WIDTH), dtype=np.float32)
+        for chosen in rounds(texts):
+            vectors[chosen] = self._round(tokens_of(self._module.pieces, texts[chosen]))
+        return vectors
+
+    def _round(self, tokens: list[list[int]]) -> NDArray[np.float32]:
         lengths = np.fromiter(map(len, tokens), dtype=np.int64, count=len(tokens))
         flat = np.fromiter(chain.from_iterable(tokens), dtype=np.int64, count=lengths.sum())
         ends = np.cumsum(lengths)
-        vectors = np.empty((len(texts), WIDTH), dtype=np.float32)
-        done, batch = 0, self._batch
-        while done < len(texts):
+        vectors = np.empty((len(tokens), WIDTH), dtype=np.float32)
+        done = 0
+        while done < len(tokens):
             begin = ends[done] - lengths[done]
-            end = max(done + 1, int(np.searchsorted(ends, begin + batch, side="right")))
+            end = max(done + 1, int(np.searchsorted(ends, begin + self._batch, side="right")))
             try:
                 vectors[done:end] = self._forward(flat[begin : ends[end - 1]], lengths[done:end])
                 done = end
+                continue
             except torch.cuda.OutOfMemoryError:
                 if end == done + 1:
                     raise does_not_fit() from None
-                batch = int(ends[end - 1] - begin) // 2
-                torch.cuda.empty_cache()
+                self._batch = int(ends[end - 1] - begin) // 2
+            # Only now, with the error gone, does nothing hold the batch's tensors.
+            torch.cuda.empty_cache()
         return vectors
 
     def _forward(self, tokens: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[np.float32]:

@@ -29,7 +29,7 @@ _MONTH = 31
 _TWINS = 8
 """Earlier texts that a text is compared with, the nearest ones."""
 _INDEXED = 50_000
-"""Texts from which on the nearest are found through an index: comparing each with each takes a minute."""
+"""Texts from which on each one's nearest are found through an index: comparing each with each takes a minute."""
 _RETRAIN = 4
 """An index is trained anew when it holds this many times what it was trained for."""
 
@@ -209,7 +209,7 @@ def _write(folder: Path, old: _Base | None, new: _Base, join: float, *, known: i
     """Append `new` to `old`, join what is one, and write it."""
     together = _appended(old, new) if old else new
     held = old.cases.height if old else 0
-    together = _indexed(together)
+    together = _indexed(together, held)
     root = _roots(together, held, join)
     kept = root == np.arange(len(root))
     cases = together.cases.with_columns(pl.Series("root", root)).with_row_index("row")
@@ -234,10 +234,10 @@ def _save(folder: Path, base: _Base) -> None:
     case_store.write(folder, base.cases, base.parts, base.vectors, index, encoder=base.encoder)
 
 
-def _indexed(base: _Base) -> _Base:
-    """The base with an index that holds all its vectors, where they are many."""
+def _indexed(base: _Base, held: int) -> _Base:
+    """The base with an index that holds all its vectors, where they are many or many are new."""
     count = sum(map(len, base.vectors))
-    if count < min(_INDEXED, nearest.LARGE):
+    if count < nearest.LARGE and count * int(base.parts[held:].sum()) < _INDEXED**2:
         return base
     vectors = base.vectors[0] if len(base.vectors) == 1 else np.concatenate(base.vectors)
     index = base.index

@@ -30,8 +30,10 @@ SAME = 0.9995
 _SHARPNESS = 0.1
 """The cosine that multiplies a voter's weight by e."""
 _VOTERS = 256
+_COUNTED = 2_048
+"""Vectors that a side counts as at most: else every case added to a large base would weaken the others' votes."""
 _POOL = 24
-"""Vectors looked at for each case that is wanted, before parts are averaged or results spread out."""
+"""Vectors looked at for each case that is wanted, before parts are averaged or results spread out, up to 1,200."""
 SHIPPED = ("shipped_cases.jsonl", "first_signs.jsonl", "ordinary_texts.jsonl")
 Floats = NDArray[np.float32]
 Rows = NDArray[np.int64]
@@ -122,7 +124,7 @@ class CaseBase:
         side = self._sides["past"]
         if keep is not None:
             side = self._nearest.only(self._vectors_of(self._past & keep))
-        _, place = side.search(parts, max(_POOL * k, 64))
+        _, place = side.search(parts, max(min(_POOL * k, 1_200), 3 * k, 64))
         candidates = np.unique(self._owner[place[place >= 0]])
         similarity: Floats = self.similarities(parts, candidates).mean(axis=0)
         order = np.argsort(-similarity, kind="stable")
@@ -160,9 +162,10 @@ class CaseBase:
 
         The logarithm of the mean weight of a crisis over that of an ordinary text, the weight of a text at cosine c
         being `exp(c / 0.1)` (a kernel density estimate on the sphere; the 256 nearest of each side, the rest weigh
-        next to nothing). Past crises and first signs count as two voices, however many there are of each. A text that
-        is itself in the base is asked as if it were not. NaN where no text is near, or the base has only one of the two
-        kinds. On the six events of CrisisLexT6, without a label, mean AUROC .909; eight nearest .753.
+        next to nothing; a side of more than 2,048 vectors counts as so many). Past crises and first signs count as two
+        voices, however many there are of each. A text that is itself in the base is asked as if it were not. NaN where
+        no text is near, or the base has only one of the two kinds. On the six events of CrisisLexT6, without a label,
+        mean AUROC .909; eight nearest .753.
         """
         voices = {}
         nearest = np.full(len(vectors), -1.0)
@@ -175,7 +178,7 @@ class CaseBase:
                 nearest = np.maximum(nearest, near.max(axis=1))
                 with np.errstate(divide="ignore"):
                     weight = np.exp(near / _SHARPNESS).sum(axis=1)
-                    voices[name] = np.log(weight) - np.log(np.maximum(others, 1))
+                    voices[name] = np.log(weight) - np.log(np.clip(others, 1, _COUNTED))
         crises = [voices[side] for side in ("past", "signs") if side in voices]
         if not crises or "ordinary" not in voices:
             return np.full(len(vectors), np.nan)

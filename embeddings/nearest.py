@@ -26,7 +26,8 @@ PROBES = 1 / 8
 CANDIDATES = 512
 """Vectors that an index proposes; their true cosines decide (PROBES and CANDIDATES: `python -m benchmarks cases`)."""
 _BLOCK = 65_536
-_QUERIES = 64
+_CANDIDATES_AT_ONCE = 32_768
+"""Candidates of all queries of a step: 64 MB of vectors."""
 
 
 def compressed(vectors: Floats) -> Bytes:
@@ -91,7 +92,7 @@ class Flat:
 
     def only(self, rows: Rows) -> Flat:
         """As `Nearest.only`."""
-        return Flat(self.vectors(rows), rows)
+        return self if len(rows) == self.size else Flat(self.vectors(rows), rows)
 
     def vectors(self, rows: Rows) -> Floats:
         """As `Nearest.vectors`."""
@@ -117,9 +118,11 @@ class Indexed:
         """As `Nearest.search`; what the index does not propose is not found (see `CANDIDATES` and `PROBES`)."""
         cosine, row = _nothing(len(queries), k)
         width = min(k, self.size)
-        for start in range(0, len(queries), _QUERIES) if width else ():
-            part = np.ascontiguousarray(queries[start : start + _QUERIES])
-            candidates = self._candidates(part, width)
+        wanted = min(max(CANDIDATES, 2 * width), self.size)
+        step = max(_CANDIDATES_AT_ONCE // max(wanted, 1), 1)
+        for start in range(0, len(queries), step) if width else ():
+            part = np.ascontiguousarray(queries[start : start + step])
+            candidates = self._candidates(part, wanted)
             plain = self._vectors[candidates].astype(np.float32)
             near = np.einsum("qcd,qd->qc", plain, part) / np.sqrt(np.einsum("qcd,qcd->qc", plain, plain) + 1e-9)
             near[candidates < 0] = -1.0
@@ -131,17 +134,19 @@ class Indexed:
             )
         return cosine, row
 
-    def _candidates(self, queries: Floats, k: int) -> Rows:
+    def _candidates(self, queries: Floats, wanted: int) -> Rows:
         # Where only a part of the vectors is wanted, more lists have to be looked through to meet as many.
         share = self.size / len(self._vectors)
         probes = min(self._index.nlist, int(PROBES * self._index.nlist / share**0.5) + 1)
         settings = _faiss().SearchParametersIVF(nprobe=probes, sel=self._chosen)
-        _, found = self._index.search(queries, min(max(CANDIDATES, 4 * k), self.size), params=settings)
+        _, found = self._index.search(queries, wanted, params=settings)
         proposed: Rows = np.sort(found, axis=1)
         return proposed
 
     def only(self, rows: Rows) -> Nearest:
         """As `Nearest.only`."""
+        if len(rows) == self.size:
+            return self
         if len(rows) <= FEW:
             return Flat(self.vectors(rows), rows)
         return Indexed(self._vectors, self._index, rows)

@@ -80,16 +80,17 @@ class TransformerEncoder:
         batch = _BATCH
         while True:
             try:
+                # The longest texts come first, so that a batch that is too large is met at the start.
                 vectors = self._model.encode(
                     list(texts), batch_size=batch, normalize_embeddings=True, show_progress_bar=False
                 )
-                break
+                return np.asarray(vectors, dtype=np.float32).reshape(len(texts), self.dimension)
             except torch.cuda.OutOfMemoryError:
                 if batch == 1:
                     raise does_not_fit() from None
-                batch //= 2
-                torch.cuda.empty_cache()
-        return np.asarray(vectors, dtype=np.float32).reshape(len(texts), self.dimension)
+            # Only now, with the error gone, does nothing hold the batch's tensors.
+            batch //= 2
+            torch.cuda.empty_cache()
 
 
 def backend_of(name: str) -> tuple[Backend, str]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from importlib.util import find_spec
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,6 +30,8 @@ WINDOWS = ((2, 0), (3, 1), (5, 2))
 """Tokens that each branch's convolutions see, and how many of them lie to the left."""
 MAX_CHARACTERS = 10_000
 """A longer text is cut: its vector would be the mean of everything, and near to nothing."""
+
+_ROUND_CHARACTERS = 262_144
 
 
 def load_weights() -> dict[str, NDArray[np.float32]]:
@@ -52,6 +55,13 @@ def tokens_of(tokenizer: SentencePieceProcessor, texts: Sequence[str]) -> list[l
     """The token numbers of each text, with those for its begin and end."""
     tokens: list[list[int]] = tokenizer.encode([text[:MAX_CHARACTERS] for text in texts], add_bos=True, add_eos=True)
     return tokens
+
+
+def rounds(texts: Sequence[str]) -> list[slice]:
+    """Slices of texts that are cut into tokens together: their numbers take memory as long as they are Python's."""
+    ends = np.cumsum([min(len(text), MAX_CHARACTERS) for text in texts])
+    cuts = [0, *(np.flatnonzero(np.diff(ends // _ROUND_CHARACTERS)) + 1).tolist(), len(texts)]
+    return [slice(start, end) for start, end in pairwise(cuts) if start < end]
 
 
 def weights_folder() -> Path:

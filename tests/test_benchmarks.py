@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from click.testing import CliRunner
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks import charts, guard, peer_environments, processes
@@ -109,6 +109,19 @@ def test_a_process_that_fails_says_its_last_words() -> None:
         processes.measure(["sh", "-c", "echo no such log >&2; exit 3"], runs=1)
 
 
+def test_the_peak_of_a_process_is_its_own_and_not_that_of_its_parent() -> None:
+    held = bytearray(300 << 20)
+    held[:: 1 << 12] = b"1" * len(held[:: 1 << 12])
+    small = processes.measure(["sh", "-c", "exit 0"], runs=1)
+    assert 0 < small.peak_bytes < 60 << 20
+    assert len(held) == 300 << 20
+
+
+def test_a_program_that_is_not_there_is_named() -> None:
+    with pytest.raises(RuntimeError, match="no-such-program could not be started"):
+        processes.measure(["no-such-program"], runs=1)
+
+
 @pytest.mark.parametrize("how", LETTERS)
 def test_a_text_is_changed_once_in_ten_characters(how: str) -> None:
     text = "water is over the road near the old mill and houses are cut off today ok"
@@ -131,6 +144,7 @@ def test_words_are_exchanged_for_others_of_the_same_meaning_or_sound() -> None:
     assert changed(["业绩"], "traditional characters", 10.0, chinese=True) == ["業績"]
 
 
+@settings(deadline=None)
 @given(st.text(max_size=60), st.sampled_from([*LETTERS, "synonyms", "same sound"]), st.sampled_from([0.5, 2.0]))
 def test_any_text_can_be_written_differently(text: str, how: str, strength: float) -> None:
     assert len(changed([text], how, strength)) == 1

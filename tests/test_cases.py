@@ -8,13 +8,17 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from forewarn.embeddings import CaseBase, case_changes, case_store, nearest
+from forewarn.embeddings import cases as cases_module
 from forewarn.embeddings.case_changes import add, build, merge, remove
 from forewarn.embeddings.cases import complete, whole
 from forewarn.errors import CaseBaseError
@@ -189,6 +193,30 @@ def test_rows_are_read_from_the_right_group(tmp_path: Path, monkeypatch: pytest.
     build(folder, cases(*(f"text number{number} here" for number in range(45))), TINY, join=1.1)
     read = case_store.read(folder).rows([44, 3, 21, 29, 3])
     assert read["id"].to_list() == ["c44", "c3", "c21", "c29", "c3"]
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    changes=st.lists(st.tuples(st.sampled_from(["add", "remove"]), st.sets(st.integers(0, 9), min_size=1)), max_size=6)
+)
+def test_after_any_changes_the_base_is_what_a_dictionary_would_be(
+    tmp_path: Path, changes: list[tuple[str, set[int]]]
+) -> None:
+    folder = Path(tempfile.mkdtemp(dir=tmp_path))
+    text = {number: f"text number{number} of{number} many{number}" for number in range(10)}
+    build(folder, cases(text[0]), TINY)
+    there = {0}
+    for what, numbers in changes:
+        if what == "add":
+            rows = [cases(text[number], first=number) for number in sorted(numbers)]
+            add(folder, pl.concat(rows), TINY)
+            there |= numbers
+        elif numbers <= there and numbers != there:
+            remove(folder, [f"c{number}" for number in numbers])
+            there -= numbers
+    assert texts_in(folder) == {f"c{number}": text[number] for number in there}
+    for number in there:
+        assert nearest_ids(folder, text[number]) == [f"c{number}"]
 
 
 # What can be wrong with a folder.
@@ -423,6 +451,16 @@ def test_a_titled_case_that_is_the_text_itself_is_left_out_whole() -> None:
 
 def test_without_ordinary_texts_there_is_no_vote() -> None:
     assert np.isnan(voting((FIRE, 1), (FLOOD, 1)).vote(TINY.encode([FIRE]))).all()
+
+
+def test_more_cases_of_other_things_do_not_weaken_a_vote_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    ordinary = ("coffee with my sister", 0)
+    others = [(f"matter{n} of{n} fact{n}", 1) for n in range(40)]
+    asked = TINY.encode(["smoke and flames over the paint works"])
+    few, many = voting((FIRE, 1), ordinary, *others[:4]), voting((FIRE, 1), ordinary, *others)
+    assert many.vote(asked)[0] < few.vote(asked)[0] - 1
+    monkeypatch.setattr(cases_module, "_COUNTED", 5)
+    assert many.vote(asked)[0] == pytest.approx(few.vote(asked)[0], abs=0.05)
 
 
 def test_a_stored_base_votes_as_the_one_in_memory(tmp_path: Path) -> None:

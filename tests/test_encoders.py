@@ -103,7 +103,7 @@ def test_a_full_token_table_is_begun_anew(
     texts: list[str], expected: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("forewarn.embeddings.bundled._TABLE", 50)
-    monkeypatch.setattr("forewarn.embeddings.bundled._ROUND_TOKENS", 100)
+    monkeypatch.setattr("forewarn.embeddings.weights._ROUND_CHARACTERS", 300)
     encoder = BundledEncoder()
     np.testing.assert_array_equal(encoder.encode(texts[:100]), expected[:100])
     np.testing.assert_array_equal(encoder.encode(texts[50:150]), expected[50:150])
@@ -163,6 +163,7 @@ def test_a_fine_tuned_bundled_encoder_is_saved_and_found_by_its_folder(tmp_path:
 def test_a_full_gpu_halves_the_batch_and_goes_on(
     in_torch: TorchBundledEncoder, texts: list[str], expected: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(in_torch, "_batch", 4000)
     asked, real = [], BundledModule.vectors
 
     def small_memory(module: BundledModule, tokens: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
@@ -233,3 +234,27 @@ def test_a_backend_that_is_not_installed_is_an_error(backend: str, monkeypatch: 
     monkeypatch.setattr("forewarn.embeddings.transformer.find_spec", lambda module: None)
     with pytest.raises(EncoderError, match=rf"(?s)needs .*{backend}.*pip install 'sentence-transformers\[{backend}\]'"):
         load_encoder(f"{backend}:{get_model_path()}", device="cpu")
+
+
+@pytest.mark.parametrize("backend", ["onnx", "openvino"])
+def test_a_backend_is_asked_for_by_name(backend: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    class Opened:
+        def __init__(self, folder: str, **options: object) -> None:
+            asked.append((folder, options["backend"], options["device"], options["trust_remote_code"]))
+
+        def eval(self) -> None: ...
+
+        def get_embedding_dimension(self) -> int:
+            return 384
+
+    monkeypatch.setattr("forewarn.embeddings.transformer.find_spec", lambda module: module)
+    monkeypatch.setattr("sentence_transformers.SentenceTransformer", Opened)
+    (tmp_path / "model.onnx").write_bytes(b"one")
+    name = f"{backend}:{tmp_path}"
+    first = load_encoder(name, device="cpu")
+    assert asked == [(str(tmp_path), backend, "cpu", False)]
+    assert (first.name, first.dimension) == (name, 384)
+    (tmp_path / "model.onnx").write_bytes(b"two")
+    assert load_encoder(name, device="cpu").checksum != first.checksum

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forewarn.spelling import meant, plain
@@ -56,6 +56,7 @@ def test_only_the_templates_of_changed_texts_are_made_anew() -> None:
     assert mask_of(texts).to_list() == ["fl<*>d on road <*>", "flood on road <*>"]
 
 
+@settings(deadline=None)
 @given(st.lists(st.one_of(st.none(), st.text(max_size=40)), min_size=1, max_size=8))
 def test_a_text_is_read_the_same_whatever_stands_beside_it(texts: list[str | None]) -> None:
     together = plain(pl.Series(texts, dtype=pl.String))
