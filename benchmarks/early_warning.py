@@ -291,7 +291,10 @@ def run_benchmark(context: Context) -> list[Table]:
     note = (
         "From the true onset to the first warning after it; on-topic tweets up to and with the one that raised it. The "
     )
-    note += "others at the least threshold that keeps the rate on off-topic tweets in random order."
+    note += (
+        "others at the least threshold that keeps the rate on off-topic tweets in random order. The detector's bets "
+    )
+    note += "and least reference were chosen on these events."
     about = (
         "In random order nothing changes but chance; in order of time the off-topic tweets are also full of the six "
     )

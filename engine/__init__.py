@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from forewarn.alerts import Alert, read_alerts
+    from forewarn.alerts import Alert, EarlyWarning, Incident, read_alerts
     from forewarn.drift import find_drift
     from forewarn.embeddings import CaseBase, load_encoder
     from forewarn.errors import ForewarnError
@@ -25,7 +25,9 @@ _WHERE = {
     "Alert": "alerts",
     "CaseBase": "embeddings",
     "FitOptions": "fitting",
+    "EarlyWarning": "alerts",
     "ForewarnError": "errors",
+    "Incident": "alerts",
     "Model": "model",
     "Options": "pipeline",
     "Scan": "pipeline",
@@ -45,8 +47,10 @@ _WHERE = {
 __all__ = [
     "Alert",
     "CaseBase",
+    "EarlyWarning",
     "FitOptions",
     "ForewarnError",
+    "Incident",
     "Model",
     "Options",
     "Scan",

@@ -166,7 +166,7 @@ def scan(
         scores, explainer, encoder = _score(texts, rules, rule_sets, options, watch, problems)
         warnings, young = list[EarlyWarning](), list[str]()
         if timeline and options.promise:
-            surge = Surge(options.promise, families(options), options.voices)
+            surge = Surge(options.promise, families(options), options.voices, options.stream_by or "by")
             past = past_scores(explainer.fusion, explainer.signals)
             known = Known(texts, encoder, rules, rule_sets, explainer.cases)
             frames = timeline.frames(texts, past, merge=merged(surge.families))

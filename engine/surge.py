@@ -139,12 +139,14 @@ class Surge:
 
     `families` are ways to part the records: `everything`, `source`, or any column of the timeline; a record is in one
     stream of each, so that one false warning in A texts for all together asks for one in A times the number of
-    families in each stream. `voices`: a text that is said again soon (a retweet) counts once. `streams` by name.
+    families in each stream. `voices`: a text that is said again soon (a retweet) counts once. `by` what the
+    family `by` is called. `streams` by name.
     """
 
     promise: Promise = field(default_factory=Promise)
     families: Sequence[str] = (EVERYTHING,)
     voices: bool = True
+    by: str = "by"
     streams: dict[str, Stream] = field(default_factory=dict)
 
     def advance(self, records: pl.DataFrame) -> list[Raised | Ended]:
@@ -159,7 +161,7 @@ class Surge:
                 continue
             for (name,), part in rows.group_by(family, maintain_order=True):
                 if name is not None:
-                    found += self._one(f"{family} {name}", part)
+                    found += self._one(f"{self.by if family == 'by' else family} {name}", part)
         return [event for _, event in sorted(found, key=lambda item: item[0])]
 
     def young(self) -> list[str]:

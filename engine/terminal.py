@@ -90,7 +90,13 @@ class Terminal:
         if found.new_words and found.alerts:
             said = ", ".join(printable(word) for word in found.new_words)
             self.out.print(Text("words of what is happening: ", style="dim").append(said, style="yellow"))
+        shown: set[str] = set()
         for warning in found.warnings:
+            if warning.incident in shown:
+                said = f"  again {_clock(warning.raised.time)}  {printable(warning.stream)}  {warning.id}"
+                self.out.print(Text(said, style="dim"))
+                continue
+            shown.add(warning.incident)
             self.out.print()
             self.warning(warning)
         grouped = [incident for incident in found.incidents if len(incident.alerts) > 1]

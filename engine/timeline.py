@@ -19,6 +19,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from forewarn.errors import ForewarnError
 from forewarn.surge import TIMELINE
 from forewarn.texts import text_key
 
@@ -59,6 +60,8 @@ class Clocks:
 def _by(by: str | None, records: pl.DataFrame) -> pl.Expr:
     if by is None:
         return pl.lit(None, pl.String)
+    if "'" in by or "\\" in by:
+        raise ForewarnError(f"--stream-by {by!r} is no name of a field", remedy="Write a column's or key's name.")
     return pl.col("raw").str.json_path_match(f"$['{by}']")
 
 

@@ -80,7 +80,7 @@ class Watcher:
         self._texts = pl.DataFrame(schema=_KNOWN)
         self._clocks = Clocks(options.late)
         self._promise = options.promise or Promise()
-        self.surge = Surge(self._promise, families(options), options.voices)
+        self.surge = Surge(self._promise, families(options), options.voices, options.stream_by or "by")
         self._merge = merged(self.surge.families)
         self._incidents = Incidents()
         self.lines = 0

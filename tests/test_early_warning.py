@@ -6,6 +6,7 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -320,3 +321,18 @@ def test_parts_of_one_stream_meet_in_the_order_of_their_clocks_and_each_keeps_it
         ("b", 2),
     ]
     assert scored(timed, texts, merge=False)["source"].to_list() == ["a", "a", "a", "b", "b"]
+
+
+def test_the_values_of_a_field_are_streams_of_their_own(tmp_path: Path) -> None:
+    log = tmp_path / "app.jsonl"
+    rows = [{"time": line[:20], "service": "pay", "message": line[21:]} for line in [*LOG, *FAILING]]
+    others = [{"time": line[:20], "service": "web", "message": f"GET /page {n}"} for n, line in enumerate(LOG)]
+    log.write_text("".join(json.dumps(row) + "\n" for pair in zip(rows, others, strict=False) for row in pair))
+    with log.open("a") as file:
+        file.writelines(json.dumps(row) + "\n" for row in rows[400:])
+    options = Options(rules=("operations",), adapt=False, stream_by="service")
+    warnings = scan([log], options).warnings
+    assert {warning.stream for warning in warnings} == {f"source {log}", "service pay"}
+    assert len({warning.incident for warning in warnings}) == 1
+    with pytest.raises(ForewarnError, match="a'b"):
+        scan([log], replace(options, stream_by="a'b"))
