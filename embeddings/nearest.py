@@ -79,14 +79,17 @@ class Flat:
 
     def search(self, queries: Floats, k: int) -> tuple[Floats, Rows]:
         """As `Nearest.search`."""
-        faiss = _faiss()
+        from threadpoolctl import threadpool_limits
 
+        faiss = _faiss()
         cosine, row = _nothing(len(queries), k)
         width = min(k, self.size)
         if width and len(queries):
-            near, place = faiss.knn(
-                np.ascontiguousarray(queries), self._vectors, width, metric=faiss.METRIC_INNER_PRODUCT
-            )
+            # One thread: the last bits of a product depend on how many there are.
+            with threadpool_limits(1):
+                near, place = faiss.knn(
+                    np.ascontiguousarray(queries), self._vectors, width, metric=faiss.METRIC_INNER_PRODUCT
+                )
             cosine[:, :width], row[:, :width] = _ordered(near, self._rows[place])
         return cosine, row
 
