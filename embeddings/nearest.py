@@ -127,7 +127,8 @@ class Indexed:
             part = np.ascontiguousarray(queries[start : start + step])
             candidates = self._candidates(part, wanted)
             plain = self._vectors[candidates].astype(np.float32)
-            near = np.einsum("qcd,qd->qc", plain, part) / np.sqrt(np.einsum("qcd,qcd->qc", plain, plain) + 1e-9)
+            length = np.sqrt(np.einsum("qcd,qcd->qc", plain, plain) + 1e-9)
+            near = np.matmul(plain, part[:, :, None])[:, :, 0] / length
             near[candidates < 0] = -1.0
             best = np.argsort(-near, axis=1, kind="stable")[:, :width]
             got = slice(0, best.shape[1])
