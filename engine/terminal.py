@@ -148,7 +148,11 @@ class Terminal:
 
     def warning(self, warning: EarlyWarning) -> None:
         """Print a warning: since when, how sure, what moved it, what it is like and what to do first."""
-        head = Text("WARNING", style=COLOURS["critical"]).append(f"  {printable(warning.stream)}", style="bold default")
+        head = (
+            Text()
+            .append("WARNING", style=COLOURS["critical"])
+            .append(f"  {printable(warning.stream)}", style="bold default")
+        )
         head.append(f"  raised {_clock(warning.raised.time)}, began {_clock(warning.onset.time)}", style="default")
         head.append(f" ({_clock(warning.onset_low.time)}–{_clock(warning.onset_high.time)})", style="default")
         head.append(f"  false by chance {warning.false_warnings}  {warning.id}", style="dim")
@@ -167,7 +171,7 @@ class Terminal:
 
     def incident(self, incident: Incident) -> None:
         """Print an incident in one line."""
-        head = Text(f"incident {incident.level}", style=COLOURS[incident.level])
+        head = Text().append(f"incident {incident.level}", style=COLOURS[incident.level])
         head.append(f"  {len(incident.alerts)} alerts ×{incident.size:,}", style="default")
         head.append(f"  {_times(incident.first.time, incident.last.time)}", style="default")
         head.append(f"  {printable(incident.title)[:_SHOWN_MOVED]}", style="bold default")
@@ -175,7 +179,7 @@ class Terminal:
 
     def alert(self, alert: Alert) -> None:
         """Print one alert in a few lines."""
-        head = Text(f"{_share(alert.score)} {alert.level}", style=COLOURS[alert.level])
+        head = Text().append(f"{_share(alert.score)} {alert.level}", style=COLOURS[alert.level])
         head.append(f"  ×{alert.count:,}" if alert.count > 1 else "", style="default")
         head.append(f"  {_places(alert.first, alert.last)}", style="bold default")
         head.append(f"  {_times(alert.first.time, alert.last.time)}", style="default")
