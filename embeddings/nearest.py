@@ -25,6 +25,8 @@ PROBES = 1 / 8
 """Share of the inverted lists that is looked through."""
 CANDIDATES = 512
 """Vectors that an index proposes; their true cosines decide (PROBES and CANDIDATES: `python -m benchmarks cases`)."""
+_WIDE = 256
+"""Dimensions from which half of them are enough to find candidates by."""
 _BLOCK = 65_536
 _CANDIDATES_AT_ONCE = 32_768
 """Candidates of all queries of a step: 64 MB of vectors."""
@@ -141,8 +143,11 @@ class Indexed:
     def _candidates(self, queries: Floats, wanted: int) -> Rows:
         # Where only a part of the vectors is wanted, more lists have to be looked through to meet as many.
         share = self.size / len(self._vectors)
-        probes = min(self._index.nlist, int(PROBES * self._index.nlist / share**0.5) + 1)
-        settings = _faiss().SearchParametersIVF(nprobe=probes, sel=self._chosen)
+        faiss, lists = _faiss(), _inner(self._index).nlist
+        probes = min(lists, int(PROBES * lists / share**0.5) + 1)
+        settings = faiss.SearchParametersPreTransform(
+            index_params=faiss.SearchParametersIVF(nprobe=probes, sel=self._chosen)
+        )
         _, found = self._index.search(queries, wanted, params=settings)
         proposed: Rows = np.sort(found, axis=1)
         return proposed
@@ -161,19 +166,28 @@ class Indexed:
 
 
 def train(vectors: Bytes, *, seed: int = 0) -> Any:
-    """An IVF-PQ index of m vectors int8 (m, d), trained on forty of them a list and holding them all."""
+    """An IVF-PQ index of m vectors int8 (m, d), trained on forty of them a list and holding them all.
+
+    Vectors are turned to their principal axes first, of wide ones the first half is kept, and the axes are dealt to the
+    quantiser's parts so that each part has as much to say (Ge et al. 2013, the parametric form).
+    """
     faiss = _faiss()
 
     count, width = vectors.shape
     lists = int(2 ** np.clip(np.round(np.log2(4 * count**0.5)), 4, 12))
-    coarse = faiss.IndexFlatIP(width)
-    index = faiss.IndexIVFPQFastScan(coarse, width, lists, _parts(width), 4, faiss.METRIC_INNER_PRODUCT)
-    index.cp.seed = seed
-    index.cp.min_points_per_centroid = 1
-    index.cp.spherical = True
-    index.cp.niter = 6
-    sample = np.sort(np.random.default_rng(seed).permutation(count)[: 40 * lists])
-    index.train(unpacked(vectors[sample]))
+    sample = unpacked(vectors[np.sort(np.random.default_rng(seed).permutation(count)[: 40 * lists])])
+    axes = _axes(sample, _parts(width))
+    turned = faiss.LinearTransform(*axes.shape, False)
+    faiss.copy_array_to_vector(np.ascontiguousarray(axes.T).ravel(), turned.A)
+    turned.is_trained = True
+    kept = axes.shape[1]
+    inner = faiss.IndexIVFPQFastScan(faiss.IndexFlatIP(kept), kept, lists, _parts(width), 4, faiss.METRIC_INNER_PRODUCT)
+    inner.cp.seed = seed
+    inner.cp.min_points_per_centroid = 1
+    inner.cp.spherical = True
+    inner.cp.niter = 6
+    index = faiss.IndexPreTransform(turned, inner)
+    index.train(sample)
     extend(index, vectors)
     return index
 
@@ -191,7 +205,7 @@ def shrink(index: Any, kept: NDArray[np.bool_]) -> None:
     bits = np.packbits(~kept, bitorder="little")
     index.remove_ids(faiss.IDSelectorBitmap(bits))
     number = np.cumsum(kept) - 1
-    lists = index.invlists
+    lists = _inner(index).invlists
     for one in range(lists.nlist):
         if size := lists.list_size(one):
             ids = faiss.rev_swig_ptr(lists.get_ids(one), size)
@@ -200,7 +214,32 @@ def shrink(index: Any, kept: NDArray[np.bool_]) -> None:
 
 def trained_for(index: Any) -> int:
     """How many vectors an index of this many lists is made for, about."""
-    return int((index.nlist / 4) ** 2)
+    return int((_inner(index).nlist / 4) ** 2)
+
+
+def _inner(index: Any) -> Any:
+    """The inverted file behind the turning."""
+    return _faiss().downcast_index(index.index)
+
+
+def _axes(sample: Floats, parts: int) -> Floats:
+    """The principal axes of a sample, float32 (d, kept), dealt to `parts` of equal size, each as rich as the others."""
+    variance, axes = np.linalg.eigh((sample.T @ sample).astype(np.float64) / len(sample))
+    width = len(variance)
+    kept = width // 2 if width >= _WIDE else width
+    kept -= kept % parts
+    richness = np.log(np.maximum(variance[::-1][:kept], 1e-12))
+    richness -= richness.min()
+    dealt: list[list[int]] = [[] for _ in range(parts)]
+    load = np.zeros(parts)
+    for axis in range(kept):
+        open_ = [part for part in range(parts) if len(dealt[part]) < kept // parts]
+        poorest = min(open_, key=lambda part: load[part])
+        dealt[poorest].append(axis)
+        load[poorest] += richness[axis]
+    order = np.array([axis for part in dealt for axis in part])
+    chosen: Floats = axes[:, ::-1][:, order].astype(np.float32)
+    return chosen
 
 
 def _faiss() -> Any:

@@ -105,3 +105,11 @@ def test_an_index_grows_and_shrinks_with_the_base() -> None:
     assert index.ntotal == len(left)
     _, row = Indexed(left, index).search(queries, 10)
     assert recall(row, Flat(unpacked(left)).search(queries, 10)[1]) > 0.98
+
+
+@pytest.mark.parametrize("width", [8, 30, 64, 262, 384])
+def test_an_index_is_made_for_any_width(width: int) -> None:
+    vectors = compressed(clustered(2_000, width, 7))
+    queries = unpacked(vectors[:50])
+    found = Indexed(vectors, train(vectors)).search(queries, 1)[1][:, 0]
+    assert (found == np.arange(50)).mean() > 0.9
