@@ -23,7 +23,7 @@ FEW = 20_000
 """Chosen vectors up to which comparing all of them beats the index."""
 PROBES = 1 / 8
 """Share of the inverted lists that is looked through."""
-CANDIDATES = 512
+CANDIDATES = 384
 """Vectors that an index proposes; their true cosines decide (PROBES and CANDIDATES: `python -m benchmarks cases`)."""
 _WIDE = 256
 """Dimensions from which half of them are enough to find candidates by."""
