@@ -6,13 +6,14 @@ In: a name or folder. Out: an `Encoder`: texts in, unit vectors out. Fetches not
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from forewarn.embeddings.devices import chosen_device
-from forewarn.errors import ForewarnError
+from forewarn.errors import EncoderError, ForewarnError
 
 
 class Encoder(Protocol):
@@ -42,6 +43,7 @@ def load_encoder(
 
     * `bundled`: the multilingual encoder that comes with the package; in numpy on the CPU, in torch on a GPU.
     * `bundled-bf16`: the same in torch and bfloat16.
+    * a model folder that `forewarn fit --base` wrote: the encoder that was fine-tuned there.
     * the name or folder of a sentence-transformers model; `onnx:` or `openvino:` before it runs it there.
 
     `cache` keeps the vectors in the user's cache; a damaged cache is made anew, with a note in `problems`. Raises
@@ -67,4 +69,12 @@ def _opened(name: str, device: str) -> Encoder:
         return TorchBundledEncoder(device, bfloat16=name == "bundled-bf16")
     from forewarn.embeddings.transformer import TransformerEncoder
 
+    if (Path(name) / "model.json").is_file():
+        fitted = Path(name) / "network" / "encoder"
+        if not fitted.is_dir():
+            raise EncoderError(
+                f"the model {name!r} has no encoder of its own",
+                remedy="Name one that `forewarn fit --base` wrote; `forewarn scan --model` takes any.",
+            )
+        return TransformerEncoder(str(fitted), device=device)
     return TransformerEncoder(name, device=device)

@@ -25,11 +25,28 @@ PROBES = 1 / 8
 """Share of the inverted lists that is looked through."""
 CANDIDATES = 384
 """Vectors that an index proposes; their true cosines decide (PROBES and CANDIDATES: `python -m benchmarks cases`)."""
+_MOST_ON_GPU = 2_048
+"""Neighbours that FAISS can look for on a GPU."""
 _WIDE = 256
 """Dimensions from which half of them are enough to find candidates by."""
 _BLOCK = 65_536
 _CANDIDATES_AT_ONCE = 32_768
 """Candidates of all queries of a step: 64 MB of vectors."""
+
+
+def _compared(queries: Floats, vectors: Floats, k: int) -> tuple[Floats, Rows]:
+    """The k nearest of each query among all vectors, on the GPU where FAISS has one."""
+    from threadpoolctl import threadpool_limits
+
+    faiss = _faiss()
+    if k <= _MOST_ON_GPU and faiss.get_num_gpus():
+        found = faiss.knn_gpu(faiss.StandardGpuResources(), queries, vectors, k, metric=faiss.METRIC_INNER_PRODUCT)
+    else:
+        # One thread: the last bits of a product depend on how many there are.
+        with threadpool_limits(1):
+            found = faiss.knn(queries, vectors, k, metric=faiss.METRIC_INNER_PRODUCT)
+    near, place = found
+    return near, place
 
 
 def compressed(vectors: Floats) -> Bytes:
@@ -81,17 +98,10 @@ class Flat:
 
     def search(self, queries: Floats, k: int) -> tuple[Floats, Rows]:
         """As `Nearest.search`."""
-        from threadpoolctl import threadpool_limits
-
-        faiss = _faiss()
         cosine, row = _nothing(len(queries), k)
         width = min(k, self.size)
         if width and len(queries):
-            # One thread: the last bits of a product depend on how many there are.
-            with threadpool_limits(1):
-                near, place = faiss.knn(
-                    np.ascontiguousarray(queries), self._vectors, width, metric=faiss.METRIC_INNER_PRODUCT
-                )
+            near, place = _compared(np.ascontiguousarray(queries), self._vectors, width)
             cosine[:, :width], row[:, :width] = _ordered(near, self._rows[place])
         return cosine, row
 

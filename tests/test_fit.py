@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from forewarn.calibration import Calibration, fit_calibration, venn_abers
 from forewarn.detectors.finetune_settings import TrainingSettings
 from forewarn.embeddings import load_encoder
-from forewarn.errors import ForewarnError, ModelError
+from forewarn.errors import EncoderError, ForewarnError, ModelError
 from forewarn.fitting import FitOptions, fit
 from forewarn.fusion import prior
 from forewarn.model import Model, load_model, network_log_odds, save_model
@@ -323,10 +323,18 @@ def test_a_fine_tuned_network_speaks_beside_the_head_and_is_kept_in_the_folder(t
     assert np.allclose(read.classify(vectors, templates), made.classify(vectors, templates), atol=1e-4)
     head = made.classifier.log_odds(vectors, templates)
     assert np.allclose(made.classify(vectors, templates), (head + network_log_odds(read.network, texts)) / 2, atol=1e-4)
+    own = load_encoder(str(tmp_path / "model")).encode(texts)
+    assert own.shape == (2, 384)
+    assert not np.allclose(own, load_encoder(_language_model()).encode(texts), atol=1e-3)
     weights = tmp_path / "model" / "network" / "head.safetensors"
     weights.write_bytes(weights.read_bytes()[:-9])
     with pytest.raises(ModelError, match=r"network/head\.safetensors is not as it was written"):
         load_model(tmp_path / "model")
+
+
+def test_a_model_without_a_network_is_no_encoder(folder: Path) -> None:
+    with pytest.raises(EncoderError, match="has no encoder of its own"):
+        load_encoder(str(folder))
 
 
 def test_a_strategy_needs_a_language_model() -> None:

@@ -113,3 +113,20 @@ def test_an_index_is_made_for_any_width(width: int) -> None:
     queries = unpacked(vectors[:50])
     found = Indexed(vectors, train(vectors)).search(queries, 1)[1][:, 0]
     assert (found == np.arange(50)).mean() > 0.9
+
+
+def test_a_gpu_compares_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    faiss = nearest._faiss()
+    vectors, asked = clustered(300, 16, 8), []
+
+    def on_gpu(resources: str, queries: np.ndarray, others: np.ndarray, k: int, metric: int) -> tuple[object, object]:
+        asked.append((resources, k))
+        return faiss.knn(queries, others, k, metric=metric)
+
+    expected = Flat(vectors).search(vectors[:3], 4)
+    monkeypatch.setattr(faiss, "get_num_gpus", lambda: 1, raising=False)
+    monkeypatch.setattr(faiss, "StandardGpuResources", lambda: "memory", raising=False)
+    monkeypatch.setattr(faiss, "knn_gpu", on_gpu, raising=False)
+    found = Flat(vectors).search(vectors[:3], 4)
+    assert asked == [("memory", 4)]
+    assert (found[1] == expected[1]).all()
