@@ -9,7 +9,8 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -52,6 +53,13 @@ class Known:
     rules: RuleSet
     rule_sets: RuleSets
     cases: CaseBase
+    embedded: dict[str, NDArray[np.float32]] = field(default_factory=dict)
+
+    def vectors(self, texts: list[str]) -> NDArray[np.float32]:
+        """The vectors of n texts, float32 (n, d); those of earlier warnings are remembered."""
+        new = [text for text in dict.fromkeys(texts) if text not in self.embedded]
+        self.embedded |= zip(new, self.encoder.encode(new), strict=True)
+        return np.stack([self.embedded[text] for text in texts])
 
 
 def past_scores(numbers: Fusion, signals: pl.DataFrame) -> NDArray[np.float64]:
@@ -94,7 +102,7 @@ def explain(raised: Raised, known: Known, incidents: Incidents, false_warnings: 
     loud = loud.filter(pl.col("score") > raised.earlier["score"].quantile(0.9)) if raised.earlier.height else loud
     if loud.is_empty():
         loud = since.tail(1)
-    vectors = known.encoder.encode(known.texts["example"].gather(loud["text"]).to_list())
+    vectors = known.vectors(known.texts["example"].gather(loud["text"]).to_list())
     middle = vectors.mean(axis=0)
     centre = (middle / max(float(np.linalg.norm(middle)), 1e-9)).astype(np.float32)
     central = int(loud["text"][int(np.argmax(vectors @ centre))])
@@ -146,9 +154,11 @@ def _short(value: float) -> float:
 def _new_words(templates: pl.Series, loud: pl.Series, earlier: pl.Series) -> list[str]:
     """The words that the loud texts share and the earlier records hardly have, by their lift."""
     shared = Counter(word for text in loud for word in _words(templates[text]))
-    before: Counter[str] = Counter()
-    for text, count in earlier.value_counts().iter_rows():
-        before.update(dict.fromkeys(_words(templates[text]), count))
+    wanted, before = frozenset(shared), dict.fromkeys(shared, 0)
+    counted = earlier.value_counts(name="count")
+    for template, count in zip(templates.gather(counted[:, 0]), counted["count"], strict=True):
+        for word in wanted & _words(template):
+            before[word] += count
     least = 2 if len(loud) > 2 else 1
     lift = {
         word: count * float(np.log((count / len(loud)) / ((before[word] + 1) / (len(earlier) + 1))))
@@ -160,9 +170,10 @@ def _new_words(templates: pl.Series, loud: pl.Series, earlier: pl.Series) -> lis
     ]
 
 
-def _words(text: str) -> set[str]:
+@lru_cache(maxsize=1 << 16)
+def _words(text: str) -> frozenset[str]:
     """Words of three letters or more, and pairs of neighbouring ideographs."""
     from forewarn.detectors.ngrams import words_of
 
     pairs = {run[at : at + 2] for run in _IDEOGRAPHS.findall(text) for at in range(len(run) - 1)}
-    return pairs | {word for word in words_of(text) if len(word) > 2}
+    return frozenset(pairs | {word for word in words_of(text) if len(word) > 2})
