@@ -156,7 +156,7 @@ def _new_words(templates: pl.Series, loud: pl.Series, earlier: pl.Series) -> lis
     shared = Counter(word for text in loud for word in _words(templates[text]))
     wanted, before = frozenset(shared), dict.fromkeys(shared, 0)
     counted = earlier.value_counts(name="count")
-    for template, count in zip(templates.gather(counted[:, 0]), counted["count"], strict=True):
+    for template, count in zip(templates.gather(counted[:, 0]).to_list(), counted["count"].to_list(), strict=True):
         for word in wanted & _words(template):
             before[word] += count
     least = 2 if len(loud) > 2 else 1
