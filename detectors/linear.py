@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
 Floats = NDArray[np.float64]
+MOST_TEXTS = 10_000
+"""Texts that one fold of a cross-fitting learns from."""
 _STEPS = 100
 _TOLERANCE = 1e-4
 
@@ -57,6 +59,32 @@ def fit_logistic(
         fitted = [_one(vectors, features, t, w, penalty) for t, w in zip(targets.T, weights.T, strict=True)]
     dense, sparse, bias = zip(*fitted, strict=True)
     return Linear(np.stack(dense, axis=1), np.stack(sparse, axis=1), np.array(bias))
+
+
+def cross_fitted(
+    vectors: NDArray[np.float32],
+    features: csr_array,
+    positive: Floats,
+    negative: Floats,
+    folds: NDArray[np.int64],
+    *,
+    penalty: tuple[float, float],
+) -> tuple[Floats, list[Linear]]:
+    """Log-odds of n texts by models that were not taught by them, float64 (n,), and the model of each fold.
+
+    `positive` and `negative` float64 (n,) are how much each text counts as one and as the other, `folds` int64 (n,).
+    One fold learns from `MOST_TEXTS` at most; of more, from evenly spread ones.
+    """
+    learnt, models = np.zeros(len(folds)), []
+    for fold in range(int(folds.max()) + 1):
+        held, taught = np.flatnonzero(folds == fold), np.flatnonzero(folds != fold)
+        if len(taught) > MOST_TEXTS:
+            taught = taught[np.linspace(0, len(taught) - 1, MOST_TEXTS).astype(np.int64)]
+        total = positive[taught] + negative[taught]
+        model = fit_logistic(vectors[taught], features[taught], positive[taught] / total, total, penalty=penalty)
+        learnt[held] = model.log_odds(vectors[held], features[held])[:, 0]
+        models.append(model)
+    return learnt, models
 
 
 def _one(

@@ -14,7 +14,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from forewarn.detectors.features import fit_features
-from forewarn.detectors.linear import fit_logistic
+from forewarn.detectors.linear import cross_fitted
 
 Floats = NDArray[np.float64]
 TAIL = 0.05
@@ -23,8 +23,6 @@ ROUNDS = 3
 """TAD-Bench, mean AUROC: .761 before, .790 after three; one round .781, two .787."""
 RARER = (10.0, 150.0)
 """Texts in the tail at which what they teach begins to count, and counts in full, as in adaptation."""
-MOST_TEXTS = 10_000
-"""Texts that one fold learns from; of more, evenly spread ones."""
 _FOLDS = 5
 _PENALTY = (3.0, 1.0)
 
@@ -51,14 +49,7 @@ def self_taught(
         ranks = _ranks(current) / count
         odd = np.clip((ranks - (1.0 - 2.0 * TAIL)) / (2.0 * TAIL), 0.0, 1.0)
         positive, negative = odd**2, (1.0 - odd**2) ** 2
-        learnt = np.empty(count)
-        for fold in range(_FOLDS):
-            held, taught = np.flatnonzero(folds == fold), np.flatnonzero(folds != fold)
-            if len(taught) > MOST_TEXTS:
-                taught = taught[np.linspace(0, len(taught) - 1, MOST_TEXTS).astype(np.int64)]
-            total = positive[taught] + negative[taught]
-            model = fit_logistic(vectors[taught], matrix[taught], positive[taught] / total, total, penalty=_PENALTY)
-            learnt[held] = model.log_odds(vectors[held], matrix[held])[:, 0]
+        learnt, _ = cross_fitted(vectors, matrix, positive, negative, folds, penalty=_PENALTY)
         current = first + weight * learnt * float(first.std()) / max(float(learnt.std()), 1e-9)
     return _tail(current)
 

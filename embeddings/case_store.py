@@ -9,7 +9,6 @@ names; whatever is killed on the way leaves strangers that the next change sweep
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import re
 from collections.abc import Iterator
@@ -23,6 +22,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from forewarn.errors import CaseBaseError
+from forewarn.files import checksum
 
 SCHEMA = 1
 CASES: dict[str, pl.DataType] = {
@@ -171,7 +171,7 @@ def _read(folder: Path, manifest: Manifest, thorough: bool) -> Stored:
             raise CaseBaseError(
                 f"{path.name} has {size:,} bytes, {file.size:,} were written", path=folder, remedy=_AGAIN
             )
-        if (thorough or total <= _CHECKED) and _checksum(path) != file.sha256:
+        if (thorough or total <= _CHECKED) and checksum(path) != file.sha256:
             raise CaseBaseError(f"{path.name} is not as it was written", path=folder, remedy=_AGAIN)
     try:
         cases = folder / manifest.names["cases"]
@@ -272,7 +272,7 @@ def _written(file: Path) -> _File:
     """The size and checksum of a file that is on the disk."""
     with file.open("rb") as content:
         os.fsync(content.fileno())
-    return _File(file.stat().st_size, _checksum(file))
+    return _File(file.stat().st_size, checksum(file))
 
 
 def _sweep(folder: Path) -> None:
@@ -281,11 +281,6 @@ def _sweep(folder: Path) -> None:
     for file in folder.iterdir():
         if _OWN.fullmatch(file.name) and file.name not in kept:
             file.unlink(missing_ok=True)
-
-
-def _checksum(file: Path) -> str:
-    with file.open("rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()
 
 
 def _not_written(folder: Path, error: Exception) -> CaseBaseError:

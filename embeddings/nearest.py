@@ -7,6 +7,7 @@ proposes candidates, whose true cosines then decide; it needs a tenth of the mem
 
 from __future__ import annotations
 
+from functools import lru_cache
 from importlib import import_module
 from typing import Any, Protocol
 
@@ -36,17 +37,23 @@ _CANDIDATES_AT_ONCE = 32_768
 
 def _compared(queries: Floats, vectors: Floats, k: int) -> tuple[Floats, Rows]:
     """The k nearest of each query among all vectors, on the GPU where FAISS has one."""
-    from threadpoolctl import threadpool_limits
-
     faiss = _faiss()
     if k <= _MOST_ON_GPU and faiss.get_num_gpus():
         found = faiss.knn_gpu(faiss.StandardGpuResources(), queries, vectors, k, metric=faiss.METRIC_INNER_PRODUCT)
     else:
         # One thread: the last bits of a product depend on how many there are.
-        with threadpool_limits(1):
+        with _threads().limit(limits=1):
             found = faiss.knn(queries, vectors, k, metric=faiss.METRIC_INNER_PRODUCT)
     near, place = found
     return near, place
+
+
+@lru_cache(maxsize=1)
+def _threads() -> Any:
+    """What sets the number of threads; found once, which takes a millisecond, and after FAISS is there."""
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
 
 
 def compressed(vectors: Floats) -> Bytes:

@@ -35,8 +35,6 @@ SHARPER = 1.2
 """Spread of the new sum in that of the old one: agreement is worth something (ECE on CrisisLexT6: 1, 1.2, 1.4, 2:
 .041, .038, .041, .052)."""
 PENALTY = (3.0, 1.0)
-MOST_TEXTS = 10_000
-"""Texts that one fold learns from; of more, evenly spread ones."""
 _WORDS_OF_A_TEXT = 5
 _TEXTS_OF_A_WORD = 3
 _IDEOGRAPH = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]")
@@ -87,7 +85,7 @@ def adapt(
     spread = float(log_odds.std()) if len(texts) else 0.0
     if len(texts) < LEAST_TEXTS or spread <= 1e-9 or strength <= 0.0:
         return None
-    from forewarn.detectors import Linear, fit_features, fit_logistic
+    from forewarn.detectors import Linear, cross_fitted, fit_features
 
     features, matrix = fit_features(texts)
     folds = np.random.default_rng(seed).permutation(len(texts)) % FOLDS
@@ -100,14 +98,7 @@ def adapt(
             return None
         crisis = _logistic(shifted(current, share))
         positive, negative = crisis**2, (1.0 - crisis) ** 2
-        models = []
-        for fold in range(FOLDS):
-            held = np.flatnonzero(folds == fold)
-            taught = _spread_out(np.flatnonzero(folds != fold))
-            total = positive[taught] + negative[taught]
-            model = fit_logistic(vectors[taught], matrix[taught], positive[taught] / total, total, penalty=PENALTY)
-            learnt[held] = model.log_odds(vectors[held], matrix[held])[:, 0]
-            models.append(model)
+        learnt, models = cross_fitted(vectors, matrix, positive, negative, folds, penalty=PENALTY)
         scale = spread / max(float(learnt.std()), 1e-9)
         current = log_odds + WEIGHT * weight * scale * learnt
     kept = spread * (1.0 + (SHARPER - 1.0) * weight) / float(current.std())
@@ -142,12 +133,6 @@ def shifted(log_odds: Floats, share: float) -> Floats:
 
 def _weight(rarer: float) -> float:
     return float(np.clip((rarer - RARER[0]) / (RARER[1] - RARER[0]), 0.0, 1.0))
-
-
-def _spread_out(places: NDArray[np.int64]) -> NDArray[np.int64]:
-    if len(places) <= MOST_TEXTS:
-        return places
-    return places[np.linspace(0, len(places) - 1, MOST_TEXTS).astype(np.int64)]
 
 
 def _mixture_share(log_odds: Floats, rounds: int = 100) -> float:

@@ -19,7 +19,7 @@ from forewarn.evaluation import calibration_error, figures
 from forewarn.model import load_model
 from forewarn.partition import FOLDS, crises
 from forewarn.pipeline import Options, scan
-from forewarn.texts import mask
+from forewarn.texts import mask_of
 
 TOLD_APART = 0.8
 """AUROC of the two-sample test from which a refit is due. Chinese company news before and after a date, on which a
@@ -70,7 +70,7 @@ def find_drift(
     model = load_model(folder, device=device)
     found = scan(paths, Options(model=Path(folder), text_column=text_column, device=device, adapt=False, seed=seed))
     told, p_value = two_sample_test(model.sample, found.vectors, seed=seed)
-    taught = model.training.select(mask(pl.col("text"))).to_series()
+    taught = mask_of(model.training["text"])
     usual, unseen = _unseen(taught, found.texts["template"])
     worth = calibration = None
     before = model.report.get("scores", {}).get("fused")

@@ -14,7 +14,7 @@ import polars as pl
 from forewarn.errors import OutputError
 from forewarn.files import whole_file
 from forewarn.pipeline import Scan
-from forewarn.texts import mask
+from forewarn.texts import mask_of
 
 _LOOKED_AT = 5_000
 """Texts that are compared with one another; of more, the most worth by themselves."""
@@ -30,7 +30,7 @@ def most_useful(found: Scan, number: int, labelled: pl.Series | None = None) -> 
     p, counts = found.scores["probability"].to_numpy(), found.texts["count"].to_numpy().astype(np.float64)
     worth = p * (1 - p) * np.sqrt(counts)
     if labelled is not None:
-        known = pl.DataFrame({"text": labelled}).select(mask(pl.col("text"))).to_series()
+        known = mask_of(labelled)
         worth[found.texts["template"].is_in(known.implode()).to_numpy()] = 0.0
     rows = np.sort(np.argsort(-worth, kind="stable")[: max(_LOOKED_AT, number)])
     rows = rows[worth[rows] > 0]

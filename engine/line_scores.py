@@ -6,45 +6,33 @@ columns `source, line, text_id`, one for each signal, `log_odds`, `probability`.
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import polars as pl
 
+from forewarn.blocks import WaitingBlocks
 from forewarn.files import whole_file
 from forewarn.frames import SIGNALS
 from forewarn.texts import text_key
 
 
-class LineScores:
+class LineScores(WaitingBlocks):
     """Collects the lines of a scan and writes their scores to `path`; a context manager: it owns a temporary folder."""
 
     def __init__(self, path: Path) -> None:
+        super().__init__()
         self._path = path
-        self._blocks = 0
-
-    def __enter__(self) -> Self:
-        self._folder = tempfile.TemporaryDirectory(prefix="forewarn-lines-")
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._folder.cleanup()
 
     def add(self, records: pl.DataFrame) -> None:
         """Keep the lines of one block of keyed records (`texts.keyed`)."""
-        records.select("source", "line", text_key()).write_ipc(Path(self._folder.name) / f"{self._blocks:08}.arrow")
-        self._blocks += 1
+        self.keep(records.select("source", "line", text_key()))
 
     def finish(self, texts: pl.DataFrame, scores: pl.DataFrame, signals: pl.DataFrame) -> None:
         """Join every line to its text's scores and write the file. Raises OutputError."""
         by_text = texts.select("text_id", text_key()).with_columns(
             *(signals[name] for name in SIGNALS), scores["log_odds"], scores["probability"]
         )
-        lines = pl.scan_ipc(sorted(Path(self._folder.name).glob("*.arrow")))
+        lines = pl.scan_ipc(self.files())
         joined = lines.join(by_text.lazy(), on="text_key", how="left", maintain_order="left").drop("text_key")
         with whole_file(self._path) as part:
             joined.select("source", "line", "text_id", *SIGNALS, "log_odds", "probability").sink_parquet(part)

@@ -8,17 +8,14 @@ own. A record too far behind its clock is left out and counted. The records of a
 from __future__ import annotations
 
 import itertools
-import tempfile
 from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from forewarn.blocks import WaitingBlocks
 from forewarn.errors import ForewarnError
 from forewarn.surge import TIMELINE
 from forewarn.texts import text_key
@@ -77,28 +74,18 @@ def scored(timed: pl.DataFrame, texts: pl.DataFrame, *, merge: bool) -> pl.DataF
     return joined.select(pl.col(name).cast(dtype) for name, dtype in TIMELINE.items())
 
 
-class Timeline:
+class Timeline(WaitingBlocks):
     """Collects the records of a scan that have times; a context manager: it owns a temporary folder."""
 
     def __init__(self, clocks: Clocks, by: str | None = None) -> None:
+        super().__init__()
         self._clocks, self._by = clocks, by
-        self._blocks = 0
-
-    def __enter__(self) -> Self:
-        self._folder = tempfile.TemporaryDirectory(prefix="forewarn-times-")
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._folder.cleanup()
 
     def add(self, records: pl.DataFrame) -> None:
         """Keep what is needed of one block of keyed records."""
         timed = self._clocks.timed(records, self._by)
         if timed.height:
-            timed.write_ipc(Path(self._folder.name) / f"{self._blocks:08}.arrow")
-            self._blocks += 1
+            self.keep(timed)
 
     def frames(self, texts: pl.DataFrame, scores: NDArray[np.float64], *, merge: bool) -> Iterator[pl.DataFrame]:
         """The timelines of everything added, a block at a time, or all in one where sources have to be merged.
@@ -106,7 +93,7 @@ class Timeline:
         `texts` is the texts frame, `scores` float64 (n,) those of its texts.
         """
         known = texts.select(text_key(), pl.col("text_id").alias("text"), pl.Series("score", scores))
-        files = sorted(Path(self._folder.name).glob("*.arrow"))
+        files = self.files()
         if merge and files:
             yield scored(pl.scan_ipc(files).collect(), known, merge=True)
         else:

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import rich_click as click
 
+from forewarn.cli.options import names
+
 
 @click.command("fit")
 @click.argument("paths", nargs=-1, metavar="LABELLED…")
@@ -86,7 +88,7 @@ def command(
         test=test,
         encoder=encoder,
         device=device,
-        detectors=tuple(name.strip() for name in detectors.split(",") if name.strip()),
+        detectors=names(detectors),
         base=base,
         finetune=finetune,
         training=TrainingSettings(

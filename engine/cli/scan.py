@@ -7,6 +7,8 @@ from pathlib import Path
 
 import rich_click as click
 
+from forewarn.cli.options import names, streams
+
 
 @click.command("scan")
 @click.argument("paths", nargs=-1, required=True, metavar="PATH…")
@@ -46,10 +48,7 @@ import rich_click as click
     metavar="N/TEXTS|N/TIME",
     help="How seldom an early warning may be false, such as 1/10000 or 1/30d; none: no warnings.",
 )
-@click.option("--late", default="5m", show_default=True, help="How far behind its source's clock a record may be.")
-@click.option("--one-stream", is_flag=True, help="The files are parts of one stream, not a stream each.")
-@click.option("--stream-by", metavar="COLUMN", help="A field whose values are streams of their own.")
-@click.option("--count-repeats", is_flag=True, help="Count a text that is said again soon (a retweet) every time.")
+@streams
 @click.option("--timings", is_flag=True, help="Say where the time and the memory went.")
 @click.option("--summary", type=click.Path(path_type=Path), help="Write what was read, found and timed (JSON).")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of every random choice.")
@@ -108,7 +107,7 @@ def command(
         cases=cases,
         encoder=encoder,
         device=device,
-        detectors=tuple(name.strip() for name in detectors.split(",") if name.strip()) if detectors else None,
+        detectors=names(detectors) if detectors else None,
         adapt=not no_adapt,
         cache=not no_cache,
         model=model,

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import rich_click as click
 
+from forewarn.cli.options import streams
+
 
 @click.command("watch")
 @click.argument("paths", nargs=-1, required=True, metavar="PATH…|-")
@@ -23,10 +25,7 @@ import rich_click as click
     metavar="N/TEXTS|N/TIME",
     help="How seldom a warning may be false, such as 1/10000 or 1/30d.",
 )
-@click.option("--late", default="5m", show_default=True, help="How far behind its source's clock a record may be.")
-@click.option("--one-stream", is_flag=True, help="The files are parts of one stream, not a stream each.")
-@click.option("--stream-by", metavar="COLUMN", help="A field whose values are streams of their own.")
-@click.option("--count-repeats", is_flag=True, help="Count a text that is said again soon (a retweet) every time.")
+@streams
 @click.option("--arrival-times", is_flag=True, help="A record's time is that of its arrival: for input without times.")
 @click.option("--rules", multiple=True, metavar="PATH", help="Packs, rule files or folders (default: all packs).")
 @click.option("--logsource", metavar="KEY=VALUE,…", help="What the input is of, such as product=linux,service=sshd.")

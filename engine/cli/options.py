@@ -1,0 +1,31 @@
+"""Options that several commands share, so that they are named and explained once.
+
+In: a command's function. Out: the same with the options.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import rich_click as click
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+_STREAMS = (
+    click.option("--late", default="5m", show_default=True, help="How far behind its source's clock a record may be."),
+    click.option("--one-stream", is_flag=True, help="The files are parts of one stream, not a stream each."),
+    click.option("--stream-by", metavar="COLUMN", help="A field whose values are streams of their own."),
+    click.option("--count-repeats", is_flag=True, help="Count a text that is said again soon (a retweet) every time."),
+)
+
+
+def streams(command: Command) -> Command:
+    """How records with times form streams: `--late`, `--one-stream`, `--stream-by`, `--count-repeats`."""
+    for option in reversed(_STREAMS):
+        command = option(command)
+    return command
+
+
+def names(said: str) -> tuple[str, ...]:
+    """The names of a comma-separated list."""
+    return tuple(name.strip() for name in said.split(",") if name.strip())
