@@ -83,7 +83,8 @@ def adapt(
     own score was learnt from.
     """
     spread = float(log_odds.std()) if len(texts) else 0.0
-    if len(texts) < LEAST_TEXTS or spread <= 1e-9 or strength <= 0.0:
+    # Where nothing is a crisis by what is known, what comes out would be the loudest manner of writing, not a crisis.
+    if len(texts) < LEAST_TEXTS or spread <= 1e-9 or strength <= 0.0 or not (log_odds > 0.0).any():
         return None
     from forewarn.detectors import Linear, cross_fitted, fit_features
 

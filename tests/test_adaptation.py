@@ -93,3 +93,10 @@ def test_the_share_is_that_of_two_groups_apart(share: float) -> None:
     chance = np.random.default_rng(0)
     truth = chance.random(2_000) < share
     assert crisis_share(np.where(truth, 3.0, -3.0) + chance.normal(0, 1, 2_000)) == pytest.approx(share, abs=0.05)
+
+
+def test_where_nothing_was_a_crisis_before_nothing_is_learnt() -> None:
+    texts, vectors, log_odds, _ = _stream(200, 400)
+    below = log_odds - log_odds.max() - 0.1
+    assert adapt(below, vectors, texts) is None
+    assert adapt(below + 0.2, vectors, texts) is not None
