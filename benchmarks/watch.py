@@ -1,8 +1,8 @@
 """`forewarn watch` at a given pace: how far behind it is.
 
-In: `loghub/*.log`, repeated with fresh numbers, each line with its time. Out: the lag, from the moment at which a line
-was written to that at which it was scored, while so many lines a second are written; the watch has one core, once to
-itself and once with another process that never rests.
+In: a log of HDFS (`loghub/HDFS*.log`), repeated with fresh numbers, each line with its time. Out: the lag, from the
+moment at which a line was written to that at which it was scored, while so many lines a second are written. The watch
+has one core, once to itself and once with another process that never rests; what else runs there counts too.
 """
 
 from __future__ import annotations
@@ -39,11 +39,23 @@ def run(context: Context) -> list[Table]:
     """Measure at three paces, alone and under load."""
     logs = context.need("loghub")
     seconds = 20 if context.quick else 60
-    lines = make_log(logs, context.scratch / "lines", 60_000 * (20 if context.quick else 60), context.seed)
+    originals = context.scratch / "originals"
+    originals.mkdir()
+    for log in logs.glob("HDFS*.log"):
+        (originals / log.name).symlink_to(log)
+    lines = make_log(originals, context.scratch / "lines", 40_000 * seconds, context.seed)
     rows: list[list[Value]] = []
     for pace, busy in ((20_000, False), (20_000, True), (40_000, False)):
         rows.append(_measured(lines, context.scratch / f"{pace}-{busy}", pace, seconds, busy))
-    columns = ["lines/s written", "core", "lines/s scored", "lag, mean s", "lag, 95 % s", "lag, most s", "CPU s/s"]
+    columns = [
+        "lines/s written",
+        "core",
+        "lines/s scored",
+        "lag, mean s",
+        "lag, 95 % s",
+        "lag, most s",
+        "CPU µs a line",
+    ]
     return [Table("How far behind `forewarn watch` is", columns, rows)]
 
 
@@ -82,8 +94,8 @@ def _measured(lines: Path, folder: Path, pace: int, seconds: int, busy: bool) ->
             # Of the oldest line of the round.
             lags.append(at - (began + seen / pace))
         seen = max(seen, count)
-    first, last = told[0], told[-1]
-    cpu = (last[2] - first[2]) / (last[1] - first[1])
+    settled = next((one for one in told if one[1] > began + _SETTLED), told[0])
+    cpu = (told[-1][2] - settled[2]) / max(told[-1][0] - settled[0], 1)
     scored = seen / (told[-1][1] - began)
     ordered = sorted(lags)
     return [
@@ -93,7 +105,7 @@ def _measured(lines: Path, folder: Path, pace: int, seconds: int, busy: bool) ->
         statistics.mean(lags),
         ordered[int(0.95 * len(ordered))],
         ordered[-1],
-        cpu,
+        cpu * 1e6,
     ]
 
 

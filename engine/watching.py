@@ -37,6 +37,8 @@ from forewarn.timeline import Clocks, scored
 SCHEMA = 2
 _MOST_TEXTS = 200_000
 """Distinct texts after which only those of the references and the newest half are kept."""
+_MOST_EMBEDDED = 2_000
+"""Vectors of warnings' texts that are remembered."""
 _KNOWN = {
     "text_key": pl.UInt64(),
     "template": pl.String(),
@@ -89,6 +91,7 @@ class Watcher:
         self._merge = merged(self.surge.families)
         self._incidents = Incidents()
         self._open = OpenIncidents()
+        self._embedded: dict[str, NDArray[np.float32]] = {}
         self.lines = 0
         self._made_for = self._fingerprint()
 
@@ -128,18 +131,21 @@ class Watcher:
 
     def _explained(self, events: Sequence[Raised | Ended]) -> list[EarlyWarning | Incident]:
         found: list[EarlyWarning | Incident] = []
+        known = self._known()
         # In the order of time, whatever was read together.
         for event in sorted(events, key=lambda event: int(event.at["clock"])):
             if isinstance(event, Raised):
-                warning = explain(event, self._known(), self._incidents, self._promise.said)
-                found += [warning, *self._open.begun(warning, self._encoder.encode)]
+                warning = explain(event, known, self._incidents, self._promise.said)
+                found += [warning, *self._open.begun(warning, known.vectors)]
                 self._open.forget(self._incidents.open)
             else:
-                found += self._open.ended(event.stream, event.by_volume, place(event.at), self._encoder.encode)
+                found += self._open.ended(event.stream, event.by_volume, place(event.at), known.vectors)
         return found
 
     def _known(self) -> Known:
-        return Known(self._texts, self._encoder, self._rules, self._sets, self._cases)
+        if len(self._embedded) > _MOST_EMBEDDED:
+            self._embedded.clear()
+        return Known(self._texts, self._encoder, self._rules, self._sets, self._cases, self._embedded)
 
     def _learn(self, rows: pl.DataFrame) -> None:
         """Score the texts that are new."""
