@@ -77,15 +77,14 @@ def watch(
 
     try:
         state.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(state / "lock", timeout=0)
-        lock.acquire()
+        held = FileLock(state / "lock", timeout=0).acquire()
     except Timeout:
         raise InputError(
             "is in use by another watch", path=state, remedy="Stop that one, or name another folder with --state."
         ) from None
     except OSError as error:
         raise OutputError(f"cannot be used for the state: {error.strerror}", path=state) from None
-    with lock:
+    with held:
         following = _Following(paths, options, state, receivers, log, arrival, status, problem)
         return following.run(stop)
 

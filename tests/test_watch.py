@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -11,9 +12,12 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 
 import msgspec
+import polars as pl
 import pytest
 
 from forewarn.alerts import EarlyWarning, Incident, Place
@@ -23,7 +27,10 @@ from forewarn.files import whole_file
 from forewarn.follow import Follower
 from forewarn.pipeline import Options, scan
 from forewarn.problems import Problems
+from forewarn.records import Wanted, read_piece
+from forewarn.surge_kernel import STEPPED
 from forewarn.watch import Receivers, watch
+from forewarn.watching import Watcher
 
 OPTIONS = Options(rules=("operations",), adapt=False)
 LOG = [f"2024-05-01T{9 + n // 60:02}:{n % 60:02}:00Z INFO worker finished job {n * 7919 % 1000}" for n in range(400)]
@@ -276,6 +283,88 @@ def test_a_full_disk_is_named_and_the_warning_is_kept(
         assert any("No space left" in str(problem) for problem in running.problems)
     assert len(running.end()) == 1
     assert len(logged(tmp_path / "state")) == 1
+
+
+def test_a_full_disk_under_the_log_alone_does_not_let_the_state_run_ahead(
+    log: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    put(log, LINES)
+    with monkeypatch.context() as patch:
+        patch.setattr("forewarn.deliver.os", SimpleNamespace(fsync=full, truncate=os.truncate))
+        assert Watch(log, tmp_path / "state").until(420).end() == []
+    assert len(Watch(log, tmp_path / "state").until(420).end()) == 1
+
+
+@pytest.mark.parametrize("part", range(8))
+def test_a_state_damaged_anywhere_is_gone_on_with_or_named(log: Path, tmp_path: Path, part: int) -> None:
+    watcher = Watcher(OPTIONS)
+    watcher.add(records(LINES))
+    saved = tmp_path / "state.safetensors"
+    watcher.save(saved, {})
+    content = bytearray(saved.read_bytes())
+    begin = part * len(content) // 8
+    content[begin : begin + 200] = bytes(byte ^ 0x5A for byte in content[begin : begin + 200])
+    saved.write_bytes(content)
+    again = Watcher(OPTIONS)
+    with contextlib.suppress(InputError):
+        again.load(saved)
+        again.add(records(LINES))
+
+
+def records(lines: list[str], source: str = "app.log") -> pl.DataFrame:
+    data = "".join(f"{line}\n" for line in lines).encode()
+    return read_piece(source, b"", data, 0, datetime.now(UTC), Wanted(None, None, 1 << 20, Problems(None)))
+
+
+def test_one_record_from_the_future_silences_nothing_and_spoils_no_clock() -> None:
+    future = "2099-01-01T00:00:00Z INFO worker finished job 1"
+    watcher = Watcher(OPTIONS)
+    found = watcher.add(records([*LOG[:300], future, *LOG[300:], *FAILING]))
+    other = Watcher(OPTIONS)
+    expected = other.add(records([*LOG[:300], LOG[299], *LOG[300:], *FAILING]))
+    assert [one.raised for one in found] == [one.raised for one in expected]
+    assert len(found) == 1
+    assert watcher.left_out == 0
+    # Nor do the others fall silent by it, whoever waits.
+    assert watcher.add(records(LOG, "other.log")) == []
+    assert watcher.wait(time.time_ns() // 1_000) == []
+
+
+def test_a_source_whose_clock_was_wrong_for_a_while_is_heard_again() -> None:
+    wrong = [f"2099-01-01T00:00:{n:02}Z INFO worker finished job {n}" for n in range(5)]
+    watcher = Watcher(OPTIONS)
+    assert watcher.add(records([*LOG[:300], *wrong, *LOG[300:]])) == []
+    assert watcher.left_out == STEPPED
+    assert [one.raised_by for one in watcher.add(records(FAILING))] == ["alarming texts"]
+
+
+def test_equal_times_are_a_stream_of_texts_and_none_of_volume() -> None:
+    at = LOG[0][:20]
+    found = Watcher(OPTIONS).add(records([at + line[20:] for line in [*LOG, *FAILING]]))
+    assert [(one.raised_by, one.raised.time) for one in found] == [
+        ("alarming texts", datetime(2024, 5, 1, 9, tzinfo=UTC))
+    ]
+
+
+def test_lines_without_times_are_no_stream_in_a_watch_either() -> None:
+    watcher = Watcher(OPTIONS)
+    assert watcher.add(records([line[21:] for line in [*LOG, *FAILING]])) == []
+    assert watcher.surge.streams == {}
+
+
+def test_a_watched_file_may_vanish_and_be_a_folder_meanwhile(log: Path, tmp_path: Path) -> None:
+    put(log, LINES[:300])
+    running = Watch(log, tmp_path / "state").until(300)
+    log.rename(tmp_path / "kept")
+    log.mkdir()
+    time.sleep(1)
+    log.rmdir()
+    (tmp_path / "kept").rename(log)
+    put(log, LINES[300:])
+    assert len(running.until(420).end()) == 1
 
 
 def test_two_watches_do_not_share_a_state(log: Path, tmp_path: Path) -> None:
