@@ -96,7 +96,8 @@ class EarlyWarning(msgspec.Struct, frozen=True, tag_field="kind", tag="warning")
     `onset` the most likely first record of the change, `onset_low` and `onset_high` the bounds of its 95 % interval;
     `false_warnings` how seldom such a warning comes by chance; `value` the detector's; `moved` the loudest texts since;
     `new_words` what they say and earlier texts did not; `size` how many texts since the onset; `curve` the detector
-    before the warning; `incident` the incident that it belongs to.
+    before the warning; `incident` the incident that it belongs to; `raised_by` what was unlike before, in words
+    ("alarming texts", "new kinds").
     """
 
     id: str
@@ -118,6 +119,7 @@ class EarlyWarning(msgspec.Struct, frozen=True, tag_field="kind", tag="warning")
     similar: list[Reason]
     playbook: list[str]
     curve: list[tuple[datetime | None, float]]
+    raised_by: str = "alarming texts"
 
 
 class Incident(msgspec.Struct, frozen=True, tag_field="kind", tag="incident"):

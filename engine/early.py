@@ -135,6 +135,7 @@ def explain(raised: Raised, known: Known, incidents: Incidents, false_warnings: 
         similar=similar,
         playbook=list(dict.fromkeys(rule.playbook.strip() for rule in fired if rule.playbook)),
         curve=[(time, _short(value)) for time, value in raised.curve],
+        raised_by=raised.raised_by,
     )
 
 

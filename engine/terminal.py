@@ -155,6 +155,7 @@ class Terminal:
         )
         head.append(f"  raised {_clock(warning.raised.time)}, began {_clock(warning.onset.time)}", style="default")
         head.append(f" ({_clock(warning.onset_low.time)}–{_clock(warning.onset_high.time)})", style="default")
+        head.append(f"  {warning.raised_by}", style="magenta")
         head.append(f"  false by chance {warning.false_warnings}  {warning.id}", style="dim")
         self.out.print(head)
         for moved in warning.moved[:3]:

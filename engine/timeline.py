@@ -39,6 +39,7 @@ class Clocks:
             "time",
             text_key(),
             pl.col("text").hash(seed=0).alias("key"),
+            pl.col("template").hash(seed=0).alias("kind"),
             _by(by, records).cast(pl.String).alias("by"),
         )
         if records["time"].null_count() == records.height and not self.state:

@@ -32,7 +32,7 @@ from forewarn.surge import TIMELINE, Promise, Raised, Stream, Surge
 from forewarn.texts import keyed, text_key
 from forewarn.timeline import Clocks, scored
 
-SCHEMA = 1
+SCHEMA = 2
 _MOST_TEXTS = 200_000
 """Distinct texts after which only those of the references and the newest half are kept."""
 _KNOWN = {
@@ -194,17 +194,13 @@ class Watcher:
             streams = {}
             for number, name in enumerate(saved.streams):
                 streams[name] = stream = Stream()
-                for part, fresh in stream.arrays.items():
-                    array = arrays[f"{number}.{part}"]
-                    if array.shape != fresh.shape or array.dtype != fresh.dtype:
-                        raise InputError("is damaged", path=path)
-                    stream.arrays[part] = np.array(array)
+                stream.restore({part: arrays[f"{number}.{part}"] for part in stream.arrays})
                 stream.recent = _unpacked(arrays[f"{number}.recent"], TIMELINE | {"value": pl.Float64()})
             opened = {
                 name: (arrays[f"incident.{number}"], clock)
                 for number, (name, clock) in enumerate(saved.incidents.items())
             }
-        except (OSError, SafetensorError, msgspec.MsgspecError, KeyError, pl.exceptions.PolarsError) as error:
+        except (OSError, SafetensorError, KeyError, ValueError, pl.exceptions.PolarsError) as error:
             raise InputError(f"is damaged: {str(error).splitlines()[0]}", path=path) from None
         self._texts, self.surge.streams, self._incidents.open = texts, streams, opened
         self._clocks.state = {name: np.array(state, dtype=np.int64) for name, state in saved.clocks.items()}
