@@ -25,6 +25,8 @@ from forewarn.errors import CaseBaseError
 
 JOINED = 0.92
 """Cosine of two texts from which on they are one."""
+NONE = 2.0
+"""A cosine that no two texts have: each stays a case of its own."""
 _MONTH = 31
 _TWINS = 8
 """Earlier texts that a text is compared with, the nearest ones."""

@@ -99,6 +99,23 @@ def from_alerts(path: Path, only: Sequence[str] = ()) -> pl.DataFrame:
     return complete(pl.DataFrame(rows, schema=schema))
 
 
+def from_texts(texts: pl.DataFrame) -> pl.DataFrame:
+    """The distinct texts of a scan (`Scan.texts`) as cases (`CASES`), so that one can ask which are like a text.
+
+    The id is where a text stands first (`app.log:12`).
+    """
+    place = pl.format("{}:{}", "first_source", "first_line")
+    return complete(
+        texts.select(
+            id=place,
+            time=pl.col("first_time").dt.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            text="example",
+            source="first_source",
+            count="count",
+        )
+    )
+
+
 def _holds_alerts(path: Path) -> bool:
     try:
         with path.open("rb") as content:

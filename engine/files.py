@@ -41,6 +41,22 @@ def whole_file(path: Path) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
+def one_writer(path: Path) -> Iterator[None]:
+    """The right to change a file, held by one process at a time; others wait. Raises OutputError."""
+    from filelock import FileLock
+
+    lock = FileLock(path.with_name(f".{path.name}.lock"))
+    try:
+        lock.acquire()
+    except OSError as error:
+        raise _not_written(path, error) from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@contextlib.contextmanager
 def whole_folder(folder: Path) -> Iterator[Path]:
     """A temporary folder beside `folder`, which it replaces when the block ends well. Raises OutputError."""
     try:

@@ -14,6 +14,8 @@ import polars as pl
 
 from forewarn.errors import InputError
 
+_FORMULA = r"('*[=+\-@\t\r])"
+"""How a cell begins that a spreadsheet takes for a formula, or that was kept from being one."""
 _TEXT_NAMES = ("text", "message", "tweet", "content", "body", "payload", "正文", "内容", "title", "标题")
 
 
@@ -51,7 +53,7 @@ def _read(
     chosen = rows.select(
         *(pl.col(column).cast(pl.String).alias(use) for use, column in wanted.items() if column is not None),
         source=pl.lit(str(path)),
-    )
+    ).with_columns(pl.col("text").str.replace(f"^'{_FORMULA}", "$1"))
     for use, nothing in (("text", [""]), ("label", ["", "nan", "null", "none"])):
         written = pl.col(use).str.strip_chars()
         empty = chosen.with_row_index().filter(written.is_null() | written.str.to_lowercase().is_in(nothing))
@@ -63,6 +65,14 @@ def _read(
                 remedy="Fill them in or leave the rows out.",
             )
     return chosen
+
+
+def in_cells(rows: pl.DataFrame) -> pl.DataFrame:
+    """Rows in which no spreadsheet finds a formula: an apostrophe stands before it, which `read_labelled` drops again.
+
+    See OWASP, "CSV Injection": a cell that begins with =, +, -, @, tab or return.
+    """
+    return rows.with_columns(pl.col(pl.String).str.replace(f"^{_FORMULA}", "'$1"))
 
 
 def read_rows(path: Path) -> pl.DataFrame:

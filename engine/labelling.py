@@ -13,6 +13,7 @@ import polars as pl
 
 from forewarn.errors import OutputError
 from forewarn.files import whole_file
+from forewarn.labelled import in_cells
 from forewarn.pipeline import Scan
 from forewarn.texts import mask_of
 
@@ -59,4 +60,4 @@ def write_sheet(texts: pl.DataFrame, path: Path) -> None:
             "is there already, perhaps with labels in it", path=path, remedy="Name another file with -o, or remove it."
         )
     with whole_file(path) as part:
-        texts.write_csv(part)
+        in_cells(texts).write_csv(part)

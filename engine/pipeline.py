@@ -1,13 +1,13 @@
 """The pipeline: files to alerts, one direction, one frame at a time.
 
 In: paths and options. Out: a `Scan`: the alerts, the distinct texts, their scores, what could not be read. Lines are
-read, matched and grouped in blocks; everything after that works on distinct texts. Prints and writes nothing, except
-the scores of single lines where a path is given for them.
+read, matched and grouped in blocks (`intake`); everything after that works on distinct texts. Prints and writes
+nothing, except the scores of single lines where a path is given for them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -27,6 +27,7 @@ from forewarn.errors import ForewarnError, InputError
 from forewarn.evidence import Explainer
 from forewarn.frames import SIGNAL_FRAME, SIGNALS
 from forewarn.incidents import incidents
+from forewarn.intake import Intake, Progress
 from forewarn.line_scores import LineScores
 from forewarn.model import load_model
 from forewarn.records import read
@@ -34,7 +35,6 @@ from forewarn.rule_sets import RuleSets
 from forewarn.similarity import similarity
 from forewarn.spelling import meant, plain
 from forewarn.surge import EVERYTHING, Promise, Raised, Surge
-from forewarn.texts import TextTable, group, keyed
 from forewarn.timeline import Clocks, Timeline
 from forewarn.timings import Stage, Stopwatch
 
@@ -46,8 +46,6 @@ if TYPE_CHECKING:
 
 _LOUDEST = 300
 """Texts whose words are looked at for what is new in this scan."""
-Progress = Callable[[str, int], None]
-"""Called with the name of a stage and how many records or texts it has done."""
 
 
 @dataclass(frozen=True)
@@ -141,27 +139,12 @@ def scan(
     with ExitStack() as stack:
         lines = stack.enter_context(LineScores(line_scores)) if line_scores else None
         timeline = stack.enter_context(Timeline(Clocks(options.late), options.stream_by)) if options.promise else None
-        rule_sets, table, files, row = RuleSets(), TextTable(), set[str](), 0
-        for block in read(
-            list(paths), text_column=options.text_column, time_column=options.time_column, problems=problems
-        ):
-            size = int(block["text"].str.len_bytes().sum())
-            watch.lap("read", block.height, size)
-            records = keyed(block, rule_sets.number(rules.match(block), block.height))
-            watch.lap("match rules", block.height, size)
-            table.add(group(records, row))
-            if lines:
-                lines.add(records)
-            if timeline:
-                timeline.add(records)
-            files.update(block["source"].unique())
-            row += block.height
-            watch.lap("group", block.height, size)
-            if progress:
-                progress("lines", row)
-        if row == 0:
+        intake = Intake(rules, timeline, lines)
+        blocks = read(list(paths), text_column=options.text_column, time_column=options.time_column, problems=problems)
+        intake.take_in(blocks, watch, progress)
+        if intake.rows == 0:
             raise _nothing_to_read(paths, problems)
-        texts = table.frame()
+        rule_sets, texts = intake.rule_sets, intake.table.frame()
         watch.lap("group")
         scores, explainer, encoder = _score(texts, rules, rule_sets, options, watch, problems)
         warnings, young = list[EarlyWarning](), list[str]()
@@ -172,10 +155,10 @@ def scan(
             frames = timeline.frames(texts, past, merge=merged(surge.families))
             warnings = _warn(frames, surge, known)
             young = surge.young()
-            watch.lap("warn", row)
+            watch.lap("warn", intake.rows)
         if lines:
             lines.finish(texts, scores, explainer.signals)
-            watch.lap("write line scores", row)
+            watch.lap("write line scores", intake.rows)
 
     last_words = pl.Series(rule_sets.last_words(rules), dtype=pl.Boolean).gather(texts["rule_set"])
     chosen = decide(scores, texts["count"], options.policy, _hours(texts), last_words)
@@ -194,8 +177,8 @@ def scan(
         scores,
         explainer.vectors,
         problems,
-        len(files),
-        row,
+        len(intake.files),
+        intake.rows,
         explainer.origin,
         words,
         untried,

@@ -27,7 +27,7 @@ from forewarn.writers import printable
 if TYPE_CHECKING:
     from forewarn.drift import Drift
     from forewarn.embeddings.case_changes import Change
-    from forewarn.pipeline import Progress as Report
+    from forewarn.intake import Progress as Report
     from forewarn.pipeline import Scan
     from forewarn.rules import Explained, Rule
     from forewarn.rules.testing import Failure

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import itertools
 import json
 from collections.abc import Callable
@@ -15,10 +16,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from forewarn.alerts import read_alerts
 from forewarn.detectors import two_sample_test
 from forewarn.errors import OutputError
 from forewarn.fitting import FitOptions, fit
 from forewarn.fusion import in_order_of
+from forewarn.labelled import in_cells, read_labelled
 from forewarn.labelling import most_useful, write_sheet
 from forewarn.model import load_model, save_model
 from forewarn.pipeline import Options, scan
@@ -182,3 +185,39 @@ def test_adaptation_steps_back_on_texts_like_those_of_the_labels(folder: Path) -
     assert model.strangeness(encode(_labelled(60, CRISIS, ORDINARY, seed=5)["text"].to_list())) == 0.0
     assert model.strangeness(encode(_labelled(60, NEW_CRISIS, NEW_ORDINARY, seed=5)["text"].to_list())) == 1.0
     assert fit(_labelled(12, CRISIS, ORDINARY), FitOptions()).sample.shape[0] == 24
+
+
+@given(st.lists(st.text(alphabet="'=+-@\t ab,\"", min_size=1).filter(str.strip), min_size=1, max_size=8))
+def test_no_text_is_a_formula_in_a_spreadsheet_and_all_come_back(
+    tmp_path_factory: pytest.TempPathFactory, texts: list[str]
+) -> None:
+    file = tmp_path_factory.mktemp("sheet") / "sheet.csv"
+    in_cells(pl.DataFrame({"text": texts, "label": "1"})).write_csv(file)
+    assert not any(
+        cell["text"].startswith(tuple("=+-@\t"))
+        for cell in csv.DictReader(io.StringIO(file.read_text("utf-8"), newline=""))
+    )
+    assert read_labelled([file])["text"].to_list() == texts
+
+
+def test_answers_on_alerts_are_kept_and_fitted(tmp_path: Path, forewarn: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("new.txt").write_text("\n".join(["=1 fire in the school", *_labelled(12, CRISIS, ORDINARY)["text"]]))
+    assert forewarn("scan", "new.txt", "--budget", "12", "-o", "alerts.jsonl").status == 1
+    alerts = read_alerts(Path("alerts.jsonl"))
+    crisis = [any(begin in alert.text for begin in [*CRISIS, "=1"]) for alert in alerts]
+    for number, right in enumerate(crisis, 1):
+        assert forewarn("feedback", str(number), "yes" if right else "no").status == 0
+    turned = forewarn("feedback", alerts[0].id, "no")
+    assert f"{len(alerts)} answers, {sum(crisis) - crisis[0]} yes" in turned.out
+    assert forewarn("feedback", alerts[0].id, "yes" if crisis[0] else "no").status == 0
+    kept = dict(read_labelled([tmp_path / "feedback.csv"]).select("text", "label").rows())
+    assert kept == {alert.text: str(int(right)) for alert, right in zip(alerts, crisis, strict=True)}
+
+    assert forewarn("feedback", "fw-nothing", "yes").status == 2
+    Path("mine.csv").write_text("label,text\n1,fire\n")
+    refused = forewarn("feedback", "1", "yes", "-o", "mine.csv")
+    assert refused.status == 2
+    assert "mine.csv: has the columns label, text" in refused.err
+    assert Path("mine.csv").read_text() == "label,text\n1,fire\n"
+    assert forewarn("feedback", "1", "yes", "-o", "mine.csv/feedback.csv").status == 2

@@ -393,3 +393,29 @@ def test_the_partner_in_the_other_language_comes_first(encoder: Any) -> None:
     assert pairs.height == 100
     assert (cosine.argmax(axis=1) == partner).sum() >= 90
     assert (cosine.argmax(axis=0) == partner).sum() >= 90
+
+
+def test_the_texts_of_a_scan_are_looked_up(tmp_path: Path, forewarn: Run) -> None:
+    log = tmp_path / "pool.log"
+    lines = [
+        "ERROR connection pool exhausted",
+        "INFO user logged in",
+        "INFO user logged out",
+        "WARN disk is filling up",
+    ]
+    log.write_text("\n".join(f"2024-05-01 10:00:{second:02} {line}" for second, line in enumerate(lines * 3)))
+    for _ in range(2):
+        forewarn("scan", log, "--index", tmp_path / "texts")
+    ran = forewarn(
+        "similar", "no free connection in the pool", "--in", tmp_path / "texts", "-k", "4", "--format", "jsonl"
+    )
+    first, *others = found(ran.out)
+    assert (first["id"], first["time"], first["count"]) == (f"{log}:1", "2024-05-01T10:00:00Z", 3)
+    assert first["text"].endswith("connection pool exhausted")
+    assert len(others) == 3
+
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "notes.txt").write_text("mine")
+    refused = forewarn("scan", log, "--index", tmp_path / "mine")
+    assert refused.status == 2
+    assert "holds other files (notes.txt)" in refused.err

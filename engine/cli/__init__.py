@@ -12,7 +12,10 @@ from importlib import import_module
 
 import rich_click as click
 
-COMMANDS = ("scan", "watch", "explain", "similar", "cases", "fit", "update", "drift", "label", "rules", "doctor")
+COMMANDS = (
+    *("scan", "watch", "explain", "feedback", "similar", "cases"),
+    *("fit", "update", "drift", "label", "rules", "doctor"),
+)
 
 
 class _Commands(click.RichGroup):

@@ -42,6 +42,12 @@ from forewarn.cli.options import names, streams
     "--scores", type=click.Path(path_type=Path), help="Write one row of scores for each input line (Parquet)."
 )
 @click.option(
+    "--index",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Keep the distinct texts and their vectors there, for `forewarn similar TEXT --in DIR`.",
+)
+@click.option(
     "--false-warnings",
     default="1/100000",
     show_default=True,
@@ -74,6 +80,7 @@ def command(
     text_column: str | None,
     time_column: str | None,
     scores: Path | None,
+    index: Path | None,
     false_warnings: str,
     late: str,
     one_stream: bool,
@@ -92,7 +99,11 @@ def command(
     journalctl -n 100000 | forewarn scan - --budget 10 --format jsonl
     """
     from forewarn.alerts import Finding
+    from forewarn.case_input import from_texts
     from forewarn.decision import parse_policy, parse_prior
+    from forewarn.embeddings import load_encoder
+    from forewarn.embeddings.case_changes import NONE, build
+    from forewarn.model import load_model
     from forewarn.pipeline import Options, scan
     from forewarn.rules.sources import parse_logsource
     from forewarn.surge import parse_late, parse_promise
@@ -124,6 +135,11 @@ def command(
     with terminal.progress() as progress:
         found = scan(paths, options, line_scores=scores, progress=progress)
     findings: list[Finding] = [*found.warnings, *found.incidents, *found.alerts]
+    if index:
+        name = load_model(model).encoder if model else encoder
+        build(
+            index, from_texts(found.texts), load_encoder(name, device=device, cache=not no_cache), join=NONE, anew=True
+        )
     if output:
         write_findings(findings, output)
     if form == "jsonl":

@@ -17,7 +17,13 @@ import rich_click as click
 @click.option("--after", metavar="DATE", help="Only cases from this date on.")
 @click.option("--source", metavar="WORDS", help="Only cases whose source contains this.")
 @click.option("--mmr", type=float, metavar="0–1", help="Spread the results: not five reports of one event (try 0.3).")
-@click.option("--cases", type=click.Path(path_type=Path), help="A case base folder (default: the shipped one).")
+@click.option(
+    "--cases",
+    "--in",
+    "cases",
+    type=click.Path(path_type=Path),
+    help="A case base, or the folder of `scan --index` (default: the shipped past crises).",
+)
 @click.option("--encoder", help="The base's encoder (default: the one that it was built with).")
 @click.option("--device", help="cpu or cuda (default: cuda where there is one).")
 @click.option("--format", "form", type=click.Choice(["table", "jsonl"]), default="table", help="What to print.")
@@ -39,6 +45,7 @@ def command(
 
     \b
     forewarn similar "customers queue to withdraw their savings" --after 2000
+    forewarn similar "connection pool exhausted" --in texts/
     forewarn similar -f report.txt -k 10 --mmr 0.3 --format jsonl
     """
     from forewarn.similar_cases import READ, read_text, similar
