@@ -61,7 +61,8 @@ class Options:
     scan.
     Of early warning: `promise` how seldom a false one may come, None = no warnings; `late` how far behind its source's
     clock a record may be; `one_stream` whether the files are parts of one stream; `stream_by` a field of the input
-    whose values are streams too; `voices` whether a text that is said again soon counts once.
+    whose values are streams too; `by_category` whether the categories of rules are; `voices` whether a text that is
+    said again soon counts once.
     """
 
     text_column: str | None = None
@@ -82,6 +83,7 @@ class Options:
     late: timedelta = timedelta(minutes=5)
     one_stream: bool = False
     stream_by: str | None = None
+    by_category: bool = False
     voices: bool = True
 
 
@@ -152,7 +154,7 @@ def scan(
             surge = Surge(options.promise, families(options), options.voices, options.stream_by or "by")
             past = past_scores(explainer.fusion, explainer.signals)
             known = Known(texts, encoder, rules, rule_sets, explainer.cases)
-            frames = timeline.frames(texts, past, merge=merged(surge.families))
+            frames = timeline.frames(texts, past, rule_sets.categories(rules), merge=merged(surge.families))
             warnings = _warn(frames, surge, known)
             young = surge.young()
             watch.lap("warn", intake.rows)
@@ -188,7 +190,8 @@ def scan(
 
 def families(options: Options) -> tuple[str, ...]:
     """How the streams of an input are parted: by source, for texts of two are seldom alike, or not at all."""
-    return (EVERYTHING if options.one_stream else "source", *(("by",) if options.stream_by else ()))
+    asked = {"by": options.stream_by, "category": options.by_category}
+    return (EVERYTHING if options.one_stream else "source", *(family for family, wanted in asked.items() if wanted))
 
 
 def merged(families: Sequence[str]) -> bool:

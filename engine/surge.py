@@ -36,13 +36,14 @@ TIMELINE: dict[str, pl.DataType] = {
     "kind": pl.UInt64(),
     "text": pl.UInt32(),
     "by": pl.String(),
+    "category": pl.String(),
     "score": pl.Float64(),
 }
 """One row for each record with a time, in the order in which the clocks of the sources passed it.
 
 `clock` the newest time of its source so far, microseconds since 1970; `key` a hash of the text, `kind` of its template;
-`text` the number of its distinct text; `by` the value that `--stream-by` parts the input by, null = none; `score`
-log-odds that knew only the past.
+`text` the number of its distinct text; `by` the value that `--stream-by` parts the input by, null = none; `category`
+that of the rules that fired, null = none; `score` log-odds that knew only the past.
 """
 RAISED_BY = ("alarming texts", "new kinds")
 """The two scores of a text (`surge_kernel`) in a reader's words."""

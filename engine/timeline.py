@@ -64,7 +64,7 @@ def _by(by: str | None, records: pl.DataFrame) -> pl.Expr:
 
 
 def scored(timed: pl.DataFrame, texts: pl.DataFrame, *, merge: bool) -> pl.DataFrame:
-    """Timed records as a timeline; `texts` has `text_key`, `text` and the `score` of each distinct text.
+    """Timed records as a timeline; `texts` has `text_key`, `text`, `score` and `category` of each distinct text.
 
     `merge` puts the records of several sources in the order of their clocks; else they stay as they came.
     """
@@ -88,12 +88,15 @@ class Timeline(WaitingBlocks):
         if timed.height:
             self.keep(timed)
 
-    def frames(self, texts: pl.DataFrame, scores: NDArray[np.float64], *, merge: bool) -> Iterator[pl.DataFrame]:
+    def frames(
+        self, texts: pl.DataFrame, scores: NDArray[np.float64], categories: pl.Series, *, merge: bool
+    ) -> Iterator[pl.DataFrame]:
         """The timelines of everything added, a block at a time, or all in one where sources have to be merged.
 
-        `texts` is the texts frame, `scores` float64 (n,) those of its texts.
+        `texts` is the texts frame, `scores` float64 (n,) those of its texts, `categories` those of the rule sets.
         """
-        known = texts.select(text_key(), pl.col("text_id").alias("text"), pl.Series("score", scores))
+        named = pl.Series("category", categories.gather(texts["rule_set"]))
+        known = texts.select(text_key(), pl.col("text_id").alias("text"), pl.Series("score", scores), named)
         files = self.files()
         if merge and files:
             yield scored(pl.scan_ipc(files).collect(), known, merge=True)

@@ -106,7 +106,12 @@ class Watcher:
             return []
         rows = keyed(records, self._sets.number(self._rules.match(records), records.height))
         self._learn(rows)
-        texts = self._texts.select("text_key", "score", pl.int_range(pl.len(), dtype=pl.UInt32).alias("text"))
+        texts = self._texts.select(
+            "text_key",
+            "score",
+            pl.int_range(pl.len(), dtype=pl.UInt32).alias("text"),
+            self._sets.categories(self._rules).gather(self._texts["rule_set"]),
+        )
         timed = self._clocks.timed(rows, self._options.stream_by)
         events = self.surge.advance(scored(timed, texts, merge=self._merge))
         raised = [event for event in events if isinstance(event, Raised)]

@@ -42,6 +42,7 @@ def timeline(scores: Floats, keys: Floats | None = None, source: str = "a") -> p
             "kind": keys,
             "text": np.arange(count),
             "by": pl.repeat(None, count, dtype=pl.String, eager=True),
+            "category": pl.repeat(None, count, dtype=pl.String, eager=True),
             "score": scores,
         }
     ).cast(dict(TIMELINE))
@@ -319,7 +320,7 @@ def test_parts_of_one_stream_meet_in_the_order_of_their_clocks_and_each_keeps_it
         text_key=pl.lit(1),
         by=pl.lit(None, pl.String),
     )
-    texts = pl.DataFrame({"text_key": [1], "text": [0], "score": [0.5]})
+    texts = pl.DataFrame({"text_key": [1], "text": [0], "score": [0.5], "category": [None]})
     merged = scored(timed, texts, merge=True)
     assert list(zip(merged["source"], merged["line"], strict=True)) == [
         ("a", 1),

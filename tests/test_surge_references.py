@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -11,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forewarn import surge_kernel as kernel
+from forewarn.pipeline import Options, scan
 from forewarn.surge import Promise, Stream, run
 
 MINUTE = 60_000_000
@@ -169,3 +171,20 @@ def test_a_kind_is_known_until_its_bucket_has_had_others() -> None:
     assert new(5 + step * 100)
     assert new(others[0])
     assert not new(5)
+
+
+def test_a_category_of_rules_can_be_a_stream_of_its_own(tmp_path: Path) -> None:
+    log = tmp_path / "day.log"
+    lines = []
+    for minute in range(900):
+        at = f"2024-05-01T{minute // 60:02}:{minute % 60:02}:00Z"
+        lines.append(f"{at} INFO worker finished job {minute * 7919 % 1000}")
+        if minute % 3 == 0 and minute < 870:
+            lines.append(f"{at} WARN client: request to inventory {minute} timed out, retry 1 of 5")
+        if minute >= 870:
+            lines.append(f"{at} FATAL db {minute}: out of memory, killed process; data loss, disk failure, giving up")
+    log.write_text("\n".join(lines) + "\n")
+    options = Options(rules=("operations",), adapt=False)
+    assert {warning.stream for warning in scan([log], options).warnings} == {f"source {log}"}
+    found = scan([log], Options(rules=("operations",), adapt=False, by_category=True))
+    assert {warning.stream for warning in found.warnings} == {f"source {log}", "category operations"}

@@ -85,6 +85,7 @@ def command(
     late: str,
     one_stream: bool,
     stream_by: str | None,
+    by_category: bool,
     count_repeats: bool,
     timings: bool,
     summary: Path | None,
@@ -129,6 +130,7 @@ def command(
         late=parse_late(late),
         one_stream=one_stream,
         stream_by=stream_by,
+        by_category=by_category,
         voices=not count_repeats,
     )
     terminal = Terminal()
