@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from forewarn.alerts import EarlyWarning, Moved, Place, level_of
 from forewarn.evidence import nearest_crises
 from forewarn.surge import Raised
+from forewarn.volume import FEWER
 
 if TYPE_CHECKING:
     from forewarn.embeddings import CaseBase, Encoder
@@ -107,7 +108,8 @@ def explain(raised: Raised, known: Known, incidents: Incidents, false_warnings: 
     centre = (middle / max(float(np.linalg.norm(middle)), 1e-9)).astype(np.float32)
     central = int(loud["text"][int(np.argmax(vectors @ centre))])
     examples = known.texts["example"]
-    content = f"{raised.stream}\0{raised.at['source']}\0{raised.at['line']}\0{raised.at['clock']}"
+    at = raised.at
+    content = f"{raised.stream}\0{at['source']}\0{at['line']}\0{at['clock']}\0{raised.raised_by}"
     name = "fw-w" + hashlib.sha256(content.encode()).hexdigest()[:12]
     fired = [known.rules.rules[rule] for text in loud["text"] for rule in known.rule_sets.sets[_rule_set(known, text)]]
     categories = Counter(rule.category for rule in fired if rule.category)
@@ -124,18 +126,22 @@ def explain(raised: Raised, known: Known, incidents: Incidents, false_warnings: 
         onset_high=place(raised.high),
         false_warnings=false_warnings,
         value=_short(raised.at["value"]),
-        size=since.height,
+        size=since.height if raised.size is None else raised.size,
         text=examples[central],
         category=categories.most_common(1)[0][0] if categories else similar[0].category if similar else None,
         sources=since["source"].unique(maintain_order=True).to_list()[:20],
         moved=[
             Moved(place(row), examples[row["text"]], row["score"]) for row in loud.head(_MOVED).iter_rows(named=True)
         ],
-        new_words=_new_words(known.texts["template"], loud["text"], raised.earlier["text"]),
+        # The last words before a silence are not what it is about.
+        new_words=[]
+        if raised.raised_by == FEWER
+        else _new_words(known.texts["template"], loud["text"], raised.earlier["text"]),
         similar=similar,
         playbook=list(dict.fromkeys(rule.playbook.strip() for rule in fired if rule.playbook)),
         curve=[(time, _short(value)) for time, value in raised.curve],
         raised_by=raised.raised_by,
+        volume=raised.volume,
     )
 
 

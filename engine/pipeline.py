@@ -155,7 +155,7 @@ def scan(
             past = past_scores(explainer.fusion, explainer.signals)
             known = Known(texts, encoder, rules, rule_sets, explainer.cases)
             frames = timeline.frames(texts, past, rule_sets.categories(rules), merge=merged(surge.families))
-            warnings = _warn(frames, surge, known)
+            warnings = _warn(frames, surge, known, timeline.clocks)
             young = surge.young()
             watch.lap("warn", intake.rows)
         if lines:
@@ -199,9 +199,10 @@ def merged(families: Sequence[str]) -> bool:
     return tuple(families) != ("source",)
 
 
-def _warn(frames: Iterable[pl.DataFrame], surge: Surge, known: Known) -> list[EarlyWarning]:
+def _warn(frames: Iterable[pl.DataFrame], surge: Surge, known: Known, clocks: Clocks) -> list[EarlyWarning]:
     grouped, promise = Incidents(), surge.promise.said
-    raised = [event for frame in frames for event in surge.advance(frame) if isinstance(event, Raised)]
+    events = [event for frame in frames for event in surge.advance(frame)] + surge.wait(clocks.passed())
+    raised = [event for event in events if isinstance(event, Raised)]
     raised.sort(key=lambda event: event.at["clock"])
     return [explain(event, known, grouped, promise) for event in raised]
 
