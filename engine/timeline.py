@@ -11,6 +11,7 @@ import itertools
 import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -109,10 +110,10 @@ def scored(timed: pl.DataFrame, texts: pl.DataFrame, *, merge: bool) -> pl.DataF
 
 
 class Timeline(WaitingBlocks):
-    """Collects the records of a scan that have times; a context manager: it owns a temporary folder."""
+    """Collects the records of a scan that have times, in `folder` or a temporary one."""
 
-    def __init__(self, clocks: Clocks, by: str | None = None) -> None:
-        super().__init__()
+    def __init__(self, clocks: Clocks, by: str | None = None, folder: Path | None = None) -> None:
+        super().__init__(folder)
         self.clocks, self._by = clocks, by
 
     def add(self, records: pl.DataFrame) -> None:
