@@ -112,7 +112,7 @@ class Raised:
 
     `at` the record that raised it, `onset`, `low`, `high` the most likely first record of the change and the bounds of
     its 95 % interval, each a row of the timeline; `since` the texts from `low` on (timeline and `value`), `earlier`
-    those before it; `curve` (time, value) of the detector before.
+    those before it, as far back as a beginning is looked for; `curve` (time, value) of the detector before.
     """
 
     stream: str
@@ -175,11 +175,13 @@ class Surge:
 
         stream = self.streams.setdefault(name, Stream())
         values, codes, onsets = run(stream, part, self.promise, len(self.families), self.voices)
-        counted = np.flatnonzero((codes != kernel.REPEATED) & part["score"].is_not_nan().to_numpy())
+        counts = (codes != kernel.REPEATED) & part["score"].is_not_nan().to_numpy()
         known = len(stream.recent)
         columns = [*TIMELINE, "value"]
-        texts = pl.concat([stream.recent, part.with_columns(value=pl.Series(values))[counted].select(columns)])
-        place = np.cumsum(np.isin(np.arange(part.height), counted)) - 1 + known
+        texts = pl.concat(
+            [stream.recent, part.with_columns(value=pl.Series(values)).filter(pl.Series(counts)).select(columns)]
+        )
+        place = np.cumsum(counts) - 1 + known
         found: list[tuple[int, Raised | Ended]] = []
         for at in np.flatnonzero((codes == kernel.RAISED) | (codes == kernel.ENDED)).tolist():
             here = int(place[at])
@@ -217,6 +219,8 @@ def run(
 
 
 def _raised(name: str, texts: pl.DataFrame, here: int, onset: NDArray[np.int64]) -> Raised:
+    from forewarn.surge_kernel import HISTORY
+
     likely, low, high = (max(0, here - int(back)) for back in onset)
     shown = texts[max(0, here - _CURVE) : here + 1]
     return Raised(
@@ -226,7 +230,8 @@ def _raised(name: str, texts: pl.DataFrame, here: int, onset: NDArray[np.int64])
         texts.row(low, named=True),
         texts.row(high, named=True),
         texts[low : here + 1],
-        texts[:low],
+        # What one record at a time would still hold: a warning must not hang on the size of the blocks.
+        texts[max(0, here - HISTORY) : low],
         list(zip(shown["time"].to_list(), shown["value"].to_list(), strict=True)),
     )
 

@@ -110,13 +110,11 @@ class Watcher:
         timed = self._clocks.timed(rows, self._options.stream_by)
         events = self.surge.advance(scored(timed, texts, merge=self._merge))
         raised = [event for event in events if isinstance(event, Raised)]
-        warnings = [explain(event, self._known(), self._incidents, self._promise.said) for event in raised]
+        known = Known(self._texts, self._encoder, self._rules, self._sets, self._cases)
+        warnings = explain(raised, known, self._incidents, self._promise.said)
         if self._texts.height > _MOST_TEXTS:
             self._forget()
         return warnings
-
-    def _known(self) -> Known:
-        return Known(self._texts, self._encoder, self._rules, self._sets, self._cases)
 
     def _learn(self, rows: pl.DataFrame) -> None:
         """Score the texts that are new."""
