@@ -130,6 +130,7 @@ def scan(
     could be read, RuleError, EncoderError and CaseBaseError where what the options name cannot be used, OutputError
     where `line_scores` cannot be written.
     """
+    from forewarn.embeddings.devices import chosen_device
     from forewarn.rules import load_rules
 
     options = options or Options()
@@ -161,7 +162,10 @@ def scan(
         if timeline and options.promise:
             surge = Surge(options.promise, families(options), options.voices, options.stream_by or "by")
             past = past_scores(explainer.fusion, explainer.signals)
-            known = Known(texts, encoder, rules, rule_sets, explainer.cases)
+            # The bundled encoder's vectors are the same to the bit whatever it embeds together (`embeddings.bundled`).
+            steady = encoder.name == "bundled" and chosen_device(options.device) == "cpu"
+            made = explainer.vectors if steady else None
+            known = Known(texts, encoder, rules, rule_sets, explainer.cases, made)
             frames = timeline.frames(texts, past, rule_sets.categories(rules), merge=merged(surge.families))
             warnings = _warn(frames, surge, known, timeline.clocks)
             young = surge.young()
@@ -173,8 +177,9 @@ def scan(
     last_words = pl.Series(rule_sets.last_words(rules), dtype=pl.Boolean).gather(texts["rule_set"])
     chosen = decide(scores, texts["count"], options.policy, _hours(texts), last_words)
     alerts = explainer.alerts(chosen)
-    warned = encoder.encode([warning.text for warning in warnings]) if warnings else explainer.vectors[:0]
-    together = incidents(warnings, warned, alerts, explainer.vectors[chosen.to_numpy()])
+    warned = list(dict.fromkeys(warning.text for warning in warnings))
+    vectors = dict(zip(warned, encoder.encode(warned), strict=True)) if warned else {}
+    together = incidents(warnings, vectors, alerts, explainer.vectors[chosen.to_numpy()])
     watch.lap("explain", len(alerts))
     words = _new_words(explainer, texts, scores)
     untried = [(rules.rules[number], why) for number, why in rules.untried()]
@@ -219,7 +224,7 @@ def _warn(frames: Iterable[pl.DataFrame], surge: Surge, known: Known, clocks: Cl
     events = [event for frame in frames for event in surge.advance(frame)] + surge.wait(clocks.passed())
     raised = [event for event in events if isinstance(event, Raised)]
     raised.sort(key=lambda event: event.at["clock"])
-    return [explain(event, known, grouped, promise) for event in raised]
+    return explain(raised, known, grouped, promise)
 
 
 def _score(

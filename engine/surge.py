@@ -144,10 +144,10 @@ class Raised:
 
     `at` the record that raised it, `onset`, `low`, `high` the most likely first record of the change and the bounds of
     its 95 % interval, each a row of the timeline; `since` the texts from `low` on (timeline and `value`), `earlier`
-    those before it; `curve` (time, value) of the detector before; `raised_by` what changed, one of RAISED_BY or of
-    `volume`; `size` records since the onset. Of a change in the number of records `at`, `onset`, `low` and `high` are
-    moments between two records, each at the place of the last one before; `volume` says how many there were; `since`
-    are the last texts before a silence.
+    those before it, as far back as a beginning is looked for; `curve` (time, value) of the detector before; `raised_by`
+    what changed, one of RAISED_BY or of `volume`; `size` records since the onset. Of a change in the number of records
+    `at`, `onset`, `low` and `high` are moments between two records, each at the place of the last one before; `volume`
+    says how many there were; `since` are the last texts before a silence.
     """
 
     stream: str
@@ -230,14 +230,16 @@ class Surge:
         stream = self.streams.setdefault(name, Stream())
         shared = len(self.families)
         values, codes, onsets = run(stream, part, self.promise, shared / (1 - SHARE), self.voices)
-        counted = np.flatnonzero((codes != kernel.REPEATED) & part["score"].is_not_nan().to_numpy())
+        counts = (codes != kernel.REPEATED) & part["score"].is_not_nan().to_numpy()
         known = len(stream.recent)
         columns = [*TIMELINE, "value"]
-        texts = pl.concat([stream.recent, part.with_columns(value=pl.Series(values))[counted].select(columns)])
-        place = np.cumsum(np.isin(np.arange(part.height), counted)) - 1 + known
+        texts = pl.concat(
+            [stream.recent, part.with_columns(value=pl.Series(values)).filter(pl.Series(counts)).select(columns)]
+        )
+        place = np.cumsum(counts) - 1 + known
         found: list[tuple[int, Raised | Ended]] = []
         for change in stream.counts.advance(part, self.promise, shared):
-            before = known + int(np.searchsorted(counted, change.before))
+            before = known + int(counts[: change.before].sum())
             found += [(part["row"][change.before], event) for event in _changed(name, texts[:before], change)]
         for at in np.flatnonzero((codes == kernel.RAISED) | (codes == kernel.ENDED)).tolist():
             here = int(place[at])
@@ -281,8 +283,6 @@ def _raised(name: str, texts: pl.DataFrame, here: int, onset: NDArray[np.int64])
     from forewarn.surge_kernel import HISTORY
 
     likely, low, high = (max(0, here - int(back)) for back in onset[:3])
-    # Not further back than what is kept from one block to the next.
-    first = max(0, here + 1 - HISTORY)
     shown = texts[max(0, here - _CURVE) : here + 1]
     return Raised(
         name,
@@ -292,7 +292,8 @@ def _raised(name: str, texts: pl.DataFrame, here: int, onset: NDArray[np.int64])
         texts.row(low, named=True),
         texts.row(high, named=True),
         texts[low : here + 1],
-        texts[first:low],
+        # What one record at a time would still hold: a warning must not hang on the size of the blocks.
+        texts[max(0, here - HISTORY) : low],
         list(zip(shown["time"].to_list(), shown["value"].to_list(), strict=True)),
     )
 

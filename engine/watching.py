@@ -129,10 +129,8 @@ class Watcher:
 
     def _explained(self, events: Sequence[Raised | Ended]) -> list[EarlyWarning]:
         raised = [event for event in events if isinstance(event, Raised)]
-        return [explain(event, self._known(), self._incidents, self._promise.said) for event in raised]
-
-    def _known(self) -> Known:
-        return Known(self._texts, self._encoder, self._rules, self._sets, self._cases)
+        known = Known(self._texts, self._encoder, self._rules, self._sets, self._cases)
+        return explain(raised, known, self._incidents, self._promise.said)
 
     def _learn(self, rows: pl.DataFrame) -> None:
         """Score the texts that are new."""

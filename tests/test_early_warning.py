@@ -160,6 +160,16 @@ def test_what_comes_later_changes_no_warning(seed: int, after: int) -> None:
     assert again.since.equals(first.since)
 
 
+def test_what_a_warning_is_compared_with_does_not_hang_on_the_size_of_the_blocks() -> None:
+    records = timeline(with_crisis(quiet=4_000))
+    whole, pieces = Surge(), Surge()
+    (raised,) = (event for event in whole.advance(records) if isinstance(event, Raised))
+    again = [event for at in range(0, len(records), 50) for event in pieces.advance(records[at : at + 50])]
+    (in_pieces,) = (event for event in again if isinstance(event, Raised))
+    assert raised.earlier.equals(in_pieces.earlier)
+    assert 900 < raised.earlier.height < kernel.HISTORY
+
+
 def test_a_text_said_a_hundred_times_is_one_voice() -> None:
     scores = np.concatenate([with_crisis(crisis=0), np.full(100, 3.0)])
     keys = np.arange(700, dtype=np.uint64)
