@@ -41,8 +41,8 @@ HOURS, KEPT = 168, 512
 _HOUR = 3_600_000_000
 SPREAD = _HOUR // 128
 """Microseconds between two texts that an hour of the week keeps: all of four weeks, not the last minutes of one."""
-HOURLY = 24 * _HOUR
-"""Age of a stream from which the hours of its week are kept."""
+HOURLY, WEEKLY = 24 * _HOUR, HOURS * _HOUR
+"""Age of a stream from which the hours of its week are kept, and from which those of the day are looked at."""
 LEAP = 86_400_000_000
 """Microseconds: a time so far ahead of its source's clock is believed when the next one is no earlier."""
 CLOCK, _LATE, FIRST, _LEAPT, LIVE = range(5)
@@ -145,10 +145,10 @@ def advance(
             codes[t] = YOUNG
         else:
             place = _uniform(key, np.uint64(counters[SEEN]))
-            if hours[hour, 0] >= LEAST:
-                count = min(hours[hour, 0], KEPT)
-                total = week_sums[hour]
-                _hourly(week[hour], count, _packed(score, new), place, p)
+            first, step, kept = _of_hour(hours, hour, times[t] - counters[STARTED])
+            if kept >= LEAST:
+                count = kept
+                total = _hourly(week, hours, week_sums, first, step, _packed(score, new), place, p)
             else:
                 total = sums[0]
                 for kind in range(2):
@@ -293,19 +293,39 @@ def _packed(score: float, new: bool) -> int:
 
 
 @_compiled
-def _hourly(row: Any, count: int, packed: int, place: float, p: Any) -> None:
-    """The p-values of a text by both scores among the first `count` of an hour of the week."""
+def _of_hour(hours: Any, hour: int, age: int) -> tuple[int, int, int]:
+    """First hour, step and number of texts of what a text is compared with.
+
+    The hour of the week; where that has too few and the stream is a week old, the same hour of all days.
+    """
+    if hours[hour, 0] >= LEAST or age < WEEKLY:
+        return hour, HOURS, min(hours[hour, 0], KEPT)
+    kept = 0
+    for other in range(hour % 24, HOURS, 24):
+        kept += min(hours[other, 0], KEPT)
+    return hour % 24, 24, kept
+
+
+@_compiled
+def _hourly(week: Any, hours: Any, week_sums: Any, first: int, step: int, packed: int, place: float, p: Any) -> float:
+    """The p-values of a text by both scores among every `step`-th hour from `first`; returns the sum of their odds."""
     one, both = packed >> 1, (packed >> 1) + (packed & 1) * 65_536
-    above = equal = above_both = equal_both = np.int64(0)
-    for i in range(count):
-        there = np.int32(row[i])
-        other, other_both = there >> 1, (there >> 1) + (there & 1) * 65_536
-        above += other > one
-        equal += other == one
-        above_both += other_both > both
-        equal_both += other_both == both
+    above = equal = above_both = equal_both = count = np.int64(0)
+    total = 0.0
+    for hour in range(first, HOURS, step):
+        row, kept = week[hour], min(hours[hour, 0], KEPT)
+        for i in range(kept):
+            there = np.int32(row[i])
+            other, other_both = there >> 1, (there >> 1) + (there & 1) * 65_536
+            above += other > one
+            equal += other == one
+            above_both += other_both > both
+            equal_both += other_both == both
+        count += kept
+        total += week_sums[hour]
     p[ALARMING] = (above + place * (equal + 1)) / (count + 1)
     p[NEW] = (above_both + place * (equal_both + 1)) / (count + 1)
+    return total
 
 
 @_compiled

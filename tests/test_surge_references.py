@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,9 @@ from hypothesis import strategies as st
 
 from forewarn import surge_kernel as kernel
 from forewarn.pipeline import Options, scan
+from forewarn.records import read
 from forewarn.surge import Promise, Stream, run
+from forewarn.watching import Watcher
 
 MINUTE = 60_000_000
 WEEK = 7 * 24 * 60
@@ -42,9 +45,19 @@ def raised(records: pl.DataFrame, promise: float = 100_000) -> np.ndarray:
 def test_mornings_are_no_warning_once_there_are_weeks_of_them() -> None:
     records = week_stream(14)
     at = raised(records) * 2 / WEEK
-    # Without hours of the week each morning is one, as it is here at first.
-    assert (at < 7).sum() > 20
-    # The slowest hours are full after 200 texts at 30 a week.
+    hourless = raised(records.with_columns(clock=pl.int_range(pl.len(), dtype=pl.Int64))) * 2 / WEEK
+    # In the first week each morning is one, in the second the hours of the day begin to be known.
+    assert 7 <= len(at) <= 14
+    assert at.max() < 2
+    assert all((hourless.astype(int) == week).sum() == 7 for week in range(14))
+
+
+def test_a_weekend_is_no_working_day_once_there_are_weeks_of_both() -> None:
+    records = week_stream(14)
+    minutes = records["clock"].to_numpy() // MINUTE
+    quieter = np.where((minutes // 1440) % 7 >= 5, 4.0, 0.0) * ((minutes // 60 % 24 >= 8) & (minutes // 60 % 24 < 18))
+    at = raised(records.with_columns(pl.col("score") - quieter)) * 2 / WEEK
+    assert (at < 7).sum() > 5
     assert (at > 8).sum() == 0
 
 
@@ -188,3 +201,45 @@ def test_a_category_of_rules_can_be_a_stream_of_its_own(tmp_path: Path) -> None:
     assert {warning.stream for warning in scan([log], options).warnings} == {f"source {log}"}
     found = scan([log], Options(rules=("operations",), adapt=False, by_category=True))
     assert {warning.stream for warning in found.warnings} == {f"source {log}", "category operations"}
+
+
+def test_a_stream_goes_on_from_what_was_saved_and_refuses_what_is_none() -> None:
+    records = week_stream(9, step=3)
+    whole, first = Stream(), Stream()
+    expected = run(whole, records, Promise(10_000))
+    run(first, records[:20_000], Promise(10_000))
+    again = Stream()
+    again.restore({name: array.copy() for name, array in first.arrays.items()})
+    values, codes, onsets = run(again, records[20_000:], Promise(10_000))
+    assert values.tobytes() == expected[0][20_000:].tobytes()
+    assert codes.tobytes() == expected[1][20_000:].tobytes()
+    assert onsets.tobytes() == expected[2][20_000:].tobytes()
+    for name, wrong in (
+        ("week", np.zeros((5, kernel.KEPT), np.int16)),
+        ("wealth", np.zeros(2)),
+        ("hours", np.zeros(1)),
+    ):
+        with pytest.raises(ValueError, match=name):
+            Stream().restore(first.arrays | {name: wrong})
+
+
+def test_watch_keeps_the_hours_of_the_week_over_a_restart(tmp_path: Path) -> None:
+    log, state = tmp_path / "days.log", tmp_path / "state.safetensors"
+    start = datetime(2026, 3, 2, tzinfo=UTC)
+    lines = [
+        f"{start + timedelta(minutes=5 * n):%Y-%m-%dT%H:%M:%SZ} INFO job {n} of worker finished" for n in range(900)
+    ]
+    log.write_text("\n".join(lines) + "\n")
+    blocks = pl.concat(read([log]))
+    options = Options(rules=("operations",))
+    one = Watcher(options)
+    one.add(blocks[:600])
+    one.save(state, {})
+    two = Watcher(options)
+    two.load(state)
+    one.add(blocks[600:])
+    two.add(blocks[600:])
+    (whole,), (restarted,) = one.surge.streams.values(), two.surge.streams.values()
+    assert len(whole.arrays["week"]) == kernel.HOURS
+    assert whole.arrays["hours"][:, 0].sum() > 400
+    assert {n: a.tobytes() for n, a in whole.arrays.items()} == {n: a.tobytes() for n, a in restarted.arrays.items()}
