@@ -132,11 +132,19 @@ class EarlyWarning(msgspec.Struct, frozen=True, tag_field="kind", tag="warning")
     raised_by: str = "alarming texts"
     volume: Volume | None = None
 
+    @property
+    def key(self) -> str:
+        """What this line is known by."""
+        return self.id
+
 
 class Incident(msgspec.Struct, frozen=True, tag_field="kind", tag="incident"):
     """Alerts and warnings of one meaning in one stretch of time.
 
-    `title` its most central text; `size` records, `speed` records an hour; `warnings`, `alerts` their ids.
+    `title` its most central text; `size` records, `speed` records an hour; `warnings`, `alerts` their ids. In `watch`
+    an incident is written anew whenever it changes, the last line of an `id` is how it stands: `state` is "open" while
+    one of its warnings lasts, then "closed"; a warning of the same meaning within six hours opens it again. A scan,
+    which sees the whole of it, writes it once, with no state.
     """
 
     id: str
@@ -153,6 +161,13 @@ class Incident(msgspec.Struct, frozen=True, tag_field="kind", tag="incident"):
     playbook: list[str]
     warnings: list[str]
     alerts: list[str]
+    state: str | None = None
+
+    @property
+    def key(self) -> str:
+        """What this line is known by: the incident, how it stands, what belongs to it."""
+        content = "\0".join([self.state or "", self.last.source, str(self.last.line), *sorted(self.warnings)])
+        return f"{self.id}.{hashlib.sha256(content.encode()).hexdigest()[:12]}"
 
 
 Finding = Alert | EarlyWarning | Incident

@@ -175,10 +175,20 @@ class Terminal:
         for line in warning.playbook[:2]:
             self.out.print(_indented(Text(f"first: {printable(line)}", style="green")))
 
+    def told(self, told: EarlyWarning | Incident) -> None:
+        """Print what a watch has to say."""
+        if isinstance(told, EarlyWarning):
+            self.warning(told)
+        else:
+            self.incident(told)
+
     def incident(self, incident: Incident) -> None:
         """Print an incident in one line."""
         head = Text().append(f"incident {incident.level}", style=COLOURS[incident.level])
-        head.append(f"  {len(incident.alerts)} alerts ×{incident.size:,}", style="default")
+        counted = [(len(incident.warnings), "warning"), (len(incident.alerts), "alert")]
+        said = ", ".join(f"{count:,} {what}{'s' if count > 1 else ''}" for count, what in counted if count)
+        head.append(f" {incident.state}" if incident.state else "", style="default")
+        head.append(f"  {said} ×{incident.size:,}", style="default")
         head.append(f"  {_times(incident.first.time, incident.last.time)}", style="default")
         head.append(f"  {printable(incident.title)[:_SHOWN_MOVED]}", style="bold default")
         self.out.print(head.append(f"  {incident.id}", style="dim"))

@@ -19,7 +19,7 @@ from pathlib import Path
 import polars as pl
 
 from forewarn.alerts import EarlyWarning
-from forewarn.deliver import Delivery, WarningLog, to_address, to_command
+from forewarn.deliver import Delivery, Told, WarningLog, to_address, to_command
 from forewarn.errors import ForewarnError, InputError, OutputError
 from forewarn.follow import HEAD, Follower, Piece
 from forewarn.pipeline import Options
@@ -49,9 +49,9 @@ class Status:
 
 @dataclass(frozen=True)
 class Receivers:
-    """Who gets the warnings: `warn` at once, in the log's order; a command and an address when they can."""
+    """Who gets warnings and incidents: `warn` at once, in the log's order; a command and an address when they can."""
 
-    warn: Callable[[EarlyWarning], None]
+    warn: Callable[[Told], None]
     command: str | None = None
     address: str | None = None
 
@@ -121,9 +121,9 @@ class _Following:
         self._saved = time.monotonic()
         self._changed = False
         self._restore()
-        for warning in self._log.read():
+        for told in self._log.read():
             for delivery in self._deliveries:
-                delivery.give(warning)
+                delivery.give(told)
 
     def _restore(self) -> None:
         if not self._file.exists():
@@ -188,26 +188,29 @@ class _Following:
 
     def _wait(self, stop: threading.Event) -> None:
         """Everything is read: what did not come may be a warning."""
-        if not stop.is_set() and (warnings := self._watcher.wait(_now())):
-            self._give(warnings)
+        if not stop.is_set() and (told := self._watcher.wait(_now())):
+            self._give(told)
             self._changed = True
 
-    def _give(self, warnings: list[EarlyWarning]) -> None:
+    def _give(self, told: Sequence[Told]) -> None:
         try:
-            new = self._log.add(warnings)
+            new = self._log.add(told)
         except OutputError as error:
             self._problem(error)
             return
-        for warning in new:
-            self._status.warnings += 1
-            self._warn(warning)
+        for one in new:
+            self._status.warnings += isinstance(one, EarlyWarning)
+            self._warn(one)
             for delivery in self._deliveries:
-                delivery.give(warning)
+                delivery.give(one)
 
     def _save(self, *, now: bool = False) -> None:
         if not self._changed or (not now and time.monotonic() - self._saved < _SAVE_EVERY):
             return
         self._give([])
+        if self._log.waiting:
+            # A state that is further than the log would lose them.
+            return
         try:
             self._watcher.save(self._file, self._follower.positions)
             self._changed = False

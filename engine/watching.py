@@ -18,12 +18,13 @@ import polars as pl
 from numpy.typing import NDArray
 
 from forewarn import fusion
-from forewarn.alerts import EarlyWarning
-from forewarn.early import Incidents, Known, explain, past_scores
+from forewarn.alerts import EarlyWarning, Incident
+from forewarn.early import Incidents, Known, explain, past_scores, place
 from forewarn.errors import InputError
 from forewarn.files import whole_file
 from forewarn.follow import Position
 from forewarn.frames import SIGNAL_FRAME
+from forewarn.incidents import OpenIncidents
 from forewarn.model import load_model
 from forewarn.pipeline import Options, families, merged
 from forewarn.rule_sets import RuleSets
@@ -57,6 +58,8 @@ class _Saved(msgspec.Struct):
     streams: list[str]
     sources: list[list[str]]
     incidents: dict[str, int]
+    warnings: dict[str, list[EarlyWarning]]
+    lasting: dict[str, str]
     lines: int
 
 
@@ -85,6 +88,7 @@ class Watcher:
         self.surge = Surge(self._promise, families(options), options.voices, options.stream_by or "by")
         self._merge = merged(self.surge.families)
         self._incidents = Incidents()
+        self._open = OpenIncidents()
         self.lines = 0
         self._made_for = self._fingerprint()
 
@@ -101,8 +105,8 @@ class Watcher:
         """Records that came too late for an early warning."""
         return self._clocks.left_out
 
-    def add(self, records: pl.DataFrame, now: int = 0) -> list[EarlyWarning]:
-        """Take in a block of records (a records frame), and return what they warn of.
+    def add(self, records: pl.DataFrame, now: int = 0) -> list[EarlyWarning | Incident]:
+        """Take in a block of records (a records frame), and return what they warn of and what came of it.
 
         `now` (microseconds since 1970) where they are read as they are written.
         """
@@ -123,14 +127,22 @@ class Watcher:
             self._forget()
         return warnings
 
-    def wait(self, now: int) -> list[EarlyWarning]:
+    def wait(self, now: int) -> list[EarlyWarning | Incident]:
         """Nothing is left to be read at `now`: return the warnings of what did not come."""
         return self._explained(self.surge.wait(self._clocks.passed(now)))
 
-    def _explained(self, events: Sequence[Raised | Ended]) -> list[EarlyWarning]:
-        raised = [event for event in events if isinstance(event, Raised)]
+    def _explained(self, events: Sequence[Raised | Ended]) -> list[EarlyWarning | Incident]:
+        found: list[EarlyWarning | Incident] = []
         known = Known(self._texts, self._encoder, self._rules, self._sets, self._cases)
-        return explain(raised, known, self._incidents, self._promise.said)
+        # In the order of time, whatever was read together.
+        for event in sorted(events, key=lambda event: int(event.at["clock"])):
+            if isinstance(event, Raised):
+                (warning,) = explain([event], known, self._incidents, self._promise.said)
+                found += [warning, *self._open.begun(warning, self._encoder.encode)]
+                self._open.forget(self._incidents.open)
+            else:
+                found += self._open.ended(event.stream, event.by_volume, place(event.at), self._encoder.encode)
+        return found
 
     def _learn(self, rows: pl.DataFrame) -> None:
         """Score the texts that are new."""
@@ -191,6 +203,8 @@ class Watcher:
             list(self.surge.streams),
             [stream.counts.sources for stream in self.surge.streams.values()],
             {name: clock for name, (_, clock) in self._incidents.open.items()},
+            self._open.warnings,
+            self._open.lasting,
             self.lines,
         )
         with whole_file(path) as part:
@@ -222,9 +236,17 @@ class Watcher:
                 name: (arrays[f"incident.{number}"], clock)
                 for number, (name, clock) in enumerate(saved.incidents.items())
             }
-        except (OSError, SafetensorError, LookupError, ValueError, pl.exceptions.PolarsError) as error:
+        except (
+            OSError,
+            SafetensorError,
+            msgspec.MsgspecError,
+            LookupError,
+            ValueError,
+            pl.exceptions.PolarsError,
+        ) as error:
             raise InputError(f"is damaged: {str(error).splitlines()[0]}", path=path) from None
         self._texts, self.surge.streams, self._incidents.open = texts, streams, opened
+        self._open = OpenIncidents(saved.warnings, saved.lasting)
         self._clocks.state = {name: np.array(state, dtype=np.int64) for name, state in saved.clocks.items()}
         self._clocks.left_out, self.lines = saved.left_out, saved.lines
         self._sets = RuleSets()
