@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,7 +25,7 @@ from forewarn.checkpoint import Work, identity_of
 from forewarn.decision import Policy, decide
 from forewarn.early import Incidents, Known, explain, past_scores
 from forewarn.embedding import embed
-from forewarn.errors import ForewarnError, InputError
+from forewarn.errors import ForewarnError, InputError, ModelError
 from forewarn.evidence import Explainer
 from forewarn.frames import SIGNAL_FRAME, SIGNALS
 from forewarn.incidents import incidents
@@ -58,8 +58,9 @@ class Options:
     one); `detectors` names of PyOD detectors for the view of meaning (None = those
     of the model, or KNN); `adapt` whether the scanned texts teach a fifth
     signal; `model` a folder that `forewarn fit` wrote; `prior` the share of crisis texts in this input, where it is
-    known; `policy` how alerts are chosen; `seed` of every random choice; `cache` whether vectors are kept for the next
-    scan.
+    known; `unusual` whether texts are ranked by how unusual they are, whatever they mean (rules and past cases add
+    nothing then, and there are no early warnings); `policy` how alerts are chosen; `seed` of every random choice;
+    `cache` whether vectors are kept for the next scan.
     Of early warning: `promise` how seldom a false one may come, None = no warnings; `late` how far behind its source's
     clock a record may be; `one_stream` whether the files are parts of one stream; `stream_by` a field of the input
     whose values are streams too; `by_category` whether the categories of rules are; `voices` whether a text that is
@@ -77,6 +78,7 @@ class Options:
     adapt: bool = True
     model: Path | None = None
     prior: float | None = None
+    unusual: bool = False
     policy: Policy = field(default_factory=lambda: Policy(threshold=0.5))
     seed: int = 0
     cache: bool = True
@@ -126,14 +128,17 @@ def scan(
     """Scan files, folders or standard input (`-`) and return the alerts.
 
     `line_scores` names a Parquet file that gets one row for each input line; `work` keeps what a killed scan is taken
-    up from (`checkpoint.work_of`). Raises InputError where nothing at all
-    could be read, RuleError, EncoderError and CaseBaseError where what the options name cannot be used, OutputError
-    where `line_scores` cannot be written.
+    up from (`checkpoint.work_of`). Raises InputError where nothing at all could be read, RuleError, EncoderError,
+    CaseBaseError and ModelError where what the options name cannot be used, OutputError where `line_scores` cannot be
+    written.
     """
     from forewarn.embeddings.devices import chosen_device
     from forewarn.rules import load_rules
 
     options = options or Options()
+    if options.unusual:
+        # How unusual a text is depends on those after it: no warning could be raised without hindsight.
+        options = replace(options, promise=None)
     watch = Stopwatch()
     problems: list[ForewarnError] = []
     rules = load_rules(
@@ -241,7 +246,12 @@ def _score(
     from forewarn.embeddings import CaseBase, load_encoder
 
     model = load_model(options.model, device=options.device) if options.model else None
-    numbers = model.fusion if model else fusion.prior()
+    if options.unusual and model:
+        raise ModelError(
+            f"{options.model} knows crises, and --unusual asks for what is unusual, whatever it means",
+            remedy="Leave one of the two out.",
+        )
+    numbers = model.fusion if model else fusion.prior(unusual=options.unusual)
     if options.prior is not None:
         numbers = numbers.with_prior(options.prior, model.share if model else None)
     rule_scores = rule_sets.log_odds(rules, numbers)
@@ -285,7 +295,8 @@ def _score(
     interval = model.interval(scores, numbers.shift) if model else None
     if interval:
         scores = scores.with_columns(low=pl.Series(interval[0]), high=pl.Series(interval[1]))
-    origin = model.origin if model else "no labels yet: ranked by the shipped prior"
+    shipped = "ranked by how unusual each text is" if options.unusual else "no labels yet: ranked by the shipped prior"
+    origin = model.origin if model else shipped
     explainer = Explainer(
         texts, signals, scores, rules, rule_sets, cases, vectors, numbers, adaptation, model, kinds, origin
     )
