@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -75,15 +76,15 @@ def scored(timed: pl.DataFrame, texts: pl.DataFrame, *, merge: bool) -> pl.DataF
 
 
 class Timeline(WaitingBlocks):
-    """Collects the records of a scan that have times; a context manager: it owns a temporary folder."""
+    """Collects the records of a scan that have times, in `folder` or a temporary one."""
 
-    def __init__(self, clocks: Clocks, by: str | None = None) -> None:
-        super().__init__()
-        self._clocks, self._by = clocks, by
+    def __init__(self, clocks: Clocks, by: str | None = None, folder: Path | None = None) -> None:
+        super().__init__(folder)
+        self.clocks, self._by = clocks, by
 
     def add(self, records: pl.DataFrame) -> None:
         """Keep what is needed of one block of keyed records."""
-        timed = self._clocks.timed(records, self._by)
+        timed = self.clocks.timed(records, self._by)
         if timed.height:
             self.keep(timed)
 
