@@ -8,6 +8,7 @@ and again every few seconds; what was written after it is written anew.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import importlib.metadata
 import os
@@ -25,7 +26,7 @@ from filelock import FileLock, Timeout
 
 from forewarn.blocks import Kept, WaitingBlocks, check
 from forewarn.errors import ForewarnError, OutputError
-from forewarn.files import forget_parts, whole_file, work_folder
+from forewarn.files import forget_parts, not_written, whole_file, work_folder
 from forewarn.paths import files_in
 from forewarn.problems import Noted, Problems
 from forewarn.records import Reached
@@ -173,7 +174,7 @@ def work_of(
     """The work folder beside the first of the outputs; None where there is none, or the input can be read only once.
 
     It goes when the block ends well, and where it failed before a checkpoint. Raises ForewarnError where `resume` is
-    asked for and not possible, OutputError where the folder cannot be made or another scan uses it.
+    asked for and not possible, OutputError where an output cannot be written or another scan writes it.
     """
     once = next((str(path) for path in paths if not _again(path)), None)
     if resume and once:
@@ -186,6 +187,9 @@ def work_of(
             "--resume needs the name of the output: the work that is taken up lies beside it",
             remedy="Give -o or --scores as before, or leave out --resume.",
         )
+    for output in outputs:
+        if not output.parent.is_dir():
+            raise not_written(output, FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT)))
     with work_folder(outputs[0] if outputs else Path(), needed=bool(outputs) and once is None) as folder:
         if folder is None:
             yield None
