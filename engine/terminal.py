@@ -155,13 +155,12 @@ class Terminal:
         )
         head.append(f"  raised {_clock(warning.raised.time)}, began {_clock(warning.onset.time)}", style="default")
         head.append(f" ({_clock(warning.onset_low.time)}–{_clock(warning.onset_high.time)})", style="default")
+        head.append(f"  {warning.raised_by}", style="magenta")
         head.append(f"  false by chance {warning.false_warnings}  {warning.id}", style="dim")
         self.out.print(head)
-        said = warning.raised_by
-        if warning.volume:
-            volume = warning.volume
-            said += f": {volume.records:,} in {_span(volume.seconds)}, usually {volume.usual:,.0f}"
-        self.out.print(_indented(Text(said, style="bold default")))
+        if volume := warning.volume:
+            said = f"{volume.records:,} in {_span(volume.seconds)}, usually {volume.usual:,.0f}"
+            self.out.print(_indented(Text(said, style="bold default")))
         for moved in warning.moved[:3]:
             at = Text(f"{_clock(moved.at.time)} ", style="dim")
             self.out.print(_indented(at.append(printable(moved.text)[:_SHOWN_MOVED], style="default")))

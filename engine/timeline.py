@@ -11,6 +11,7 @@ import itertools
 import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -43,6 +44,7 @@ class Clocks:
             "time",
             text_key(),
             pl.col("text").hash(seed=0).alias("key"),
+            pl.col("template").hash(seed=0).alias("kind"),
             _by(by, records).cast(pl.String).alias("by"),
         )
         if records["time"].null_count() == records.height and not self.state:
@@ -96,7 +98,7 @@ def _by(by: str | None, records: pl.DataFrame) -> pl.Expr:
 
 
 def scored(timed: pl.DataFrame, texts: pl.DataFrame, *, merge: bool) -> pl.DataFrame:
-    """Timed records as a timeline; `texts` has `text_key`, `text` and the `score` of each distinct text.
+    """Timed records as a timeline; `texts` has `text_key`, `text`, `score` and `category` of each distinct text.
 
     `merge` puts the records of several sources in the order of their clocks; else they stay as they came.
     """
@@ -108,10 +110,10 @@ def scored(timed: pl.DataFrame, texts: pl.DataFrame, *, merge: bool) -> pl.DataF
 
 
 class Timeline(WaitingBlocks):
-    """Collects the records of a scan that have times; a context manager: it owns a temporary folder."""
+    """Collects the records of a scan that have times, in `folder` or a temporary one."""
 
-    def __init__(self, clocks: Clocks, by: str | None = None) -> None:
-        super().__init__()
+    def __init__(self, clocks: Clocks, by: str | None = None, folder: Path | None = None) -> None:
+        super().__init__(folder)
         self.clocks, self._by = clocks, by
 
     def add(self, records: pl.DataFrame) -> None:
@@ -120,12 +122,15 @@ class Timeline(WaitingBlocks):
         if timed.height:
             self.keep(timed)
 
-    def frames(self, texts: pl.DataFrame, scores: NDArray[np.float64], *, merge: bool) -> Iterator[pl.DataFrame]:
+    def frames(
+        self, texts: pl.DataFrame, scores: NDArray[np.float64], categories: pl.Series, *, merge: bool
+    ) -> Iterator[pl.DataFrame]:
         """The timelines of everything added, a block at a time, or all in one where sources have to be merged.
 
-        `texts` is the texts frame, `scores` float64 (n,) those of its texts.
+        `texts` is the texts frame, `scores` float64 (n,) those of its texts, `categories` those of the rule sets.
         """
-        known = texts.select(text_key(), pl.col("text_id").alias("text"), pl.Series("score", scores))
+        named = pl.Series("category", categories.gather(texts["rule_set"]))
+        known = texts.select(text_key(), pl.col("text_id").alias("text"), pl.Series("score", scores), named)
         files = self.files()
         if merge and files:
             yield scored(pl.scan_ipc(files).collect(), known, merge=True)

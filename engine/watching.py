@@ -118,7 +118,12 @@ class Watcher:
             return []
         rows = keyed(records, self._sets.number(self._rules.match(records), records.height))
         self._learn(rows)
-        texts = self._texts.select("text_key", "score", pl.int_range(pl.len(), dtype=pl.UInt32).alias("text"))
+        texts = self._texts.select(
+            "text_key",
+            "score",
+            pl.int_range(pl.len(), dtype=pl.UInt32).alias("text"),
+            self._sets.categories(self._rules).gather(self._texts["rule_set"]),
+        )
         timed = self._clocks.timed(rows, self._options.stream_by, now)
         warnings = self._explained(self.surge.advance(scored(timed, texts, merge=self._merge)))
         if self._texts.height > _MOST_TEXTS:
@@ -130,22 +135,24 @@ class Watcher:
         return self._explained(self.surge.wait(self._clocks.passed(now)))
 
     def _explained(self, events: Sequence[Raised | Ended]) -> list[EarlyWarning | Incident]:
-        found: list[EarlyWarning | Incident] = []
-        known = self._known()
         # In the order of time, whatever was read together.
-        for event in sorted(events, key=lambda event: int(event.at["clock"])):
-            if isinstance(event, Raised):
-                warning = explain(event, known, self._incidents, self._promise.said)
-                found += [warning, *self._open.begun(warning, known.vectors)]
-                self._open.forget(self._incidents.open)
-            else:
-                found += self._open.ended(event.stream, event.by_volume, place(event.at), known.vectors)
-        return found
-
-    def _known(self) -> Known:
+        events = sorted(events, key=lambda event: int(event.at["clock"]))
+        if not events:
+            return []
         if len(self._embedded) > _MOST_EMBEDDED:
             self._embedded.clear()
-        return Known(self._texts, self._encoder, self._rules, self._sets, self._cases, self._embedded)
+        known = Known(self._texts, self._encoder, self._rules, self._sets, self._cases, embedded=self._embedded)
+        raised = [event for event in events if isinstance(event, Raised)]
+        warnings = iter(explain(raised, known, self._incidents, self._promise.said))
+        found: list[EarlyWarning | Incident] = []
+        for event in events:
+            if isinstance(event, Raised):
+                warning = next(warnings)
+                found += [warning, *self._open.begun(warning, known.encode)]
+            else:
+                found += self._open.ended(event.stream, event.by_volume, place(event.at), known.encode)
+        self._open.forget(self._incidents.open)
+        return found
 
     def _learn(self, rows: pl.DataFrame) -> None:
         """Score the texts that are new."""
@@ -227,19 +234,26 @@ class Watcher:
             streams = {}
             for number, name in enumerate(saved.streams):
                 streams[name] = stream = Stream()
-                for kept, prefix in ((stream.arrays, ""), (stream.counts.arrays, "counts.")):
-                    for part, fresh in kept.items():
-                        array = arrays[f"{number}.{prefix}{part}"]
-                        if array.shape != fresh.shape or array.dtype != fresh.dtype:
-                            raise InputError("is damaged", path=path)
-                        kept[part] = np.array(array)
+                stream.restore({part: arrays[f"{number}.{part}"] for part in stream.arrays})
+                for part, fresh in stream.counts.arrays.items():
+                    array = arrays[f"{number}.counts.{part}"]
+                    if array.shape != fresh.shape or array.dtype != fresh.dtype:
+                        raise InputError("is damaged", path=path)
+                    stream.counts.arrays[part] = np.array(array)
                 stream.counts.sources = saved.sources[number]
                 stream.recent = _unpacked(arrays[f"{number}.recent"], TIMELINE | {"value": pl.Float64()})
             opened = {
                 name: (arrays[f"incident.{number}"], clock)
                 for number, (name, clock) in enumerate(saved.incidents.items())
             }
-        except (OSError, SafetensorError, msgspec.MsgspecError, LookupError, pl.exceptions.PolarsError) as error:
+        except (
+            OSError,
+            SafetensorError,
+            msgspec.MsgspecError,
+            LookupError,
+            ValueError,
+            pl.exceptions.PolarsError,
+        ) as error:
             raise InputError(f"is damaged: {str(error).splitlines()[0]}", path=path) from None
         self._texts, self.surge.streams, self._incidents.open = texts, streams, opened
         self._open = OpenIncidents(saved.warnings, saved.lasting)
