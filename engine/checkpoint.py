@@ -55,7 +55,7 @@ class Reading(msgspec.Struct):
     files: list[str]
     rule_sets: list[tuple[int, ...]]
     tried: list[int]
-    clocks: dict[str, tuple[int, int]]
+    clocks: dict[str, list[int]]
     late: int
     problems: list[Noted]
 

@@ -109,7 +109,7 @@ class Intake:
             sorted(self.files),
             self.rule_sets.sets,
             sorted(self._rules.tried),
-            {name: (int(newest), int(seen)) for name, (newest, seen) in clocks.state.items()} if clocks else {},
+            {name: state.tolist() for name, state in clocks.state.items()} if clocks else {},
             clocks.left_out if clocks else 0,
             self._problems.noted(),
         )

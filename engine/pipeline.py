@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,7 +25,7 @@ from forewarn.checkpoint import Work, identity_of
 from forewarn.decision import Policy, decide
 from forewarn.early import Incidents, Known, explain, past_scores
 from forewarn.embedding import embed
-from forewarn.errors import ForewarnError, InputError
+from forewarn.errors import ForewarnError, InputError, ModelError
 from forewarn.evidence import Explainer
 from forewarn.frames import SIGNAL_FRAME, SIGNALS
 from forewarn.incidents import incidents
@@ -58,11 +58,13 @@ class Options:
     one); `detectors` names of PyOD detectors for the view of meaning (None = those
     of the model, or KNN); `adapt` whether the scanned texts teach a fifth
     signal; `model` a folder that `forewarn fit` wrote; `prior` the share of crisis texts in this input, where it is
-    known; `policy` how alerts are chosen; `seed` of every random choice; `cache` whether vectors are kept for the next
-    scan.
+    known; `unusual` whether texts are ranked by how unusual they are, whatever they mean (rules and past cases add
+    nothing then, and there are no early warnings); `policy` how alerts are chosen; `seed` of every random choice;
+    `cache` whether vectors are kept for the next scan.
     Of early warning: `promise` how seldom a false one may come, None = no warnings; `late` how far behind its source's
     clock a record may be; `one_stream` whether the files are parts of one stream; `stream_by` a field of the input
-    whose values are streams too; `voices` whether a text that is said again soon counts once.
+    whose values are streams too; `by_category` whether the categories of rules are; `voices` whether a text that is
+    said again soon counts once.
     """
 
     text_column: str | None = None
@@ -76,6 +78,7 @@ class Options:
     adapt: bool = True
     model: Path | None = None
     prior: float | None = None
+    unusual: bool = False
     policy: Policy = field(default_factory=lambda: Policy(threshold=0.5))
     seed: int = 0
     cache: bool = True
@@ -83,6 +86,7 @@ class Options:
     late: timedelta = timedelta(minutes=5)
     one_stream: bool = False
     stream_by: str | None = None
+    by_category: bool = False
     voices: bool = True
 
 
@@ -124,13 +128,17 @@ def scan(
     """Scan files, folders or standard input (`-`) and return the alerts.
 
     `line_scores` names a Parquet file that gets one row for each input line; `work` keeps what a killed scan is taken
-    up from (`checkpoint.work_of`). Raises InputError where nothing at all
-    could be read, RuleError, EncoderError and CaseBaseError where what the options name cannot be used, OutputError
-    where `line_scores` cannot be written.
+    up from (`checkpoint.work_of`). Raises InputError where nothing at all could be read, RuleError, EncoderError,
+    CaseBaseError and ModelError where what the options name cannot be used, OutputError where `line_scores` cannot be
+    written.
     """
+    from forewarn.embeddings.devices import chosen_device
     from forewarn.rules import load_rules
 
     options = options or Options()
+    if options.unusual:
+        # How unusual a text is depends on those after it: no warning could be raised without hindsight.
+        options = replace(options, promise=None)
     watch = Stopwatch()
     problems: list[ForewarnError] = []
     rules = load_rules(
@@ -159,9 +167,12 @@ def scan(
         if timeline and options.promise:
             surge = Surge(options.promise, families(options), options.voices, options.stream_by or "by")
             past = past_scores(explainer.fusion, explainer.signals)
-            known = Known(texts, encoder, rules, rule_sets, explainer.cases)
-            frames = timeline.frames(texts, past, merge=merged(surge.families))
-            warnings = _warn(frames, surge, known)
+            # The bundled encoder's vectors are the same to the bit whatever it embeds together (`embeddings.bundled`).
+            steady = encoder.name == "bundled" and chosen_device(options.device) == "cpu"
+            made = explainer.vectors if steady else None
+            known = Known(texts, encoder, rules, rule_sets, explainer.cases, made)
+            frames = timeline.frames(texts, past, rule_sets.categories(rules), merge=merged(surge.families))
+            warnings = _warn(frames, surge, known, timeline.clocks)
             young = surge.young()
             watch.lap("warn", intake.rows)
         if lines:
@@ -171,8 +182,9 @@ def scan(
     last_words = pl.Series(rule_sets.last_words(rules), dtype=pl.Boolean).gather(texts["rule_set"])
     chosen = decide(scores, texts["count"], options.policy, _hours(texts), last_words)
     alerts = explainer.alerts(chosen)
-    warned = encoder.encode([warning.text for warning in warnings]) if warnings else explainer.vectors[:0]
-    together = incidents(warnings, warned, alerts, explainer.vectors[chosen.to_numpy()])
+    warned = list(dict.fromkeys(warning.text for warning in warnings))
+    vectors = dict(zip(warned, encoder.encode(warned), strict=True)) if warned else {}
+    together = incidents(warnings, vectors, alerts, explainer.vectors[chosen.to_numpy()])
     watch.lap("explain", len(alerts))
     words = _new_words(explainer, texts, scores)
     untried = [(rules.rules[number], why) for number, why in rules.untried()]
@@ -203,7 +215,8 @@ def _said(options: Options) -> dict[str, object]:
 
 def families(options: Options) -> tuple[str, ...]:
     """How the streams of an input are parted: by source, for texts of two are seldom alike, or not at all."""
-    return (EVERYTHING if options.one_stream else "source", *(("by",) if options.stream_by else ()))
+    asked = {"by": options.stream_by, "category": options.by_category}
+    return (EVERYTHING if options.one_stream else "source", *(family for family, wanted in asked.items() if wanted))
 
 
 def merged(families: Sequence[str]) -> bool:
@@ -211,11 +224,12 @@ def merged(families: Sequence[str]) -> bool:
     return tuple(families) != ("source",)
 
 
-def _warn(frames: Iterable[pl.DataFrame], surge: Surge, known: Known) -> list[EarlyWarning]:
+def _warn(frames: Iterable[pl.DataFrame], surge: Surge, known: Known, clocks: Clocks) -> list[EarlyWarning]:
     grouped, promise = Incidents(), surge.promise.said
-    raised = [event for frame in frames for event in surge.advance(frame) if isinstance(event, Raised)]
+    events = [event for frame in frames for event in surge.advance(frame)] + surge.wait(clocks.passed())
+    raised = [event for event in events if isinstance(event, Raised)]
     raised.sort(key=lambda event: event.at["clock"])
-    return [explain(event, known, grouped, promise) for event in raised]
+    return explain(raised, known, grouped, promise)
 
 
 def _score(
@@ -232,7 +246,12 @@ def _score(
     from forewarn.embeddings import CaseBase, load_encoder
 
     model = load_model(options.model, device=options.device) if options.model else None
-    numbers = model.fusion if model else fusion.prior()
+    if options.unusual and model:
+        raise ModelError(
+            f"{options.model} knows crises, and --unusual asks for what is unusual, whatever it means",
+            remedy="Leave one of the two out.",
+        )
+    numbers = model.fusion if model else fusion.prior(unusual=options.unusual)
     if options.prior is not None:
         numbers = numbers.with_prior(options.prior, model.share if model else None)
     rule_scores = rule_sets.log_odds(rules, numbers)
@@ -276,7 +295,8 @@ def _score(
     interval = model.interval(scores, numbers.shift) if model else None
     if interval:
         scores = scores.with_columns(low=pl.Series(interval[0]), high=pl.Series(interval[1]))
-    origin = model.origin if model else "no labels yet: ranked by the shipped prior"
+    shipped = "ranked by how unusual each text is" if options.unusual else "no labels yet: ranked by the shipped prior"
+    origin = model.origin if model else shipped
     explainer = Explainer(
         texts, signals, scores, rules, rule_sets, cases, vectors, numbers, adaptation, model, kinds, origin
     )

@@ -34,6 +34,7 @@ from forewarn.cli.options import names, streams
 @click.option("--detectors", help="PyOD detectors on the embeddings, comma-separated (default: the model's, or KNN).")
 @click.option("--model", type=click.Path(path_type=Path), help="A model folder that `forewarn fit` wrote.")
 @click.option("--prior", type=float, metavar="P", help="The share of crisis texts in this input, where it is known.")
+@click.option("--unusual", is_flag=True, help="Rank by how unusual a text is, whatever it means; no early warnings.")
 @click.option("--no-adapt", is_flag=True, help="Do not let the scanned texts themselves teach what is alarming.")
 @click.option("--no-cache", is_flag=True, help="Neither use nor keep the vectors of texts from other scans.")
 @click.option("--text-column", help="The column that holds the text, for CSV, JSON and Parquet.")
@@ -76,6 +77,7 @@ def command(
     detectors: str | None,
     model: Path | None,
     prior: float | None,
+    unusual: bool,
     no_adapt: bool,
     no_cache: bool,
     text_column: str | None,
@@ -86,6 +88,7 @@ def command(
     late: str,
     one_stream: bool,
     stream_by: str | None,
+    by_category: bool,
     count_repeats: bool,
     resume: bool,
     timings: bool,
@@ -126,12 +129,14 @@ def command(
         cache=not no_cache,
         model=model,
         prior=parse_prior(prior),
+        unusual=unusual,
         policy=parse_policy(budget, fdr, threshold, cost),
         seed=seed,
         promise=None if false_warnings == "none" else parse_promise(false_warnings),
         late=parse_late(late),
         one_stream=one_stream,
         stream_by=stream_by,
+        by_category=by_category,
         voices=not count_repeats,
     )
     terminal = Terminal()
