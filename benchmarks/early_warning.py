@@ -277,5 +277,5 @@ def _drawable(rows: list[dict[str, float]]) -> Any:
 
 
 BENCHMARK = Benchmark(
-    "early_warning", "Minutes from the start of a crisis to the warning", ("crisislex_t6",), run_benchmark
+    "early_warning", "Minutes from the start of a crisis to the warning", ("crisislex_t6",), run_benchmark, beside=True
 )

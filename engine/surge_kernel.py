@@ -43,6 +43,11 @@ SPREAD = _HOUR // 128
 """Microseconds between two texts that an hour of the week keeps: all of four weeks, not the last minutes of one."""
 HOURLY, WEEKLY = 24 * _HOUR, HOURS * _HOUR
 """Age of a stream from which the hours of its week are kept, and from which those of the day are looked at."""
+LEAP = 86_400_000_000
+"""Microseconds: a time so far ahead of its source's clock is believed when the next one is no earlier."""
+CLOCK, _LATE, FIRST, _LEAPT, LIVE = range(5)
+"""What is kept of a source: its clock, the run of late records, its first clock, a time not believed yet, and whether
+it was written while it was read."""
 STEPPED = 20
 """Late records in a row after which the clock of a source is taken to have been set back."""
 NOTHING, RAISED, ENDED, YOUNG, REPEATED = range(5)
@@ -380,17 +385,23 @@ def _beginning(growth: Any, since: int, onset: Any) -> None:
 def clocks(times: Any, late: int, state: Any, clock: Any, kept: Any) -> None:
     """The clock of one source at each of n records: the newest time so far.
 
-    `times` int64 (n,) microseconds, -1 = none: such a record has the time of the one before. A record more than `late`
-    behind is left out, unless STEPPED of them come in a row: then the clock was set back, or one time was from the
-    future. `state` int64 (2,) the clock (-1 = none yet) and the run of late records, changed in place; `clock` int64
-    (n,) and `kept` bool (n,) are filled.
+    `times` int64 (n,) microseconds, -1 = none: such a record has the time of the one before, and so has one that leaps
+    ahead alone. A record more than `late` behind is left out, unless STEPPED of them come in a row: then the clock was
+    set back. `state` int64 (5,) what is kept of the source (-1 = none yet), changed in place; `clock` int64 (n,) and
+    `kept` bool (n,) are filled.
     """
     for t in range(len(times)):
-        if times[t] >= 0:
-            if times[t] >= state[0] - late or state[1] >= STEPPED:
-                state[0] = times[t] if state[1] >= STEPPED else max(state[0], times[t])
-                state[1] = 0
+        time = times[t]
+        if state[CLOCK] >= 0 and time > state[CLOCK] + LEAP and (state[_LEAPT] < 0 or time < state[_LEAPT] - late):
+            state[_LEAPT] = time
+        elif time >= 0:
+            state[_LEAPT] = -1
+            if time >= state[CLOCK] - late or state[_LATE] >= STEPPED:
+                state[CLOCK] = time if state[_LATE] >= STEPPED else max(state[CLOCK], time)
+                state[_LATE] = 0
             else:
-                state[1] += 1
-        clock[t] = state[0]
-        kept[t] = state[0] >= 0 and state[1] == 0
+                state[_LATE] += 1
+        if state[FIRST] < 0:
+            state[FIRST] = state[CLOCK]
+        clock[t] = state[CLOCK]
+        kept[t] = state[CLOCK] >= 0 and state[_LATE] == 0

@@ -10,6 +10,7 @@ from __future__ import annotations
 import polars as pl
 
 from forewarn.frames import TEXTS
+from forewarn.rules.digits import digits_alike
 
 MASK = "<*>"
 
@@ -39,8 +40,23 @@ def mask(text: pl.Expr) -> pl.Expr:
 
 
 def mask_of(texts: pl.Series) -> pl.Series:
-    """The masked form of a String series of length n."""
-    return pl.DataFrame({"text": texts}).select(mask(pl.col("text"))).to_series()
+    """The masked form of a String series of length n, null where it is null.
+
+    Every digit is masked, and only `0x` asks for a certain one: what differs in its digits alone is masked once.
+    """
+    if texts.null_count():
+        return _masked(texts)
+    lines = digits_alike(texts.str.replace_all("\n", "\r", literal=True)).alias("alike").to_frame()
+    distinct = lines.unique(maintain_order=True).with_columns(masked=mask(pl.col("alike")))
+    masked = lines.join(distinct, on="alike", how="left", maintain_order="left")["masked"]
+    other = texts.str.contains(r"[1-9][xX]").arg_true()
+    if other.is_empty():
+        return masked
+    return masked.scatter(other, _masked(texts.gather(other)))
+
+
+def _masked(texts: pl.Series) -> pl.Series:
+    return texts.to_frame("text").select(mask(pl.col("text"))).to_series()
 
 
 _FIRST_AND_LAST = [
@@ -52,7 +68,7 @@ _FIRST_AND_LAST = [
 
 def keyed(records: pl.DataFrame, rule_sets: pl.Series) -> pl.DataFrame:
     """The records with what they are grouped by: `template` and `rule_set` (a UInt32 series of the same length)."""
-    return records.with_columns(mask(pl.col("text")).alias("template"), rule_sets.alias("rule_set"))
+    return records.with_columns(mask_of(records["text"]).alias("template"), rule_sets.alias("rule_set"))
 
 
 def group(records: pl.DataFrame, first_row: int) -> pl.DataFrame:

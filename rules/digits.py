@@ -25,8 +25,13 @@ _TO_ZERO = bytes.maketrans(DIGITS.encode(), b"0" * 10)
 
 def digits_alike(texts: pl.Series) -> pl.Series:
     """The texts (String, length n, no null, no line feed) with every digit a 0; a block of bytes at a time."""
-    block = (texts.str.join("\n").item() or "").encode().translate(_TO_ZERO).decode()
-    return pl.Series(texts.name, block.split("\n") if len(texts) else [], dtype=pl.String)
+    if texts.is_empty():
+        return texts
+    block = (texts.str.join("\n").item() or "").encode().translate(_TO_ZERO)
+    if b"\r" in block:
+        # A carriage return before the end of a line would be read as a part of it.
+        return pl.Series(texts.name, block.decode().split("\n"), dtype=pl.String)
+    return pl.read_lines(block + b"\n").to_series().alias(texts.name)
 
 
 @lru_cache(maxsize=65_536)

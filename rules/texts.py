@@ -22,76 +22,114 @@ from forewarn.rules.normalise import folded
 from forewarn.rules.rule import TEXT, Atom, Pattern, Rule, escape
 
 _NOWHERE: Rows = np.empty(0, dtype=np.int64)
+_MOST_KNOWN = 1 << 16
+"""Kinds of lines whose rules are remembered."""
+_KNOWN = {"alike": pl.String(), "kind": pl.UInt32(), "sharp": pl.Boolean()}
+_FIRED_ON = {"kind": pl.UInt32(), "rule": pl.UInt32()}
 
 
 class TextMatcher:
-    """The compiled patterns of rules about texts: `rules` by their number in the rule set."""
+    """The compiled patterns of rules about texts: `rules` by their number in the rule set.
+
+    It remembers which rules fire on lines that differ in their digits only, from one block to the next.
+    """
 
     def __init__(self, rules: Mapping[int, Rule], state: Mapping[str, bytes]) -> None:
-        self._rules = rules
         asked = [p for rule in rules.values() for atom in rule.atoms if atom.field == TEXT for p in atom.patterns]
         words = [_literal(word) for word in cues().words] if rules else []
-        sharp = dict.fromkeys(pattern for pattern in asked if blinded(pattern)[1])
-        # A bare number may be in any line that holds one as long: it is not worth asking where.
-        numbers = [p for p in sharp if p.literal is not None and p.literal.isdigit()]
-        self._fields = {
-            "blind": _field((blinded(p)[0] for p in [*asked, *words]), state.get("blind")),
-            "sharp": _field((p for p in sharp if p not in set(numbers)), state.get("sharp")),
-            "numbers": _field(numbers, state.get("numbers")),
-        }
-        self._blind_rules = {
-            number
-            for number, rule in rules.items()
-            if all(atom.kind != "similar" and not any(p in sharp for p in atom.patterns) for atom in rule.atoms)
-        }
+        self._blind = _field((blinded(p)[0] for p in [*asked, *words]), state.get("blind"))
+        self._sharp = _field((p for p in asked if blinded(p)[1]), state.get("sharp"))
+        self._by_meaning = {i: rule for i, rule in rules.items() if any(a.kind == "similar" for a in rule.atoms)}
+        self._by_wording = {i: rule for i, rule in rules.items() if i not in self._by_meaning}
+        self._forget()
+
+    def _forget(self) -> None:
+        self._known = pl.DataFrame(schema=_KNOWN)
+        self._fired_on = pl.DataFrame(schema=_FIRED_ON)
 
     def compiled(self) -> dict[str, bytes]:
         """The compiled form, to be kept and given back as `state`."""
-        return {name: field.expressions.compiled() for name, field in self._fields.items()}
+        return {"blind": self._blind.expressions.compiled(), "sharp": self._sharp.expressions.compiled()}
 
     def match(
         self, text: pl.Series, holds: Verdict, similar: Callable[[Atom, list[str]], NDArray[np.bool_]]
     ) -> list[tuple[Rows, int]]:
         """The rows of n texts on which each rule fires, and the rule; `holds`, `similar` take a closer look."""
-        texts = folded(text.fill_null("")).str.replace_all("\n", "\r", literal=True)
+        texts = text.fill_null("").str.replace_all("\n", "\r", literal=True)
         lines = pl.DataFrame({"alike": digits_alike(texts)})
-        alike = lines.unique(maintain_order=True).with_row_index("code")
-        codes = lines.join(alike, on="alike", how="left", maintain_order="left")["code"].to_numpy()
-        blind, sharp, numbers = (self._fields[name] for name in ("blind", "sharp", "numbers"))
-        in_alike = _Hits(blind, blind.hits(alike["alike"]))
+        self._meet(lines.unique(maintain_order=True), holds, similar)
+        kind = lines.join(self._known, on="alike", how="left", maintain_order="left").select("kind", "sharp")
+        # Lines that hold a pattern that asks for certain digits are looked at each; the others as one of their kind.
+        own = np.flatnonzero(kind["sharp"].to_numpy())
+        if len(own):
+            own = own[np.unique(self._sharp.expressions.hits(folded(texts.gather(own)))[0])]
+        alike = kind.select("kind").with_row_index("row")
+        if len(own):
+            alike = alike.filter(~pl.Series(np.bincount(own, minlength=len(texts)).astype(np.bool_)))
+        hits = alike.join(self._fired_on, on="kind").select("row", "rule").sort("rule", "row")
+        rules, first = np.unique(hits["rule"].to_numpy(), return_index=True)
+        rows = np.split(hits["row"].to_numpy().astype(np.int64), first[1:])
+        found = list(zip(rows, rules.tolist(), strict=False))
+        if len(own):
+            found += [
+                (own[rows], rule) for rows, rule in self._fired(self._by_wording, texts.gather(own), holds, similar)
+            ]
+        return found + self._fired(self._by_meaning, texts, holds, similar)
 
-        def everywhere(rows: Rows) -> Rows:
-            if not len(rows):
-                return rows
-            chosen = np.zeros(alike.height, dtype=bool)
-            chosen[rows] = True
-            return np.flatnonzero(chosen[codes])
+    def _meet(
+        self, alike: pl.DataFrame, holds: Verdict, similar: Callable[[Atom, list[str]], NDArray[np.bool_]]
+    ) -> None:
+        """Decide on lines whose digits are all 0 as if none held a pattern that asks for certain digits."""
+        new = alike.join(self._known, on="alike", how="anti", maintain_order="left")["alike"]
+        if self._known.height + len(new) > _MOST_KNOWN:
+            self._forget()
+            new = alike["alike"]
+        if new.is_empty():
+            return
+        first = self._known.height
+        sharp = np.zeros(len(new), dtype=np.bool_)
+        fired = self._fired(self._by_wording, new, holds, similar, sharp)
+        known = pl.DataFrame({"alike": new, "kind": np.arange(first, first + len(new)), "sharp": sharp})
+        self._known = pl.concat([self._known, known.cast(_KNOWN)], rechunk=True)  # type: ignore[arg-type]
+        on = [pl.DataFrame({"kind": first + rows, "rule": np.full(len(rows), rule)}) for rows, rule in fired]
+        self._fired_on = pl.concat([self._fired_on, *(one.cast(_FIRED_ON) for one in on)], rechunk=True)  # type: ignore[arg-type]
 
-        may = [in_alike(TEXT, blinded(pattern)[0]) for pattern in sharp.numbers]
-        likely = everywhere(np.concatenate(may)) if may else _NOWHERE
-        exact = [
-            _Hits(sharp, [likely[rows] for rows in sharp.hits(texts.gather(likely))]),
-            _Hits(numbers, numbers.hits(texts)),
-        ]
+    def _fired(
+        self,
+        rules: Mapping[int, Rule],
+        lines: pl.Series,
+        holds: Verdict,
+        similar: Callable[[Atom, list[str]], NDArray[np.bool_]],
+        sharp: NDArray[np.bool_] | None = None,
+    ) -> list[tuple[Rows, int]]:
+        """The rows of n lines (no line feed in them) on which each rule fires.
 
-        def in_line(field: str, pattern: Pattern) -> Rows:
-            for hits in exact:
-                if pattern in hits.field.numbers:
-                    return hits(field, pattern)
-            return everywhere(in_alike(field, pattern))
+        Where `sharp` bool (n,) is given, no pattern that asks for certain digits is looked for: it says where one may
+        be.
+        """
+        if not rules:
+            return []
+        texts = folded(lines)
+        blind = _Hits(self._blind, self._blind.hits(digits_alike(texts)))
+        exact = _Hits(self._sharp, self._sharp.hits(texts if sharp is None else texts.clear()))
+        if sharp is not None:
+            for pattern in self._sharp.numbers:
+                sharp[blind(TEXT, blinded(pattern)[0])] = True
 
-        cued = np.zeros(alike.height, dtype=bool)
-        cued[np.concatenate([in_alike(TEXT, _literal(word)) for word in cues().words])] = True
-        of_alike = Block(alike["alike"], in_alike, cued, holds, similar)
-        of_line = Block(texts, in_line, cued[codes], holds, similar)
-        found = []
-        for number, rule in self._rules.items():
-            block, height = (of_alike, alike.height) if number in self._blind_rules else (of_line, len(texts))
+        def found(field: str, pattern: Pattern) -> Rows:
+            return (exact if pattern in self._sharp.numbers else blind)(field, pattern)
+
+        cued = np.zeros(len(texts), dtype=bool)
+        for word in cues().words:
+            cued[blind(TEXT, _literal(word))] = True
+        block = Block(texts, found, cued, holds, similar)
+        fired = []
+        for number, rule in rules.items():
             selected = block.select(rule.condition, rule.atoms)
             if not selected.empty:
-                rows = (selected & Selection(np.arange(height)) if selected.complement else selected).rows
-                found.append((everywhere(rows) if block is of_alike else rows, number))
-        return found
+                everywhere = Selection(np.arange(len(texts)))
+                fired.append(((selected & everywhere if selected.complement else selected).rows, number))
+        return fired
 
 
 class _Hits:

@@ -147,6 +147,16 @@ def test_what_comes_later_changes_no_warning(seed: int, after: int) -> None:
     assert again.since.equals(first.since)
 
 
+def test_what_a_warning_is_compared_with_does_not_hang_on_the_size_of_the_blocks() -> None:
+    records = timeline(with_crisis(quiet=4_000))
+    whole, pieces = Surge(), Surge()
+    (raised,) = (event for event in whole.advance(records) if isinstance(event, Raised))
+    again = [event for at in range(0, len(records), 50) for event in pieces.advance(records[at : at + 50])]
+    (in_pieces,) = (event for event in again if isinstance(event, Raised))
+    assert raised.earlier.equals(in_pieces.earlier)
+    assert 900 < raised.earlier.height < kernel.HISTORY
+
+
 def test_a_text_said_a_hundred_times_is_one_voice() -> None:
     scores = np.concatenate([with_crisis(crisis=0), np.full(100, 3.0)])
     keys = np.arange(700, dtype=np.uint64)
@@ -225,11 +235,21 @@ def test_a_record_without_a_time_has_that_of_the_one_before() -> None:
     assert clocked([None, None])[0] == []
 
 
-def test_a_time_from_the_future_costs_twenty_records_and_no_more() -> None:
+def test_one_time_from_the_future_costs_nothing() -> None:
     lines, clock, left_out = clocked([10, 99_999, *range(11, 51)])
+    assert (lines, left_out) == (list(range(42)), 0)
+    assert clock == [10, 10, *range(11, 51)]
+
+
+def test_times_from_the_future_that_agree_cost_twenty_records_and_no_more() -> None:
+    lines, clock, left_out = clocked([10, 99_999, 99_999, *range(11, 51)])
     assert left_out == kernel.STEPPED
-    assert lines[2:] == list(range(2 + kernel.STEPPED, 42))
-    assert clock[2] == 31
+    assert lines[3:] == list(range(3 + kernel.STEPPED, 43))
+    assert clock[2:4] == [99_999, 31]
+
+
+def test_after_days_without_a_record_the_second_one_sets_the_clock() -> None:
+    assert clocked([10, 5_000, 5_001, 5_002]) == ([0, 1, 2, 3], [10, 10, 5_001, 5_002], 0)
 
 
 LOG = [f"2024-05-01T{9 + n // 60:02}:{n % 60:02}:00Z INFO worker finished job {n * 7919 % 1000}" for n in range(400)]

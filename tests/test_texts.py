@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forewarn.frames import RECORDS, TEXTS
-from forewarn.texts import MASK, TextTable, group, keyed, mask
+from forewarn.texts import MASK, TextTable, group, keyed, mask, mask_of
 
 
 def masked(text: str) -> str:
@@ -43,6 +43,12 @@ def masked(text: str) -> str:
 )
 def test_what_varies_is_masked(text: str, template: str) -> None:
     assert masked(text) == template
+
+
+@settings(max_examples=300)
+@given(st.lists(st.text(alphabet=st.sampled_from("0123456789xXabcdefg_-=:./\"' \n\r@é水"), max_size=24), max_size=6))
+def test_lines_that_differ_in_their_digits_are_masked_as_each_would_be_alone(texts: list[str]) -> None:
+    assert mask_of(pl.Series(texts, dtype=pl.String)).to_list() == [masked(text) for text in texts]
 
 
 @pytest.mark.parametrize(

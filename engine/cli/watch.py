@@ -103,7 +103,7 @@ def command(
             paths,
             options,
             state or _state_of(paths),
-            Receivers(terminal.json_line if form == "jsonl" else terminal.warning, command_, notify),
+            Receivers(terminal.json_line if form == "jsonl" else terminal.told, command_, notify),
             stop,
             log=output,
             arrival=arrival_times,
