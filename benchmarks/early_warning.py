@@ -30,6 +30,7 @@ from forewarn.rule_sets import RuleSets
 from forewarn.rules import load_rules
 from forewarn.spelling import plain
 from forewarn.surge import Promise, Stream, run
+from forewarn.texts import mask_of
 
 Floats = NDArray[np.float64]
 Alarms = list[int]
@@ -54,12 +55,13 @@ class Event:
     name: str
     clock: NDArray[np.int64]
     key: NDArray[np.uint64]
+    kind: NDArray[np.uint64]
     crisis: NDArray[np.bool_]
     scores: dict[str, Floats]
 
     def records(self, labels: str) -> pl.DataFrame:
         """What a stream is fed."""
-        return pl.DataFrame({"score": self.scores[labels], "key": self.key, "clock": self.clock})
+        return pl.DataFrame({"score": self.scores[labels], "key": self.key, "kind": self.kind, "clock": self.clock})
 
 
 def prepared(records: pl.DataFrame) -> pl.DataFrame:
@@ -118,6 +120,7 @@ def events(context: Context) -> list[Event]:
                     name,
                     read["clock"].to_numpy(),
                     read["tweet"].hash(seed=0).to_numpy(),
+                    mask_of(read["tweet"]).hash(seed=0).to_numpy(),
                     (read["label"] == "on-topic").to_numpy(),
                     scores,
                 )

@@ -7,6 +7,7 @@ Chinese or Japanese character is a word of its own.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ _BLOCK_TEXTS = 1 << 14
 _BLOCK_CHARACTERS = 2_000_000
 _MAX_CHARACTERS = 10_000
 """A longer text is cut, as the encoder does."""
+_ASCII_WORD = re.compile("[a-z0-9]+")
 _NOTHING, _LETTER, _IDEOGRAPH = 0, 1, 2
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 """2**64 / golden ratio: multiplicative hashing (Knuth 1973)."""
@@ -66,9 +68,12 @@ def blocks(texts: pl.Series, *, runs: Sequence[int] = (4,), ideograph_runs: Sequ
 
 def words_of(text: str) -> list[str]:
     """The distinct words of one text, in order: what the view `words` counts."""
+    shortened = text[:_MAX_CHARACTERS].lower()
+    if shortened.isascii():
+        return list(dict.fromkeys(_ASCII_WORD.findall(shortened)))
     words: dict[str, None] = {}
     word = ""
-    for char in [*text[:_MAX_CHARACTERS].lower(), " "]:
+    for char in [*shortened, " "]:
         kind = _kind(ord(char))
         if kind != _LETTER and word:
             words[word] = None

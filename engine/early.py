@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -17,10 +18,14 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from forewarn.alerts import EarlyWarning, Moved, Place, level_of
+from forewarn.alerts import EarlyWarning, Moved, Place, Reason, level_of
 from forewarn.evidence import nearest_crises
+from forewarn.spelling import plain
 from forewarn.surge import Raised
+from forewarn.volume import FEWER
 
+Floats = NDArray[np.float64]
+Vectors = NDArray[np.float32]
 if TYPE_CHECKING:
     from forewarn.embeddings import CaseBase, Encoder
     from forewarn.fusion import Fusion
@@ -32,6 +37,8 @@ _LEADING = 30
 """The loudest texts since the beginning, from which the new words, the centre and the past cases are taken."""
 _WORDS = 8
 _IDEOGRAPHS = re.compile("[\u3400-\u9fff]{2,}")
+_TOGETHER = 16
+"""Warnings whose past cases are looked up at once: from 20 on FAISS has other routines, which round otherwise."""
 _NEW = 1.4
 """Log of how much more often a new word is said than before."""
 _SAME = 0.5
@@ -44,8 +51,8 @@ _DECIMALS = 3
 class Known:
     """The distinct texts that have been scored: `texts` a frame with at least `template`, `rule_set`, `example`.
 
-    Vectors are made anew for the few texts of a warning: they differ in their last digits by what they are embedded
-    together with, and a warning must not.
+    `made` float32 (n, d) their vectors, where an encoder made them that gives the same bits whatever it embeds
+    together. Others are made anew for the few texts of a warning: a warning must not hang on what else was read.
     """
 
     texts: pl.DataFrame
@@ -53,16 +60,25 @@ class Known:
     rules: RuleSet
     rule_sets: RuleSets
     cases: CaseBase
-    embedded: dict[str, NDArray[np.float32]] = field(default_factory=dict)
+    made: Vectors | None = None
+    embedded: dict[str, Vectors] = field(default_factory=dict)
 
-    def vectors(self, texts: list[str]) -> NDArray[np.float32]:
-        """The vectors of n texts, float32 (n, d); those of earlier warnings are remembered."""
-        new = [text for text in dict.fromkeys(texts) if text not in self.embedded]
-        self.embedded |= zip(new, self.encoder.encode(new), strict=True)
-        return np.stack([self.embedded[text] for text in texts])
+    def __post_init__(self) -> None:
+        self.words = Words(self.texts["template"])
+
+    def vectors(self, texts: list[int]) -> Vectors:
+        """The vectors of n of the texts, float32 (n, d); those of earlier warnings are remembered."""
+        if self.made is not None:
+            found: Vectors = self.made[texts]
+            return found
+        written = plain(self.texts["example"].gather(texts)).to_list()
+        new = [text for text in dict.fromkeys(written) if text not in self.embedded]
+        if new:
+            self.embedded |= zip(new, self.encoder.encode(new), strict=True)
+        return np.stack([self.embedded[text] for text in written])
 
 
-def past_scores(numbers: Fusion, signals: pl.DataFrame) -> NDArray[np.float64]:
+def past_scores(numbers: Fusion, signals: pl.DataFrame) -> Floats:
     """What is said of each text by what was known before the scan: rules, classifier and cases, float64 (n,).
 
     Outliers and what the scan taught are left out: both look at all of the input. So is calibration, whose steps would
@@ -70,7 +86,7 @@ def past_scores(numbers: Fusion, signals: pl.DataFrame) -> NDArray[np.float64]:
     """
     blind = signals.with_columns(outliers=pl.lit(None, pl.Float64), adapted=pl.lit(None, pl.Float64))
     fused = numbers.fuse(blind)
-    score: NDArray[np.float64] = (fused["log_odds"] - fused["calibration_log_odds"]).to_numpy()
+    score: Floats = (fused["log_odds"] - fused["calibration_log_odds"]).to_numpy()
     return np.round(score, _DECIMALS)
 
 
@@ -79,9 +95,9 @@ class Incidents:
 
     def __init__(self, hours: float = 6.0) -> None:
         self.hours = hours
-        self.open: dict[str, tuple[NDArray[np.float32], int]] = {}
+        self.open: dict[str, tuple[Vectors, int]] = {}
 
-    def of(self, centre: NDArray[np.float32], clock: int, warning: str) -> str:
+    def of(self, centre: Vectors, clock: int, warning: str) -> str:
         """The incident's id: that of its first warning."""
         oldest = clock - int(self.hours * 3600e6)
         self.open = {name: kept for name, kept in self.open.items() if kept[1] >= oldest}
@@ -94,28 +110,55 @@ class Incidents:
         return best
 
 
-def explain(raised: Raised, known: Known, incidents: Incidents, false_warnings: str) -> EarlyWarning:
-    """The warning of a stream that has changed."""
+@dataclass(frozen=True)
+class _Leading:
+    """The records since a beginning, and of them the loudest texts: `rows` (k,), `texts`, `scores` (k,), `vectors`."""
+
+    since: pl.DataFrame
+    rows: NDArray[np.int64]
+    texts: list[int]
+    scores: Floats
+    vectors: Vectors
+    centre: Vectors
+
+
+def explain(raised: Sequence[Raised], known: Known, incidents: Incidents, false_warnings: str) -> list[EarlyWarning]:
+    """The warnings of streams that have changed, in the order given."""
+    leading = [_leading(event, known) for event in raised]
+    similar: list[list[Reason]] = []
+    for at in range(0, len(leading), _TOGETHER):
+        similar += nearest_crises(known.cases, np.stack([led.centre for led in leading[at : at + _TOGETHER]]))
+    return [
+        _warning(event, led, near, known, incidents, false_warnings)
+        for event, led, near in zip(raised, leading, similar, strict=True)
+    ]
+
+
+def _leading(raised: Raised, known: Known) -> _Leading:
     since = raised.since.filter(pl.col("clock") >= raised.onset["clock"])
-    ranked = since.sort("score", "clock", descending=[True, False], maintain_order=True)
-    loud = ranked.unique("text", keep="first", maintain_order=True).head(_LEADING)
-    loud = loud.filter(pl.col("score") > raised.earlier["score"].quantile(0.9)) if raised.earlier.height else loud
-    if loud.is_empty():
-        loud = since.tail(1)
-    vectors = known.vectors(known.texts["example"].gather(loud["text"]).to_list())
+    rows, scores = _loudest(since, raised.earlier["score"].to_numpy())
+    texts = since["text"].gather(rows).to_list()
+    vectors = known.vectors(texts)
     middle = vectors.mean(axis=0)
     centre = (middle / max(float(np.linalg.norm(middle)), 1e-9)).astype(np.float32)
-    central = int(loud["text"][int(np.argmax(vectors @ centre))])
-    examples = known.texts["example"]
-    content = f"{raised.stream}\0{raised.at['source']}\0{raised.at['line']}\0{raised.at['clock']}"
+    return _Leading(since, rows, texts, scores, vectors, centre)
+
+
+def _warning(
+    raised: Raised, led: _Leading, similar: list[Reason], known: Known, incidents: Incidents, false_warnings: str
+) -> EarlyWarning:
+    examples = known.texts["example"].gather(led.texts).to_list()
+    at = raised.at
+    content = f"{raised.stream}\0{at['source']}\0{at['line']}\0{at['clock']}\0{raised.raised_by}"
     name = "fw-w" + hashlib.sha256(content.encode()).hexdigest()[:12]
-    fired = [known.rules.rules[rule] for text in loud["text"] for rule in known.rule_sets.sets[_rule_set(known, text)]]
+    sets = known.texts["rule_set"].gather(led.texts).to_list()
+    fired = [known.rules.rules[rule] for number in sets for rule in known.rule_sets.sets[number]]
     categories = Counter(rule.category for rule in fired if rule.category)
-    probability = 1 / (1 + np.exp(-np.clip(float(loud["score"].head(_MOVED).mean()), -40, 40)))  # type: ignore[arg-type]
-    similar = nearest_crises(known.cases, centre[None])[0]
+    probability = 1 / (1 + np.exp(-np.clip(float(led.scores[:_MOVED].mean()), -40, 40)))
+    moved = led.since.select("source", "line", "time")[led.rows[:_MOVED]].rows()
     return EarlyWarning(
         id=name,
-        incident=incidents.of(centre, raised.at["clock"], name),
+        incident=incidents.of(led.centre, raised.at["clock"], name),
         level=level_of(max(float(probability), 0.5)),
         stream=raised.stream,
         raised=place(raised.at),
@@ -124,18 +167,38 @@ def explain(raised: Raised, known: Known, incidents: Incidents, false_warnings: 
         onset_high=place(raised.high),
         false_warnings=false_warnings,
         value=_short(raised.at["value"]),
-        size=since.height,
-        text=examples[central],
+        size=led.since.height if raised.size is None else raised.size,
+        text=examples[int(np.argmax(led.vectors @ led.centre))],
         category=categories.most_common(1)[0][0] if categories else similar[0].category if similar else None,
-        sources=since["source"].unique(maintain_order=True).to_list()[:20],
+        sources=list(dict.fromkeys(led.since["source"].to_list()))[:20],
         moved=[
-            Moved(place(row), examples[row["text"]], row["score"]) for row in loud.head(_MOVED).iter_rows(named=True)
+            Moved(Place(*where), text, score)
+            for where, text, score in zip(moved, examples, led.scores.tolist(), strict=False)
         ],
-        new_words=_new_words(known.texts["template"], loud["text"], raised.earlier["text"]),
+        # The last words before a silence are not what it is about.
+        new_words=[] if raised.raised_by == FEWER else known.words.new(led.texts, raised.earlier["text"].to_numpy()),
         similar=similar,
         playbook=list(dict.fromkeys(rule.playbook.strip() for rule in fired if rule.playbook)),
         curve=[(time, _short(value)) for time, value in raised.curve],
+        raised_by=raised.raised_by,
+        volume=raised.volume,
     )
+
+
+def _loudest(since: pl.DataFrame, earlier: Floats) -> tuple[NDArray[np.int64], Floats]:
+    """The rows of a timeline with its loudest texts, loudest first, each once, and their scores.
+
+    Only those above nine of ten `earlier` scores, float64 (n,); the newest row where there are none.
+    """
+    scores, clocks, texts = (since[name].to_numpy() for name in ("score", "clock", "text"))
+    ranked = np.lexsort((clocks, -scores))
+    loud = ranked[np.sort(np.unique(texts[ranked], return_index=True)[1])[:_LEADING]]
+    if len(earlier):
+        tenth = int(0.9 * (len(earlier) - 1) + 0.5)
+        loud = loud[scores[loud] > np.partition(earlier, tenth)[tenth]]
+    if not len(loud):
+        loud = np.array([since.height - 1])
+    return loud, scores[loud]
 
 
 def place(row: dict[str, Any]) -> Place:
@@ -143,31 +206,54 @@ def place(row: dict[str, Any]) -> Place:
     return Place(row["source"], row["line"], row["time"])
 
 
-def _rule_set(known: Known, text: int) -> int:
-    return int(known.texts["rule_set"][text])
-
-
 def _short(value: float) -> float:
     return float(f"{value:.4g}")
 
 
-def _new_words(templates: pl.Series, loud: pl.Series, earlier: pl.Series) -> list[str]:
-    """The words that the loud texts share and the earlier records hardly have, by their lift."""
-    shared = Counter(word for text in loud for word in _words(templates[text]))
-    wanted, before = frozenset(shared), dict.fromkeys(shared, 0)
-    counted = earlier.value_counts(name="count")
-    for template, count in zip(templates.gather(counted[:, 0]).to_list(), counted["count"].to_list(), strict=True):
-        for word in wanted & _words(template):
-            before[word] += count
-    least = 2 if len(loud) > 2 else 1
-    lift = {
-        word: count * float(np.log((count / len(loud)) / ((before[word] + 1) / (len(earlier) + 1))))
-        for word, count in shared.items()
-        if count >= least
-    }
-    return sorted((word for word in lift if lift[word] > _NEW * shared[word]), key=lambda word: (-lift[word], word))[
-        :_WORDS
-    ]
+class Words:
+    """Which words the texts have, each text's found once; `templates` String (n,)."""
+
+    def __init__(self, templates: pl.Series) -> None:
+        self._templates = templates
+        self._numbers: dict[str, int] = {}
+        self._words: list[str] = []
+        # The numbers of the words of the texts met so far, one text after the other.
+        self._flat = np.empty(0, dtype=np.int64)
+        self._first = np.zeros(len(templates), dtype=np.int64)
+        self._many = np.full(len(templates), -1, dtype=np.int64)
+
+    def new(self, loud: list[int], earlier: NDArray[np.uint32]) -> list[str]:
+        """The words that the loud texts share and the earlier records hardly have, by their lift; both are texts."""
+        shared, before = self._counted(np.array(loud)), self._counted(earlier)
+        words = np.flatnonzero(shared >= (2 if len(loud) > 2 else 1))
+        count = shared[words].astype(np.float64)
+        lift = count * np.log((count / len(loud)) / ((before[words] + 1) / (len(earlier) + 1)))
+        new = lift > _NEW * count
+        ranked = sorted(zip(-lift[new], (self._words[word] for word in words[new]), strict=True))
+        return [word for _, word in ranked[:_WORDS]]
+
+    def _counted(self, texts: NDArray[Any]) -> NDArray[np.int64]:
+        """How often each word known so far is said in texts, each as often as it is given."""
+        self._meet(np.unique(texts[self._many[texts] < 0]).tolist())
+        many = self._many[texts]
+        ends = np.cumsum(many)
+        total = int(ends[-1]) if len(ends) else 0
+        places = np.repeat(self._first[texts] - ends + many, many) + np.arange(total)
+        counted: NDArray[np.int64] = np.bincount(self._flat[places], minlength=len(self._words))
+        return counted
+
+    def _meet(self, texts: list[int]) -> None:
+        """Find the words of texts that are new."""
+        met: list[int] = []
+        for text in texts:
+            words = _words(self._templates[text])
+            for word in words - self._numbers.keys():
+                self._numbers[word] = len(self._words)
+                self._words.append(word)
+            self._first[text], self._many[text] = len(self._flat) + len(met), len(words)
+            met += [self._numbers[word] for word in words]
+        if met:
+            self._flat = np.append(self._flat, met)
 
 
 @lru_cache(maxsize=1 << 16)

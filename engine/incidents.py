@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -51,19 +51,19 @@ class _Group:
 
 def incidents(
     warnings: Sequence[EarlyWarning],
-    warned: NDArray[np.float32],
+    warned: Mapping[str, NDArray[np.float32]],
     alerts: Sequence[Alert],
     alerted: NDArray[np.float32],
 ) -> list[Incident]:
-    """Join m warnings and n alerts; `warned` float32 (m, d) and `alerted` float32 (n, d) are their texts' vectors.
+    """Join warnings and n alerts; `warned` float32 (d,) by text and `alerted` float32 (n, d) are their texts' vectors.
 
     Warnings keep the incident that they were raised with; an alert goes to the nearest incident close in meaning and
     time, or begins one. Alerts are taken in the order of their first times, so that the same alerts give the same
     incidents.
     """
     groups: dict[str, _Group] = {}
-    for warning, vector in zip(warnings, warned, strict=True):
-        groups.setdefault(warning.incident, _Group()).add(warning, vector)
+    for warning in warnings:
+        groups.setdefault(warning.incident, _Group()).add(warning, warned[warning.text])
     order = sorted(range(len(alerts)), key=lambda at: (_time(alerts[at]), alerts[at].id))
     for at in order:
         alert, vector = alerts[at], alerted[at]

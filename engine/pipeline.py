@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,8 +21,10 @@ from numpy.typing import NDArray
 from forewarn import fusion
 from forewarn.adaptation import adapt, new_words
 from forewarn.alerts import Alert, EarlyWarning, Incident
+from forewarn.checkpoint import Work, identity_of
 from forewarn.decision import Policy, decide
 from forewarn.early import Incidents, Known, explain, past_scores
+from forewarn.embedding import embed
 from forewarn.errors import ForewarnError, InputError, ModelError
 from forewarn.evidence import Explainer
 from forewarn.frames import SIGNAL_FRAME, SIGNALS
@@ -30,7 +32,6 @@ from forewarn.incidents import incidents
 from forewarn.intake import Intake, Progress
 from forewarn.line_scores import LineScores
 from forewarn.model import load_model
-from forewarn.records import read
 from forewarn.rule_sets import RuleSets
 from forewarn.similarity import similarity
 from forewarn.spelling import meant, plain
@@ -62,7 +63,8 @@ class Options:
     `cache` whether vectors are kept for the next scan.
     Of early warning: `promise` how seldom a false one may come, None = no warnings; `late` how far behind its source's
     clock a record may be; `one_stream` whether the files are parts of one stream; `stream_by` a field of the input
-    whose values are streams too; `voices` whether a text that is said again soon counts once.
+    whose values are streams too; `by_category` whether the categories of rules are; `voices` whether a text that is
+    said again soon counts once.
     """
 
     text_column: str | None = None
@@ -84,6 +86,7 @@ class Options:
     late: timedelta = timedelta(minutes=5)
     one_stream: bool = False
     stream_by: str | None = None
+    by_category: bool = False
     voices: bool = True
 
 
@@ -119,14 +122,17 @@ def scan(
     options: Options | None = None,
     *,
     line_scores: Path | None = None,
+    work: Work | None = None,
     progress: Progress | None = None,
 ) -> Scan:
     """Scan files, folders or standard input (`-`) and return the alerts.
 
-    `line_scores` names a Parquet file that gets one row for each input line. Raises InputError where nothing at all
-    could be read, RuleError, EncoderError, CaseBaseError and ModelError where what the options name cannot be used,
-    OutputError where `line_scores` cannot be written.
+    `line_scores` names a Parquet file that gets one row for each input line; `work` keeps what a killed scan is taken
+    up from (`checkpoint.work_of`). Raises InputError where nothing at all could be read, RuleError, EncoderError,
+    CaseBaseError and ModelError where what the options name cannot be used, OutputError where `line_scores` cannot be
+    written.
     """
+    from forewarn.embeddings.devices import chosen_device
     from forewarn.rules import load_rules
 
     options = options or Options()
@@ -142,23 +148,31 @@ def scan(
     watch.lap("load rules")
 
     with ExitStack() as stack:
-        lines = stack.enter_context(LineScores(line_scores)) if line_scores else None
-        timeline = stack.enter_context(Timeline(Clocks(options.late), options.stream_by)) if options.promise else None
-        intake = Intake(rules, timeline, lines)
-        blocks = read(list(paths), text_column=options.text_column, time_column=options.time_column, problems=problems)
-        intake.take_in(blocks, watch, progress)
+        if work:
+            work.take_up(identity_of(paths, rules.rules, _said(options) | {"--scores": line_scores is not None}))
+        lines = timeline = None
+        if line_scores:
+            lines = stack.enter_context(LineScores(line_scores, work.place("lines") if work else None))
+        if options.promise:
+            timeline = Timeline(Clocks(options.late), options.stream_by, work.place("timeline") if work else None)
+            stack.enter_context(timeline)
+        intake = Intake(rules, problems, timeline, lines, work)
+        intake.take_in(paths, options.text_column, options.time_column, watch, progress)
         if intake.rows == 0:
             raise _nothing_to_read(paths, problems)
         rule_sets, texts = intake.rule_sets, intake.table.frame()
         watch.lap("group")
-        scores, explainer, encoder = _score(texts, rules, rule_sets, options, watch, problems)
+        scores, explainer, encoder = _score(texts, rules, rule_sets, options, watch, problems, work, progress)
         warnings, young = list[EarlyWarning](), list[str]()
         if timeline and options.promise:
             surge = Surge(options.promise, families(options), options.voices, options.stream_by or "by")
             past = past_scores(explainer.fusion, explainer.signals)
-            known = Known(texts, encoder, rules, rule_sets, explainer.cases)
-            frames = timeline.frames(texts, past, merge=merged(surge.families))
-            warnings = _warn(frames, surge, known)
+            # The bundled encoder's vectors are the same to the bit whatever it embeds together (`embeddings.bundled`).
+            steady = encoder.name == "bundled" and chosen_device(options.device) == "cpu"
+            made = explainer.vectors if steady else None
+            known = Known(texts, encoder, rules, rule_sets, explainer.cases, made)
+            frames = timeline.frames(texts, past, rule_sets.categories(rules), merge=merged(surge.families))
+            warnings = _warn(frames, surge, known, timeline.clocks)
             young = surge.young()
             watch.lap("warn", intake.rows)
         if lines:
@@ -168,8 +182,9 @@ def scan(
     last_words = pl.Series(rule_sets.last_words(rules), dtype=pl.Boolean).gather(texts["rule_set"])
     chosen = decide(scores, texts["count"], options.policy, _hours(texts), last_words)
     alerts = explainer.alerts(chosen)
-    warned = encoder.encode([warning.text for warning in warnings]) if warnings else explainer.vectors[:0]
-    together = incidents(warnings, warned, alerts, explainer.vectors[chosen.to_numpy()])
+    warned = list(dict.fromkeys(warning.text for warning in warnings))
+    vectors = dict(zip(warned, encoder.encode(warned), strict=True)) if warned else {}
+    together = incidents(warnings, vectors, alerts, explainer.vectors[chosen.to_numpy()])
     watch.lap("explain", len(alerts))
     words = _new_words(explainer, texts, scores)
     untried = [(rules.rules[number], why) for number, why in rules.untried()]
@@ -191,9 +206,17 @@ def scan(
     )
 
 
+def _said(options: Options) -> dict[str, object]:
+    """The options that the result depends on, as a person knows them."""
+    said = {"adapt": "--no-adapt", "promise": "--false-warnings", "voices": "--count-repeats", "policy": "the policy"}
+    values = {entry.name: getattr(options, entry.name) for entry in fields(options) if entry.name != "cache"}
+    return {said.get(name, f"--{name.replace('_', '-')}"): value for name, value in values.items()}
+
+
 def families(options: Options) -> tuple[str, ...]:
     """How the streams of an input are parted: by source, for texts of two are seldom alike, or not at all."""
-    return (EVERYTHING if options.one_stream else "source", *(("by",) if options.stream_by else ()))
+    asked = {"by": options.stream_by, "category": options.by_category}
+    return (EVERYTHING if options.one_stream else "source", *(family for family, wanted in asked.items() if wanted))
 
 
 def merged(families: Sequence[str]) -> bool:
@@ -201,11 +224,12 @@ def merged(families: Sequence[str]) -> bool:
     return tuple(families) != ("source",)
 
 
-def _warn(frames: Iterable[pl.DataFrame], surge: Surge, known: Known) -> list[EarlyWarning]:
+def _warn(frames: Iterable[pl.DataFrame], surge: Surge, known: Known, clocks: Clocks) -> list[EarlyWarning]:
     grouped, promise = Incidents(), surge.promise.said
-    raised = [event for frame in frames for event in surge.advance(frame) if isinstance(event, Raised)]
+    events = [event for frame in frames for event in surge.advance(frame)] + surge.wait(clocks.passed())
+    raised = [event for event in events if isinstance(event, Raised)]
     raised.sort(key=lambda event: event.at["clock"])
-    return [explain(event, known, grouped, promise) for event in raised]
+    return explain(raised, known, grouped, promise)
 
 
 def _score(
@@ -215,6 +239,8 @@ def _score(
     options: Options,
     watch: Stopwatch,
     problems: list[ForewarnError],
+    work: Work | None,
+    progress: Progress | None,
 ) -> tuple[pl.DataFrame, Explainer, Encoder]:
     from forewarn.detectors import fit_outliers
     from forewarn.embeddings import CaseBase, load_encoder
@@ -236,7 +262,7 @@ def _score(
     encoder: Encoder = load_encoder(name, device=options.device, cache=options.cache, problems=problems)
     if model:
         model.check_encoder(encoder)
-    vectors = encoder.encode(examples.to_list())
+    vectors = embed(encoder, examples.to_list(), work, progress)
     watch.lap("embed", texts.height)
     cases: CaseBase = CaseBase.open(options.cases, encoder=encoder)
     votes = cases.vote(vectors)

@@ -153,12 +153,17 @@ class _Following:
         for _ in _changes(self._paths, stop):
             while not stop.is_set() and (pieces := self._follower.new(_ROUND)):
                 self._take(pieces)
+            self._wait(stop)
             self._save()
             self._tell()
 
     def _standard_input(self, stop: threading.Event) -> None:
         head, lines = b"", 0
         for data in _chunks(stop):
+            if not data:
+                self._wait(stop)
+                self._save()
+                continue
             self._take([Piece("-", head, data, lines, datetime.now(UTC))])
             lines += data.count(b"\n")
             if len(head) < HEAD:
@@ -175,11 +180,17 @@ class _Following:
         records = pl.concat(blocks)
         if self._arrival:
             records = records.with_columns(time=pl.lit(datetime.now(UTC)).cast(records.schema["time"]))
-        self._give(self._watcher.add(records))
+        self._give(self._watcher.add(records, _now()))
         self._changed = True
         self._status.lag = time.monotonic() - began
         self._tell()
         self._save()
+
+    def _wait(self, stop: threading.Event) -> None:
+        """Everything is read: what did not come may be a warning."""
+        if not stop.is_set() and (warnings := self._watcher.wait(_now())):
+            self._give(warnings)
+            self._changed = True
 
     def _give(self, warnings: list[EarlyWarning]) -> None:
         try:
@@ -216,6 +227,10 @@ class _Following:
         self._told(status)
 
 
+def _now() -> int:
+    return time.time_ns() // 1_000
+
+
 def _changes(paths: Sequence[str], stop: threading.Event) -> Iterator[None]:
     """Now, whenever the system tells of a change below the paths, and every half second."""
     from watchfiles import watch as changes
@@ -247,7 +262,7 @@ def _changes(paths: Sequence[str], stop: threading.Event) -> Iterator[None]:
 
 
 def _chunks(stop: threading.Event) -> Iterator[bytes]:
-    """Standard input in whole lines, at most a few rounds of it ahead of what is scored."""
+    """Standard input in whole lines, at most a few rounds of it ahead of what is scored; b"" where nothing waits."""
     waiting: queue.Queue[bytes] = queue.Queue(maxsize=16)
 
     def read() -> None:
@@ -261,6 +276,7 @@ def _chunks(stop: threading.Event) -> Iterator[bytes]:
         try:
             data = waiting.get(timeout=0.2)
         except queue.Empty:
+            yield b""
             continue
         ended = not data
         while not ended and len(rest) < _ROUND:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,11 +29,11 @@ from forewarn.pipeline import Options, families, merged
 from forewarn.rule_sets import RuleSets
 from forewarn.similarity import similarity
 from forewarn.spelling import plain
-from forewarn.surge import TIMELINE, Promise, Raised, Stream, Surge
+from forewarn.surge import TIMELINE, Ended, Promise, Raised, Stream, Surge
 from forewarn.texts import keyed, text_key
 from forewarn.timeline import Clocks, scored
 
-SCHEMA = 1
+SCHEMA = 2
 _MOST_TEXTS = 200_000
 """Distinct texts after which only those of the references and the newest half are kept."""
 _KNOWN = {
@@ -50,10 +51,11 @@ class _Saved(msgspec.Struct):
     schema: int
     made_for: str
     positions: dict[str, Position]
-    clocks: dict[str, tuple[int, int]]
+    clocks: dict[str, list[int]]
     left_out: int
     rule_sets: list[list[int]]
     streams: list[str]
+    sources: list[list[str]]
     incidents: dict[str, int]
     lines: int
 
@@ -99,24 +101,36 @@ class Watcher:
         """Records that came too late for an early warning."""
         return self._clocks.left_out
 
-    def add(self, records: pl.DataFrame) -> list[EarlyWarning]:
-        """Take in a block of records (a records frame), and return what they warn of."""
+    def add(self, records: pl.DataFrame, now: int = 0) -> list[EarlyWarning]:
+        """Take in a block of records (a records frame), and return what they warn of.
+
+        `now` (microseconds since 1970) where they are read as they are written.
+        """
         self.lines += records.height
         if records.is_empty():
             return []
         rows = keyed(records, self._sets.number(self._rules.match(records), records.height))
         self._learn(rows)
-        texts = self._texts.select("text_key", "score", pl.int_range(pl.len(), dtype=pl.UInt32).alias("text"))
-        timed = self._clocks.timed(rows, self._options.stream_by)
-        events = self.surge.advance(scored(timed, texts, merge=self._merge))
-        raised = [event for event in events if isinstance(event, Raised)]
-        warnings = [explain(event, self._known(), self._incidents, self._promise.said) for event in raised]
+        texts = self._texts.select(
+            "text_key",
+            "score",
+            pl.int_range(pl.len(), dtype=pl.UInt32).alias("text"),
+            self._sets.categories(self._rules).gather(self._texts["rule_set"]),
+        )
+        timed = self._clocks.timed(rows, self._options.stream_by, now)
+        warnings = self._explained(self.surge.advance(scored(timed, texts, merge=self._merge)))
         if self._texts.height > _MOST_TEXTS:
             self._forget()
         return warnings
 
-    def _known(self) -> Known:
-        return Known(self._texts, self._encoder, self._rules, self._sets, self._cases)
+    def wait(self, now: int) -> list[EarlyWarning]:
+        """Nothing is left to be read at `now`: return the warnings of what did not come."""
+        return self._explained(self.surge.wait(self._clocks.passed(now)))
+
+    def _explained(self, events: Sequence[Raised | Ended]) -> list[EarlyWarning]:
+        raised = [event for event in events if isinstance(event, Raised)]
+        known = Known(self._texts, self._encoder, self._rules, self._sets, self._cases)
+        return explain(raised, known, self._incidents, self._promise.said)
 
     def _learn(self, rows: pl.DataFrame) -> None:
         """Score the texts that are new."""
@@ -163,6 +177,7 @@ class Watcher:
         arrays: dict[str, NDArray[Any]] = {"texts": _packed(self._texts)}
         for number, stream in enumerate(self.surge.streams.values()):
             arrays |= {f"{number}.{name}": array for name, array in stream.arrays.items()}
+            arrays |= {f"{number}.counts.{name}": array for name, array in stream.counts.arrays.items()}
             arrays[f"{number}.recent"] = _packed(stream.recent)
         for number, (centre, _) in enumerate(self._incidents.open.values()):
             arrays[f"incident.{number}"] = centre
@@ -170,10 +185,11 @@ class Watcher:
             SCHEMA,
             self._made_for,
             positions,
-            {name: (int(state[0]), int(state[1])) for name, state in self._clocks.state.items()},
+            {name: state.tolist() for name, state in self._clocks.state.items()},
             self._clocks.left_out,
             [list(members) for members in self._sets.sets],
             list(self.surge.streams),
+            [stream.counts.sources for stream in self.surge.streams.values()],
             {name: clock for name, (_, clock) in self._incidents.open.items()},
             self.lines,
         )
@@ -194,17 +210,19 @@ class Watcher:
             streams = {}
             for number, name in enumerate(saved.streams):
                 streams[name] = stream = Stream()
-                for part, fresh in stream.arrays.items():
-                    array = arrays[f"{number}.{part}"]
+                stream.restore({part: arrays[f"{number}.{part}"] for part in stream.arrays})
+                for part, fresh in stream.counts.arrays.items():
+                    array = arrays[f"{number}.counts.{part}"]
                     if array.shape != fresh.shape or array.dtype != fresh.dtype:
                         raise InputError("is damaged", path=path)
-                    stream.arrays[part] = np.array(array)
+                    stream.counts.arrays[part] = np.array(array)
+                stream.counts.sources = saved.sources[number]
                 stream.recent = _unpacked(arrays[f"{number}.recent"], TIMELINE | {"value": pl.Float64()})
             opened = {
                 name: (arrays[f"incident.{number}"], clock)
                 for number, (name, clock) in enumerate(saved.incidents.items())
             }
-        except (OSError, SafetensorError, msgspec.MsgspecError, KeyError, pl.exceptions.PolarsError) as error:
+        except (OSError, SafetensorError, LookupError, ValueError, pl.exceptions.PolarsError) as error:
             raise InputError(f"is damaged: {str(error).splitlines()[0]}", path=path) from None
         self._texts, self.surge.streams, self._incidents.open = texts, streams, opened
         self._clocks.state = {name: np.array(state, dtype=np.int64) for name, state in saved.clocks.items()}
