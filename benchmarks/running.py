@@ -5,6 +5,7 @@ In: benchmarks, the data folder. Out: what each has to say; its JSON and picture
 
 from __future__ import annotations
 
+import math
 import os
 import pkgutil
 import tempfile
@@ -44,8 +45,9 @@ def run(chosen: list[Benchmark], data: Path | None, out: Path, quick: bool, seed
     Each runs in a process of its own. Those that measure no time run two at once, with one thread each; those that do
     have the machine to themselves, after them.
     """
+    longest_first = sorted(chosen, key=lambda benchmark: -_took(benchmark, out))
     for benchmarks_of, at_once in (
-        ([benchmark for benchmark in chosen if benchmark.beside], 2),
+        ([benchmark for benchmark in longest_first if benchmark.beside], 2),
         ([benchmark for benchmark in chosen if not benchmark.beside], 1),
     ):
         threads = {} if at_once == 1 else dict.fromkeys(_THREADS, "1")
@@ -53,6 +55,12 @@ def run(chosen: list[Benchmark], data: Path | None, out: Path, quick: bool, seed
             waited = [pool.submit(_apart, benchmark.name, data, out, quick, seed) for benchmark in benchmarks_of]
             for done in as_completed(waited):
                 yield done.result()
+
+
+def _took(benchmark: Benchmark, out: Path) -> float:
+    """The seconds that it took when it was kept last; one that never was may be long."""
+    kept = out / f"{benchmark.name}.json"
+    return msgspec.json.decode(kept.read_bytes(), type=Result).seconds if kept.exists() else math.inf
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import msgspec
@@ -13,7 +14,10 @@ from hypothesis import strategies as st
 from benchmarks import charts, guard, peer_environments, processes
 from benchmarks.benchmark import ROOT, Context, Missing, Result, Table
 from benchmarks.compare import changes, compare, line, read
+from benchmarks.needed import NEEDED, Needed
 from benchmarks.perturbations import CHINESE, LETTERS, changed
+from benchmarks.report import results_page
+from benchmarks.running import available, run
 
 SCORES = Table("Scores", ["score", "AUROC", "ECE", "s"], [["rules", 0.90, 0.05, 3.0], ["fused", 0.97, 0.03, 4.0]])
 
@@ -157,3 +161,66 @@ def test_no_quality_fell_on_the_texts_written_for_this(tmp_path: Path) -> None:
     before = read(ROOT / "results" / "guard.json")
     moved = changes(before.tables, guard.run(Context(None, True, 0, tmp_path)), noise=0.01)
     assert [line(change) for change in moved if change.worse] == []
+
+
+_FIGURE = re.compile(r"(?<![\w.])(\d[\d,]*(?:\.\d+)?|\.\d+)( %)?(?![\w])")
+
+
+def figures(text: str) -> list[tuple[float, int, bool]]:
+    """The numbers of a text: value, decimals, whether per cent follows."""
+    found = []
+    for number, percent in _FIGURE.findall(text):
+        found.append((float(number.replace(",", "")), len(number.partition(".")[2]), bool(percent)))
+    return found
+
+
+def is_among(figure: tuple[float, int, bool], measured: list[float]) -> bool:
+    value, decimals, percent = figure
+    near = 0.5 * 10**-decimals + 1e-9
+    return any(abs(one * scale - value) <= near for one in measured for scale in ((1, 100) if percent else (1,)))
+
+
+def test_the_readme_quotes_only_figures_that_were_measured() -> None:
+    """All figures of a row of its table stand in one section of `RESULTS.md`, rounded as the README rounds them."""
+    page = (ROOT / "RESULTS.md").read_text()
+    sections = [[value for value, _, _ in figures(section)] for section in re.split(r"^## ", page, flags=re.M)]
+    readme = (ROOT.parent / "README.md").read_text()
+    table = readme.split("Measured (")[1].split("From Python")[0]
+    rows = re.findall(r"^\| (.+?) \| (.+?) \|$", table, flags=re.M)
+    assert len(rows) > 5
+    astray = []
+    for what, said in rows:
+        # 98 of 100 is the share .98
+        quoted = figures(re.sub(r"(\d+) of 100\b", r"\1 %", said))
+        if not any(all(is_among(figure, section) for figure in quoted) for section in sections):
+            astray.append(f"{what}: {said}")
+    assert astray == []
+
+
+def test_the_page_of_results_is_the_one_that_the_kept_figures_make() -> None:
+    assert (ROOT / "RESULTS.md").read_text() == results_page(ROOT / "results", ROOT)
+
+
+def test_every_figure_that_is_needed_is_among_those_that_are_kept() -> None:
+    kept_tables = {file.stem: read(file).tables for file in (ROOT / "results").glob("*.json")}
+    nowhere = [
+        f"{need.benchmark}: {need.what}"
+        for need in NEEDED
+        if need.benchmark in kept_tables and need.measured(kept_tables[need.benchmark]) is None
+    ]
+    assert nowhere == []
+
+
+def test_a_needed_figure_is_met_from_its_bar_on() -> None:
+    need = Needed("any", "fused", "Score", ("fused",), "AUROC", "≥", 0.97)
+    assert need.measured([SCORES]) == 0.97
+    assert (need.met(0.97), need.met(0.969)) == (True, False)
+    assert need.measured([with_rows()]) is None
+
+
+def test_a_benchmark_without_its_data_is_skipped_and_the_next_runs(tmp_path: Path) -> None:
+    known = available()
+    said = list(run([known["bgl"], known["scale"]], None, tmp_path, True, 0))
+    assert len(said) == 2
+    assert all("skipped: no data at DATA/loghub" in one for one in said)
+    assert list(tmp_path.iterdir()) == []
