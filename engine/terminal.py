@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +19,8 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
-from forewarn.alerts import Alert, EarlyWarning, Evidence, Finding, Incident, Place, Reason
+from forewarn import rendering
+from forewarn.alerts import Alert, EarlyWarning, Finding, Incident
 from forewarn.errors import ForewarnError
 from forewarn.writers import printable
 
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from forewarn.watch import Status
 
 COLOURS = {"critical": "bold white on red", "high": "bold red", "medium": "bold yellow", "low": "cyan"}
-_SHOWN_TEXT = 300
 _SHOWN_PROBLEMS = 20
 _SHOWN_MOVED = 140
 
@@ -93,7 +92,7 @@ class Terminal:
         shown: set[str] = set()
         for warning in found.warnings:
             if warning.incident in shown:
-                said = f"  again {_clock(warning.raised.time)}  {printable(warning.stream)}  {warning.id}"
+                said = f"  again {rendering.clock(warning.raised.time)}  {printable(warning.stream)}  {warning.id}"
                 self.out.print(Text(said, style="dim"))
                 continue
             shown.add(warning.incident)
@@ -153,25 +152,29 @@ class Terminal:
             .append("WARNING", style=COLOURS["critical"])
             .append(f"  {printable(warning.stream)}", style="bold default")
         )
-        head.append(f"  raised {_clock(warning.raised.time)}, began {_clock(warning.onset.time)}", style="default")
-        head.append(f" ({_clock(warning.onset_low.time)}–{_clock(warning.onset_high.time)})", style="default")
+        head.append(
+            f"  raised {rendering.clock(warning.raised.time)}, began {rendering.clock(warning.onset.time)}",
+            style="default",
+        )
+        head.append(
+            f" ({rendering.clock(warning.onset_low.time)}–{rendering.clock(warning.onset_high.time)})", style="default"
+        )
         head.append(f"  {warning.raised_by}", style="magenta")
         head.append(f"  false by chance {warning.false_warnings}  {warning.id}", style="dim")
         self.out.print(head)
         if volume := warning.volume:
-            said = f"{volume.records:,} in {_span(volume.seconds)}, usually {volume.usual:,.0f}"
-            self.out.print(_indented(Text(said, style="bold default")))
+            said = f"{volume.records:,} in {rendering.span(volume.seconds)}, usually {volume.usual:,.0f}"
+            self.out.print(rendering.indented(Text(said, style="bold default")))
         for moved in warning.moved[:3]:
-            at = Text(f"{_clock(moved.at.time)} ", style="dim")
-            self.out.print(_indented(at.append(printable(moved.text)[:_SHOWN_MOVED], style="default")))
+            at = Text(f"{rendering.clock(moved.at.time)} ", style="dim")
+            self.out.print(rendering.indented(at.append(printable(moved.text)[:_SHOWN_MOVED], style="default")))
         if warning.new_words:
             said = ", ".join(printable(word) for word in warning.new_words)
-            self.out.print(_indented(Text("new words: ", style="dim").append(said, style="yellow")))
+            self.out.print(rendering.indented(Text("new words: ", style="dim").append(said, style="yellow")))
         for reason in warning.similar[:1]:
-            similar = f"like: {_joined(reason.date, reason.title)} ({_share(reason.similarity or 0.0)})"
-            self.out.print(_indented(Text(printable(f"{similar}: {reason.outcome or ''}".rstrip(": ")), style="blue")))
+            self.out.print(rendering.indented(rendering.like(reason)))
         for line in warning.playbook[:2]:
-            self.out.print(_indented(Text(f"first: {printable(line)}", style="green")))
+            self.out.print(rendering.indented(Text(f"first: {printable(line)}", style="green")))
 
     def told(self, told: EarlyWarning | Incident) -> None:
         """Print what a watch has to say."""
@@ -187,30 +190,29 @@ class Terminal:
         said = ", ".join(f"{count:,} {what}{'s' if count > 1 else ''}" for count, what in counted if count)
         head.append(f" {incident.state}" if incident.state else "", style="default")
         head.append(f"  {said} ×{incident.size:,}", style="default")
-        head.append(f"  {_times(incident.first.time, incident.last.time)}", style="default")
+        head.append(f"  {rendering.times(incident.first.time, incident.last.time)}", style="default")
         head.append(f"  {printable(incident.title)[:_SHOWN_MOVED]}", style="bold default")
         self.out.print(head.append(f"  {incident.id}", style="dim"))
 
     def alert(self, alert: Alert) -> None:
         """Print one alert in a few lines."""
-        head = Text().append(f"{_share(alert.score)} {alert.level}", style=COLOURS[alert.level])
+        head = Text().append(f"{rendering.share(alert.score)} {alert.level}", style=COLOURS[alert.level])
         head.append(f"  ×{alert.count:,}" if alert.count > 1 else "", style="default")
-        head.append(f"  {_places(alert.first, alert.last)}", style="bold default")
-        head.append(f"  {_times(alert.first.time, alert.last.time)}", style="default")
+        head.append(f"  {rendering.places(alert.first, alert.last)}", style="bold default")
+        head.append(f"  {rendering.times(alert.first.time, alert.last.time)}", style="default")
         head.append(f"  {alert.category}" if alert.category else "", style="magenta")
         head.append(f"  {alert.id}", style="dim")
         self.out.print(head)
-        self.out.print(_indented(_marked(alert)))
+        self.out.print(rendering.indented(rendering.marked(alert)))
         sums = " │ ".join(
-            f"{item.signal} {item.log_odds:+.1f}{_names(item)}" for item in alert.evidence if item.log_odds
+            f"{item.signal} {item.log_odds:+.1f}{rendering.names(item)}" for item in alert.evidence if item.log_odds
         )
-        self.out.print(_indented(Text(sums, style="dim")))
-        for reason in _reasons(alert, "cases")[:1]:
-            similar = f"like: {_joined(reason.date, reason.title)} ({_share(reason.similarity or 0.0)})"
-            self.out.print(_indented(Text(printable(f"{similar}: {reason.outcome or ''}".rstrip(": ")), style="blue")))
-        for reason in _reasons(alert, "rules"):
+        self.out.print(rendering.indented(Text(sums, style="dim")))
+        for reason in rendering.reasons(alert, "cases")[:1]:
+            self.out.print(rendering.indented(rendering.like(reason)))
+        for reason in rendering.reasons(alert, "rules"):
             if reason.playbook:
-                self.out.print(_indented(Text(f"first: {printable(reason.playbook.strip())}", style="green")))
+                self.out.print(rendering.indented(Text(f"first: {printable(reason.playbook.strip())}", style="green")))
                 break
 
     def explain(self, alert: Alert) -> None:
@@ -225,10 +227,12 @@ class Terminal:
         )
         for item in alert.evidence:
             score = "" if item.score is None else f"{item.score:.3f}"
-            table.add_row(f"{item.log_odds:+.3f}", item.signal, score, "" if item.why else _without_reasons(item))
+            table.add_row(
+                f"{item.log_odds:+.3f}", item.signal, score, "" if item.why else rendering.without_reasons(item)
+            )
             for reason in item.why:
                 own = "" if reason.log_odds is None else f"{reason.log_odds:+.3f}"
-                table.add_row(Text(own, style="dim"), "", "", _reason(reason, alert.text))
+                table.add_row(Text(own, style="dim"), "", "", rendering.reasoned(reason, alert.text))
         self.out.print()
         self.out.print(table)
         if alert.p_value is not None:
@@ -266,7 +270,7 @@ class Terminal:
             columns = [name for name in rows[0] if name not in hide]
             table = Table(*columns, box=None, pad_edge=False)
             for row in rows:
-                table.add_row(*(_cell(row[name]) for name in columns))
+                table.add_row(*(rendering.cell(row[name]) for name in columns))
             self.out.print(table)
 
     def similar(self, found: Sequence[SimilarCase], form: str) -> None:
@@ -276,17 +280,17 @@ class Terminal:
                 self.out.out(msgspec.json.encode(case).decode(), highlight=False)
             return
         for case in found:
-            head = Text(_share(case.similarity), style="bold")
-            head.append(f"  {printable(_joined(case.time, case.title))}", style="bold default")
+            head = Text(rendering.share(case.similarity), style="bold")
+            head.append(f"  {printable(rendering.joined(case.time, case.title))}", style="bold default")
             head.append(f"  {printable(case.title_zh)}" if case.title_zh and case.title_zh != case.title else "")
             head.append(f"  {printable(case.category)}" if case.category else "", style="magenta")
             head.append(f"  ×{case.count:,}" if case.count > 1 else "", style="default")
             head.append(f"  {printable(case.id)}", style="dim")
             self.out.print(head)
             if case.words:
-                self.out.print(_indented(Text(", ".join(map(printable, case.words)), style="yellow")))
+                self.out.print(rendering.indented(Text(", ".join(map(printable, case.words)), style="yellow")))
             if case.outcome:
-                self.out.print(_indented(Text(printable(case.outcome), style="blue")))
+                self.out.print(rendering.indented(Text(printable(case.outcome), style="blue")))
 
     def cases(self, rows: Sequence[Mapping[str, Any]], form: str) -> None:
         """Print everything that is known of cases: a line for each fact, or as JSON lines."""
@@ -298,7 +302,7 @@ class Terminal:
             for name, value in row.items():
                 if name != "id" and value not in (None, []):
                     shown = printable(", ".join(value) if isinstance(value, list) else str(value))
-                    self.out.print(_indented(Text(f"{name}: ", style="dim").append(shown, style="default")))
+                    self.out.print(rendering.indented(Text(f"{name}: ", style="dim").append(shown, style="default")))
 
     def change(self, change: Change, folder: Path) -> None:
         """Say what came of a change to a case base."""
@@ -321,7 +325,7 @@ class Terminal:
     def tree(self, rule: Rule, text: str, explained: Explained) -> None:
         """Print a rule's condition on a text, each part ticked or crossed, and the text with its places marked."""
         root = Tree(Text(rule.title, style="bold").append(f" ({rule.level})", style="dim"))
-        _branch(root, explained, text)
+        rendering.add_branch(root, explained, text)
         self.out.print(root)
 
     def failure(self, failure: Failure) -> None:
@@ -331,110 +335,3 @@ class Terminal:
             Text(f"{failure.rule.path}: {said}", style="red").append(f" {printable(failure.text)}", style="default")
         )
         self.tree(failure.rule, failure.text, failure.explained)
-
-
-_JOINS = {"all": "all of", "any": "any of", "not": "not"}
-
-
-def _branch(tree: Tree, explained: Explained, text: str) -> None:
-    mark = Text("✓ ", style="green") if explained.holds else Text("✗ ", style="red")
-    label = _JOINS.get(explained.kind) or f"{explained.kind}: {printable(explained.label)}"
-    found = ", ".join(printable(text[start:end]) for start, end in explained.spans)
-    node = tree.add(mark.append(label, style="default").append(f"  “{found}”" if found else "", style="yellow"))
-    for part in explained.parts:
-        _branch(node, part, text)
-
-
-def _cell(value: Any) -> Text:
-    if value is None:
-        return Text("–")
-    return Text(f"{value:.3f}" if isinstance(value, float) else printable(str(value)))
-
-
-def _reasons(alert: Alert, signal: str) -> list[Reason]:
-    return [reason for item in alert.evidence if item.signal == signal for reason in item.why]
-
-
-def _names(item: Evidence) -> str:
-    titles = [reason.title for reason in item.why if reason.title] if item.signal == "rules" else []
-    words = [word for reason in item.why for word in reason.words]
-    shown = [printable(name) for name in (titles or words)[:3]]
-    return f" {', '.join(shown)}" if shown else ""
-
-
-def _without_reasons(item: Evidence) -> str:
-    return "where every text starts from" if item.signal == "prior" else ""
-
-
-def _reason(reason: Reason, text: str) -> Text:
-    said = Text()
-    if reason.similarity is not None:
-        said.append(f"{_share(reason.similarity)} ", style="bold")
-    said.append(printable(_joined(reason.date, reason.title, reason.note)))
-    if reason.level:
-        said.append(f" ({reason.level})", style="dim")
-    if reason.spans:
-        found = "; ".join(printable(text[start:end]) for start, end in reason.spans[:6])
-        said.append(f": {found}", style="yellow")
-    if reason.words:
-        said.append(": " + ", ".join(printable(word) for word in reason.words), style="yellow")
-    if reason.outcome:
-        said.append(f" — {printable(reason.outcome)}", style="blue")
-    return said
-
-
-def _marked(alert: Alert) -> Text:
-    """The alert's text with the matched words marked; positions are kept by escaping piece by piece."""
-    text, shown = alert.text[:_SHOWN_TEXT], Text()
-    hit = bytearray(len(text))
-    for reason in _reasons(alert, "rules"):
-        for start, end in reason.spans:
-            hit[start:end] = b"\x01" * (min(end, len(text)) - min(start, len(text)))
-    start = 0
-    for at in range(1, len(text) + 1):
-        if at == len(text) or hit[at] != hit[start]:
-            shown.append(printable(text[start:at]), style="underline" if hit[start] else "default")
-            start = at
-    return shown.append("…", style="dim") if len(alert.text) > _SHOWN_TEXT else shown
-
-
-def _indented(text: Text) -> Text:
-    return Text("  ").append_text(text)
-
-
-def _joined(*parts: str | None) -> str:
-    return " ".join(part for part in parts if part)
-
-
-def _share(value: float) -> str:
-    return f"{value:.2f}".removeprefix("0")
-
-
-def _places(first: Place, last: Place) -> str:
-    start = f"{printable(first.source)}:{first.line}"
-    if (first.source, first.line) == (last.source, last.line):
-        return start
-    return f"{start}–{last.line}" if first.source == last.source else f"{start} … {printable(last.source)}:{last.line}"
-
-
-def _clock(time: datetime | None) -> str:
-    return "–" if time is None else f"{time:%Y-%m-%d %H:%M}"
-
-
-def _span(seconds: int) -> str:
-    size, name = next(
-        (size, name) for size, name in ((86_400, "day"), (3_600, "hour"), (60, "minute")) if seconds >= size
-    )
-    return f"{seconds // size} {name}s" if seconds > size else f"a {name}".replace("a hour", "an hour")
-
-
-def _times(first: datetime | None, last: datetime | None) -> str:
-    if first is None or last is None:
-        return ""
-    if first == last:
-        return f"{first:%Y-%m-%d %H:%M}"
-    return (
-        f"{first:%Y-%m-%d %H:%M}–{last:%H:%M}"
-        if first.date() == last.date()
-        else f"{first:%Y-%m-%d %H:%M} – {last:%Y-%m-%d %H:%M}"
-    )
