@@ -22,7 +22,7 @@ from forewarn import fusion
 from forewarn.adaptation import adapt, new_words
 from forewarn.alerts import Alert, EarlyWarning, Incident
 from forewarn.decision import Policy, decide
-from forewarn.early import Incidents, Known, explain, past_scores
+from forewarn.early import Incidents, Known, explain, lead, past_scores
 from forewarn.errors import ForewarnError, InputError
 from forewarn.evidence import Explainer
 from forewarn.frames import SIGNAL_FRAME, SIGNALS
@@ -203,9 +203,9 @@ def merged(families: Sequence[str]) -> bool:
 
 def _warn(frames: Iterable[pl.DataFrame], surge: Surge, known: Known) -> list[EarlyWarning]:
     grouped, promise = Incidents(), surge.promise.said
-    raised = [event for frame in frames for event in surge.advance(frame) if isinstance(event, Raised)]
-    raised.sort(key=lambda event: event.at["clock"])
-    return explain(raised, known, grouped, promise)
+    leads = [lead(event, known) for frame in frames for event in surge.advance(frame) if isinstance(event, Raised)]
+    leads.sort(key=lambda one: one.at["clock"])
+    return explain(leads, known, grouped, promise)
 
 
 def _score(

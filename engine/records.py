@@ -42,7 +42,7 @@ def read(
     *,
     text_column: str | None = None,
     time_column: str | None = None,
-    block_bytes: int = 16 << 20,
+    block_bytes: int = 4 << 20,
     problems: list[ForewarnError] | None = None,
 ) -> Iterator[pl.DataFrame]:
     """Read files, folders (all files below, sorted; hidden ones skipped) and `-` (standard input), in that order.

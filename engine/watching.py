@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from forewarn import fusion
 from forewarn.alerts import EarlyWarning
-from forewarn.early import Incidents, Known, explain, past_scores
+from forewarn.early import Incidents, Known, explain, lead, past_scores
 from forewarn.errors import InputError
 from forewarn.files import whole_file
 from forewarn.follow import Position
@@ -109,9 +109,9 @@ class Watcher:
         texts = self._texts.select("text_key", "score", pl.int_range(pl.len(), dtype=pl.UInt32).alias("text"))
         timed = self._clocks.timed(rows, self._options.stream_by)
         events = self.surge.advance(scored(timed, texts, merge=self._merge))
-        raised = [event for event in events if isinstance(event, Raised)]
         known = Known(self._texts, self._encoder, self._rules, self._sets, self._cases)
-        warnings = explain(raised, known, self._incidents, self._promise.said)
+        leads = [lead(event, known) for event in events if isinstance(event, Raised)]
+        warnings = explain(leads, known, self._incidents, self._promise.said)
         if self._texts.height > _MOST_TEXTS:
             self._forget()
         return warnings
