@@ -6,32 +6,16 @@
 from __future__ import annotations
 
 import os
-import pkgutil
 import sys
-import tempfile
-import time
-from importlib import import_module
 from pathlib import Path
 
 import click
-import msgspec
 
-import benchmarks
-from benchmarks import charts
-from benchmarks.benchmark import ROOT, Benchmark, Context, Missing, Result, checksums, machine, today, versions
+from benchmarks.benchmark import ROOT
 from benchmarks.compare import compare
 from benchmarks.peer_environments import install
-from benchmarks.report import markdown, results_page
-
-
-def available() -> dict[str, Benchmark]:
-    """Every module of this folder that has a `BENCHMARK`, by name."""
-    modules = [
-        import_module(f"benchmarks.{found.name}")
-        for found in pkgutil.iter_modules(benchmarks.__path__)
-        if found.name != "__main__"
-    ]
-    return {module.BENCHMARK.name: module.BENCHMARK for module in modules if hasattr(module, "BENCHMARK")}
+from benchmarks.report import results_page
+from benchmarks.running import available, run
 
 
 def default_data() -> Path | None:
@@ -70,44 +54,12 @@ def main(names: tuple[str, ...], data: Path | None, out: Path, quick: bool, seed
     for name in names:
         if name not in known:
             raise click.UsageError(f"no benchmark {name!r}; there are {', '.join(known)}")
-    for name in names or known:
-        _run(known[name], data, out, quick, seed)
+    chosen = [known[name] for name in names or known]
+    for said in run(chosen, data, out, quick, seed):
+        click.echo(said)
     if not quick:
         page = ROOT / "RESULTS.md" if out.resolve() == ROOT / "results" else out / "RESULTS.md"
         page.write_text(results_page(out, page.parent))
-
-
-def _run(benchmark: Benchmark, data: Path | None, out: Path, quick: bool, seed: int) -> None:
-    click.echo(f"\n## {benchmark.name}: {benchmark.about}\n")
-    started = time.perf_counter()
-    with tempfile.TemporaryDirectory(prefix="forewarn-benchmark-") as scratch:
-        try:
-            tables = benchmark.run(Context(data, quick, seed, Path(scratch)))
-        except Missing as why:
-            click.echo(f"skipped: {why}")
-            return
-    seconds = time.perf_counter() - started
-    for table in tables:
-        click.echo(markdown(table) + "\n")
-    if not quick:
-        command = f"python -m benchmarks {benchmark.name}"
-        out.mkdir(parents=True, exist_ok=True)
-        drawn = charts.save(benchmark.charts, tables, out / "charts", benchmark.name)
-        result = Result(
-            benchmark.name,
-            benchmark.about,
-            command,
-            today(),
-            machine(),
-            versions(),
-            checksums(data, benchmark.needs),
-            seed,
-            quick,
-            seconds,
-            tables,
-            drawn,
-        )
-        (out / f"{benchmark.name}.json").write_bytes(msgspec.json.format(msgspec.json.encode(result), indent=1))
 
 
 if __name__ == "__main__":

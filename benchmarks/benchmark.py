@@ -65,13 +65,17 @@ class Context:
 
 @dataclass(frozen=True)
 class Benchmark:
-    """One benchmark: `needs` the files of the data folder that it reads; `charts` pictures of its tables, by name."""
+    """One benchmark: `needs` the files of the data folder that it reads; `charts` pictures of its tables, by name.
+
+    `beside`: no time is measured, so that another of the kind may run at the same time.
+    """
 
     name: str
     about: str
     needs: tuple[str, ...]
     run: Callable[[Context], list[Table]]
     charts: Draw | None = None
+    beside: bool = False
 
 
 class Result(msgspec.Struct, frozen=True):

@@ -93,4 +93,6 @@ def best_lines(found: Scan, per_line: pl.DataFrame) -> np.ndarray:
     return ordered["row"].to_numpy()[:BEST]
 
 
-BENCHMARK = Benchmark("bgl", "Alert lines of a supercomputer's log, no labels and a few", ("loghub/BGL_2k.log",), run)
+BENCHMARK = Benchmark(
+    "bgl", "Alert lines of a supercomputer's log, no labels and a few", ("loghub/BGL_2k.log",), run, beside=True
+)

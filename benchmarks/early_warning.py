@@ -7,7 +7,6 @@ warnings on off-topic tweets; the promise on simulated streams; the cost of a te
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,6 +19,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from benchmarks.benchmark import ROOT, Benchmark, Context, Table, Value
+from benchmarks.burst_detectors import GRID, MINUTE, OTHERS, Alarms, Floats, prepared
+from benchmarks.simulated_streams import RATES, simulated
 from forewarn import fusion, surge_kernel
 from forewarn.early import past_scores
 from forewarn.embeddings import CaseBase, Encoder, load_encoder
@@ -30,21 +31,18 @@ from forewarn.rule_sets import RuleSets
 from forewarn.rules import load_rules
 from forewarn.spelling import plain
 from forewarn.surge import Promise, Stream, run
+from forewarn.texts import mask_of
 
-Floats = NDArray[np.float64]
-Alarms = list[int]
 ONSETS = {
     "2013_Boston_Bombings": datetime(2013, 4, 15, 18, 49, tzinfo=UTC),
     "2013_West_Texas_Explosion": datetime(2013, 4, 18, 0, 50, tzinfo=UTC),
     "2013_Oklahoma_Tornado": datetime(2013, 5, 20, 19, 56, tzinfo=UTC),
 }
-RATES = (100_000, 10_000)
 LABELS = ("five other events", "none")
 _TWITTER = 1_288_834_974_657
 """Milliseconds since 1970 from which tweet ids count."""
 _ORDERS = 4
 """Random orders of the off-topic tweets on which the others are tuned."""
-_MINUTE = 60_000_000
 
 
 @dataclass(frozen=True)
@@ -54,18 +52,13 @@ class Event:
     name: str
     clock: NDArray[np.int64]
     key: NDArray[np.uint64]
+    kind: NDArray[np.uint64]
     crisis: NDArray[np.bool_]
     scores: dict[str, Floats]
 
     def records(self, labels: str) -> pl.DataFrame:
         """What a stream is fed."""
-        return pl.DataFrame({"score": self.scores[labels], "key": self.key, "clock": self.clock})
-
-
-def prepared(records: pl.DataFrame) -> pl.DataFrame:
-    """Records with what the other detectors look at."""
-    scores = records["score"].to_numpy()
-    return records.with_columns(standardised=pl.Series(_standardised(scores)), loud=pl.Series(_loud(scores)))
+        return pl.DataFrame({"score": self.scores[labels], "key": self.key, "kind": self.kind, "clock": self.clock})
 
 
 class Remembering:
@@ -118,6 +111,7 @@ def events(context: Context) -> list[Event]:
                     name,
                     read["clock"].to_numpy(),
                     read["tweet"].hash(seed=0).to_numpy(),
+                    mask_of(read["tweet"]).hash(seed=0).to_numpy(),
                     (read["label"] == "on-topic").to_numpy(),
                     scores,
                 )
@@ -150,103 +144,6 @@ def detector(records: pl.DataFrame, texts: float) -> Alarms:
     return np.flatnonzero(codes == surge_kernel.RAISED).tolist()
 
 
-def cusum(records: pl.DataFrame, threshold: float) -> Alarms:
-    """Page 1954 on log-odds, standardised by all the past, with an allowance of half a deviation."""
-    total, alarms = 0.0, []
-    for at, z in enumerate(records["standardised"].to_list()):
-        total = max(0.0, total + z - 0.5)
-        if total > threshold:
-            alarms.append(at)
-            total = 0.0
-    return alarms
-
-
-def page_hinkley(records: pl.DataFrame, threshold: float) -> Alarms:
-    """`river.drift.PageHinkley`, upwards."""
-    from river.drift import PageHinkley
-
-    return _river(PageHinkley(threshold=threshold, mode="up"), records)
-
-
-def adwin(records: pl.DataFrame, threshold: float) -> Alarms:
-    """`river.drift.ADWIN` (Bifet & Gavalda 2007); `threshold` is 1 / delta."""
-    from river.drift import ADWIN
-
-    return _river(ADWIN(delta=1 / threshold), records)
-
-
-def _river(found: object, records: pl.DataFrame) -> Alarms:
-    alarms = []
-    for at, z in enumerate(records["standardised"].to_list()):
-        found.update(z)  # type: ignore[attr-defined]
-        if found.drift_detected:  # type: ignore[attr-defined]
-            alarms.append(at)
-    return alarms
-
-
-def kleinberg(records: pl.DataFrame, threshold: float) -> Alarms:
-    """Kleinberg 2002, online, on the gaps between loud texts: when the burst state is ahead by `threshold` nats.
-
-    There are two states; in the burst state loud texts come five times as often as in all the past.
-    """
-    ahead, alarms, count, last = 0.0, [], 0, None
-    clock = records["clock"].to_numpy() / _MINUTE
-    for at in np.flatnonzero(records["loud"].to_numpy()):
-        if last is not None and count > 5:
-            rate = count / max(clock[at] - clock[0], 1.0)
-            ahead = max(0.0, ahead + np.log(5.0) - 4.0 * rate * (clock[at] - last))
-            if ahead > threshold:
-                alarms.append(int(at))
-                ahead = 0.0
-        count, last = count + 1, clock[at]
-    return alarms
-
-
-def counted(records: pl.DataFrame, threshold: float) -> Alarms:
-    """So many loud texts in an hour."""
-    clock, alarms, recent = records["clock"].to_numpy() / _MINUTE, [], list[float]()
-    for at in np.flatnonzero(records["loud"].to_numpy()):
-        recent = [when for when in recent if when > clock[at] - 60] + [clock[at]]
-        if len(recent) > threshold:
-            alarms.append(int(at))
-            recent = []
-    return alarms
-
-
-def _standardised(scores: Floats) -> Floats:
-    """Each score by the mean and deviation of those before it; 0 for the first hundred."""
-    count = np.arange(1, len(scores) + 1)
-    mean = np.cumsum(scores) / count
-    deviation = np.sqrt(np.maximum(np.cumsum(scores**2) / count - mean**2, 1e-6))
-    out = np.zeros(len(scores))
-    out[100:] = (scores[100:] - mean[99:-1]) / deviation[99:-1]
-    return out
-
-
-def _loud(scores: Floats) -> NDArray[np.bool_]:
-    """Whether a score is among the loudest 2 % of the (up to) thousand before it."""
-    out = np.zeros(len(scores), dtype=bool)
-    for at in range(100, len(scores)):
-        out[at] = scores[at] > np.quantile(scores[max(0, at - 1_000) : at], 0.98)
-    return out
-
-
-OTHERS: dict[str, Callable[[pl.DataFrame, float], Alarms]] = {
-    "CUSUM": cusum,
-    "Page-Hinkley (river)": page_hinkley,
-    "ADWIN (river)": adwin,
-    "Kleinberg bursts": kleinberg,
-    "count in an hour": counted,
-}
-_GRID = {
-    "CUSUM": np.geomspace(2, 200, 16),
-    "Page-Hinkley (river)": np.geomspace(2, 2_000, 16),
-    "ADWIN (river)": np.geomspace(10, 1e12, 12),
-    "Kleinberg bursts": np.geomspace(1, 60, 14),
-    "count in an hour": np.arange(2, 30, dtype=float),
-}
-
-
 def quiet_streams(found: list[Event], labels: str, orders: int) -> list[pl.DataFrame]:
     """The off-topic tweets of all events as one stream, one a minute, in random orders: only chance changes it."""
     parts = [event.records(labels).filter(pl.Series(~event.crisis)) for event in found]
@@ -254,7 +151,7 @@ def quiet_streams(found: list[Event], labels: str, orders: int) -> list[pl.DataF
     made = []
     for seed in range(orders):
         order = np.random.default_rng(seed).permutation(rows.height)
-        minutes = pl.int_range(rows.height, dtype=pl.Int64) * _MINUTE
+        minutes = pl.int_range(rows.height, dtype=pl.Int64) * MINUTE
         made.append(prepared(rows[order].with_columns(clock=minutes)))
     return made
 
@@ -270,7 +167,7 @@ def run_benchmark(context: Context) -> list[Table]:
         texts = sum(stream.height for stream in streams)
         rows += [_row("e-detector", labels, rate, sudden, detector, rate) for rate in RATES]
         for name, method in OTHERS.items():
-            alarms = {at: sum(len(method(stream, at)) for stream in streams) for at in _GRID[name]}
+            alarms = {at: sum(len(method(stream, at)) for stream in streams) for at in GRID[name]}
             for rate in RATES:
                 kept = [at for at, count in alarms.items() if count <= texts / rate]
                 if kept:
@@ -307,8 +204,7 @@ def run_benchmark(context: Context) -> list[Table]:
             quiet,
             about,
         ),
-        _simulated(40 if context.quick else 400),
-        _cost(),
+        *simulated(context),
     ]
 
 
@@ -330,7 +226,7 @@ def _row(
         if first is None:
             cells += [None, None, None]
             continue
-        minutes.append(float(event.clock[first] - onset) / _MINUTE)
+        minutes.append(float(event.clock[first] - onset) / MINUTE)
         tweets.append(int((event.crisis & (event.clock >= onset))[: first + 1].sum()))
         off = _onset(records, rate, first, onset) if name == "e-detector" else None
         cells += [minutes[-1], tweets[-1], off]
@@ -344,49 +240,7 @@ def _onset(records: pl.DataFrame, rate: float, raised: int, onset: int) -> float
     _, codes, onsets = run(Stream(), records[: raised + 1], Promise(rate))
     counted_ = np.flatnonzero(codes != surge_kernel.REPEATED)
     began = counted_[len(counted_) - 1 - onsets[raised][0]]
-    return (int(records["clock"][int(began)]) - onset) / _MINUTE
-
-
-DRAWN: dict[str, Callable[[np.random.Generator, int], Floats]] = {
-    "normal": lambda chance, count: chance.normal(size=count),
-    "log-odds, normal(-4, 2.5)": lambda chance, count: chance.normal(-4, 2.5, count),
-    "Pareto (1.5)": lambda chance, count: chance.pareto(1.5, size=count),
-    "five values": lambda chance, count: chance.integers(0, 5, count).astype(float),
-    "one in 500 loud": lambda chance, count: (chance.random(count) < 0.002) * 8.0 - 4.0,
-}
-
-
-def _simulated(streams: int) -> Table:
-    chance = np.random.default_rng(0)
-    texts = 20_000
-    rows: list[list[Value]] = []
-    for name, draw_scores in DRAWN.items():
-        false = dict.fromkeys(RATES, 0)
-        for _ in range(streams):
-            scores = draw_scores(chance, texts)
-            keys = chance.integers(0, 2**63, texts).astype(np.uint64)
-            records = pl.DataFrame({"score": scores, "key": keys, "clock": np.arange(texts)})
-            for rate in RATES:
-                false[rate] += len(detector(records, rate))
-        rows += [[name, streams, rate, texts / rate, false[rate] / streams] for rate in RATES]
-    columns = ["scores", "streams", "one false in", "promised a stream", "false a stream"]
-    return Table("Simulated exchangeable streams of 20,000 texts", columns, rows)
-
-
-def _cost() -> Table:
-    chance = np.random.default_rng(0)
-    texts = 1_000_000
-    records = pl.DataFrame(
-        {
-            "score": chance.normal(size=texts),
-            "key": chance.integers(0, 2**63, texts).astype(np.uint64),
-            "clock": np.arange(texts),
-        }
-    )
-    run(Stream(), records.head(1_000), Promise())
-    began = time.perf_counter()
-    run(Stream(), records, Promise())
-    return Table("Cost", ["texts", "microseconds a text"], [[texts, (time.perf_counter() - began) * 1e6 / texts]])
+    return (int(records["clock"][int(began)]) - onset) / MINUTE
 
 
 def draw(sudden: list[Event], path: Path) -> None:
@@ -396,7 +250,7 @@ def draw(sudden: list[Event], path: Path) -> None:
     charts = []
     for event in sudden:
         onset = int(ONSETS[event.name].timestamp() * 1e6)
-        hours = (event.clock - onset) / (60 * _MINUTE)
+        hours = (event.clock - onset) / (60 * MINUTE)
         near = (hours > -6) & (hours < 2)
         values = run(Stream(), event.records(LABELS[0]), Promise(100_000))[0]
         shown = np.stack([hours[near], np.maximum(values[near], 0.1)], axis=1)
@@ -423,5 +277,5 @@ def _drawable(rows: list[dict[str, float]]) -> Any:
 
 
 BENCHMARK = Benchmark(
-    "early_warning", "Minutes from the start of a crisis to the warning", ("crisislex_t6",), run_benchmark
+    "early_warning", "Minutes from the start of a crisis to the warning", ("crisislex_t6",), run_benchmark, beside=True
 )

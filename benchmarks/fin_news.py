@@ -35,4 +35,6 @@ def by_date(context: Context) -> tuple[pl.DataFrame, pl.DataFrame]:
     return news.filter(early), news.filter(~early)
 
 
-BENCHMARK = Benchmark("fin_news", "Bad news of Chinese companies, labels of the past", ("fin_news_zh/news.csv",), run)
+BENCHMARK = Benchmark(
+    "fin_news", "Bad news of Chinese companies, labels of the past", ("fin_news_zh/news.csv",), run, beside=True
+)

@@ -67,4 +67,4 @@ def _tickets(tickets: pl.DataFrame) -> Table:
     return Table("Odd tickets", ["score", "AUROC", "AP"], rows)
 
 
-BENCHMARK = Benchmark("guard", "Small texts written for the tests, every score", (), run)
+BENCHMARK = Benchmark("guard", "Small texts written for the tests, every score", (), run, beside=True)

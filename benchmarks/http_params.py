@@ -56,4 +56,6 @@ def _normals_alone(taught: pl.DataFrame, asked: pl.DataFrame, context: Context) 
     )
 
 
-BENCHMARK = Benchmark("http_params", "Attacks in HTTP parameters, labels and ordinary values alone", FILES, run)
+BENCHMARK = Benchmark(
+    "http_params", "Attacks in HTTP parameters, labels and ordinary values alone", FILES, run, beside=True
+)

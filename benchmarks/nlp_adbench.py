@@ -22,7 +22,7 @@ Floats = NDArray[np.float64]
 PUBLISHED = {"EmailSpam": 0.9697, "SMSSpam": 0.9398}
 """The best of the published table (DATE, on both)."""
 _TRAINED = 0.7
-_SPLITS = 5
+_SPLITS = 3
 _PEERS = ("KNN", "LOF", "ECOD")
 
 
@@ -76,4 +76,5 @@ BENCHMARK = Benchmark(
     "Spam among messages, taught by normal messages alone",
     ("tad_bench/email_spam.csv", "tad_bench/smsspam.csv"),
     run,
+    beside=True,
 )

@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 
 from benchmarks.benchmark import Result, Table, Value
+from benchmarks.needed import NEEDED
 
 
 def cell(value: Value) -> str:
@@ -36,8 +37,9 @@ def markdown(table: Table) -> str:
 def results_page(folder: Path, beside: Path) -> str:
     """`RESULTS.md` from every JSON of a folder; the page lies in `beside`, which its pictures are named from."""
     parts = ["# Results\n\nWritten by `python -m benchmarks` from `benchmarks/results/*.json`; never by hand."]
-    for file in sorted(folder.glob("*.json")):
-        result = msgspec.json.decode(file.read_bytes(), type=Result)
+    results = [msgspec.json.decode(file.read_bytes(), type=Result) for file in sorted(folder.glob("*.json"))]
+    parts += _aims(results)
+    for result in results:
         where = f"{result.machine.get('processor', '?')}, {result.machine['cores']} cores, {result.machine['memory']}"
         parts.append(
             f"## {result.name}\n\n{result.about}\n\n"
@@ -48,3 +50,21 @@ def results_page(folder: Path, beside: Path) -> str:
             picture = (folder / "charts" / f"{name}.svg").relative_to(beside).as_posix()
             parts.append(f"![{name.replace('-', ' ')}]({picture})")
     return "\n\n".join(parts) + "\n"
+
+
+def _aims(results: list[Result]) -> list[str]:
+    """What was to be reached, of every benchmark, in one table."""
+    tables = {result.name: result.tables for result in results}
+    rows: list[list[Value]] = []
+    for need in NEEDED:
+        if need.benchmark in tables:
+            measured = need.measured(tables[need.benchmark])
+            is_met = "not measured" if measured is None else "met" if need.met(measured) else "**missed**"
+            rows.append([need.benchmark, need.what, f"{need.way} {need.bar:,g}", measured, is_met])
+    if not rows:
+        return []
+    met = sum(row[-1] == "met" for row in rows)
+    minutes = sum(result.seconds for result in results) / 60
+    note = f"{met} of {len(rows)} met. The benchmarks below took {minutes:.0f} minutes in all; those in "
+    note += "which no time is measured run two at a time."
+    return [markdown(Table("What was to be reached", ["benchmark", "what", "needed", "measured", "is"], rows, note))]

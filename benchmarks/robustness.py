@@ -95,5 +95,10 @@ def charts(tables: list[Table]) -> dict[str, Any]:
 
 
 BENCHMARK = Benchmark(
-    "robustness", "The same texts written differently", ("crisislex_t6", "fin_news_zh/news.csv"), run, charts
+    "robustness",
+    "The same texts written differently",
+    ("crisislex_t6", "fin_news_zh/news.csv"),
+    run,
+    charts,
+    beside=True,
 )

@@ -9,7 +9,6 @@ from forewarn.detectors.classifier import PENALTIES, Classifier, fit_classifier,
 from forewarn.detectors.features import Features, fit_features
 from forewarn.detectors.linear import Linear, cross_fitted, fit_logistic
 from forewarn.detectors.outliers import Outliers, fit_outliers, rebuild_outliers, sample_of
-from forewarn.detectors.self_taught import self_taught
 from forewarn.detectors.two_samples import two_sample_test
 from forewarn.detectors.wording import Wording, fit_wording
 
@@ -28,7 +27,6 @@ __all__ = [
     "fit_wording",
     "rebuild_outliers",
     "sample_of",
-    "self_taught",
     "two_sample_test",
     "word_weights",
 ]

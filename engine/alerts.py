@@ -90,13 +90,24 @@ class Moved(msgspec.Struct, frozen=True):
     log_odds: float
 
 
+class Volume(msgspec.Struct, frozen=True):
+    """How many records came: `records` in the last `seconds`, `usual` the median of such spans before."""
+
+    records: int
+    usual: float
+    seconds: int
+
+
 class EarlyWarning(msgspec.Struct, frozen=True, tag_field="kind", tag="warning"):
     """A stream has changed: nothing in it comes from later than `raised`.
 
     `onset` the most likely first record of the change, `onset_low` and `onset_high` the bounds of its 95 % interval;
     `false_warnings` how seldom such a warning comes by chance; `value` the detector's; `moved` the loudest texts since;
     `new_words` what they say and earlier texts did not; `size` how many texts since the onset; `curve` the detector
-    before the warning; `incident` the incident that it belongs to.
+    before the warning; `incident` the incident that it belongs to; `raised_by` what changed: "alarming texts", "new
+    kinds", "more records than usual" or "fewer records than usual". With the last two there is a `volume`; `raised`,
+    `onset` and its bounds are then moments between two records, at the place of the last one before, and `moved` the
+    texts of the burst or the last ones before the silence.
     """
 
     id: str
@@ -118,12 +129,22 @@ class EarlyWarning(msgspec.Struct, frozen=True, tag_field="kind", tag="warning")
     similar: list[Reason]
     playbook: list[str]
     curve: list[tuple[datetime | None, float]]
+    raised_by: str = "alarming texts"
+    volume: Volume | None = None
+
+    @property
+    def key(self) -> str:
+        """What this line is known by."""
+        return self.id
 
 
 class Incident(msgspec.Struct, frozen=True, tag_field="kind", tag="incident"):
     """Alerts and warnings of one meaning in one stretch of time.
 
-    `title` its most central text; `size` records, `speed` records an hour; `warnings`, `alerts` their ids.
+    `title` its most central text; `size` records, `speed` records an hour; `warnings`, `alerts` their ids. In `watch`
+    an incident is written anew whenever it changes, the last line of an `id` is how it stands: `state` is "open" while
+    one of its warnings lasts, then "closed"; a warning of the same meaning within six hours opens it again. A scan,
+    which sees the whole of it, writes it once, with no state.
     """
 
     id: str
@@ -140,6 +161,13 @@ class Incident(msgspec.Struct, frozen=True, tag_field="kind", tag="incident"):
     playbook: list[str]
     warnings: list[str]
     alerts: list[str]
+    state: str | None = None
+
+    @property
+    def key(self) -> str:
+        """What this line is known by: the incident, how it stands, what belongs to it."""
+        content = "\0".join([self.state or "", self.last.source, str(self.last.line), *sorted(self.warnings)])
+        return f"{self.id}.{hashlib.sha256(content.encode()).hexdigest()[:12]}"
 
 
 Finding = Alert | EarlyWarning | Incident

@@ -1,8 +1,8 @@
-"""Warnings to where they are wanted: a log that is never written twice, a command, an address.
+"""Warnings and incidents to where they are wanted: a log that is never written twice, a command, an address.
 
-In: warnings. Out: one line each in the log, which is on disk before anything else happens; then each is given to a
-command (on its standard input) and posted to an address, by a thread of its own, again and again until it is taken.
-Nothing here keeps the scan waiting; what was not delivered is tried again after a restart.
+In: warnings, and incidents when they change. Out: one line each in the log, which is on disk before anything else
+happens; then each is given to a command (on its standard input) and posted to an address, by a thread of its own, again
+and again until it is taken. Nothing here keeps the scan waiting; what was not delivered is tried again after a restart.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ import queue
 import shlex
 import subprocess
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
 
-from forewarn.alerts import EarlyWarning
+from forewarn.alerts import EarlyWarning, Incident
 from forewarn.errors import ForewarnError, OutputError
 
 _TIMEOUT = 10.0
@@ -25,13 +25,20 @@ _TIMEOUT = 10.0
 _TRIES = 8
 
 
+Told = EarlyWarning | Incident
+"""What a watch has to say, one line each."""
+
+
 class WarningLog:
-    """A file of warnings as JSON lines; `ids` are those in it. A line cut by a crash is taken away."""
+    """A file of warnings and incidents as JSON lines; `keys` are those in it. A line cut by a crash is taken away.
+
+    `waiting` are those that could not be written yet.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.ids: set[str] = set()
-        self._waiting: list[EarlyWarning] = []
+        self.keys: set[str] = set()
+        self.waiting: list[Told] = []
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             content = path.read_bytes() if path.exists() else b""
@@ -42,21 +49,21 @@ class WarningLog:
             raise OutputError(f"cannot be used: {error.strerror}", path=path) from None
         for line in whole.splitlines():
             try:
-                self.ids.add(msgspec.json.decode(line, type=EarlyWarning).id)
+                self.keys.add(msgspec.json.decode(line, type=Told).key)
             except msgspec.MsgspecError:
                 continue
 
-    def add(self, warnings: list[EarlyWarning]) -> list[EarlyWarning]:
+    def add(self, told: Sequence[Told]) -> list[Told]:
         """Write those that are new, and return them. Raises OutputError; they are then written by the next call."""
-        seen = self.ids | {warning.id for warning in self._waiting}
-        self._waiting += [warning for warning in warnings if warning.id not in seen]
-        if not self._waiting:
+        seen = self.keys | {one.key for one in self.waiting}
+        self.waiting += [one for one in told if one.key not in seen]
+        if not self.waiting:
             return []
         try:
             with self.path.open("ab") as log:
                 start = log.tell()
                 try:
-                    log.write(b"".join(msgspec.json.encode(warning) + b"\n" for warning in self._waiting))
+                    log.write(b"".join(msgspec.json.encode(one) + b"\n" for one in self.waiting))
                     log.flush()
                     os.fsync(log.fileno())
                 except OSError:
@@ -68,23 +75,23 @@ class WarningLog:
                 path=self.path,
                 remedy="Free space; it is tried again with the next lines.",
             ) from None
-        written, self._waiting = self._waiting, []
-        self.ids |= {warning.id for warning in written}
+        written, self.waiting = self.waiting, []
+        self.keys |= {one.key for one in written}
         return written
 
-    def read(self) -> list[EarlyWarning]:
-        """Every warning of the log."""
+    def read(self) -> list[Told]:
+        """Everything in the log."""
         if not self.path.exists():
             return []
-        return [msgspec.json.decode(line, type=EarlyWarning) for line in self.path.read_bytes().splitlines()]
+        return [msgspec.json.decode(line, type=Told) for line in self.path.read_bytes().splitlines()]
 
 
 class Delivery:
-    """One receiver and its thread; `done` is a file of the ids that it has taken."""
+    """One receiver and its thread; `done` is a file of the keys that it has taken."""
 
     def __init__(self, send: Callable[[bytes], None], done: Path, problem: Callable[[ForewarnError], None]) -> None:
         self._send, self._done, self._problem = send, done, problem
-        self._queue: queue.Queue[EarlyWarning | None] = queue.Queue()
+        self._queue: queue.Queue[Told | None] = queue.Queue()
         self._ended = threading.Event()
         try:
             self.taken = set(done.read_text().split()) if done.exists() else set()
@@ -93,11 +100,11 @@ class Delivery:
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
-    def give(self, warning: EarlyWarning) -> None:
-        """Hand over a warning; returns at once."""
-        if warning.id not in self.taken:
-            self.taken.add(warning.id)
-            self._queue.put(warning)
+    def give(self, told: Told) -> None:
+        """Hand something over; returns at once."""
+        if told.key not in self.taken:
+            self.taken.add(told.key)
+            self._queue.put(told)
 
     def close(self, seconds: float) -> None:
         """Wait a little for what is under way."""
@@ -115,7 +122,7 @@ class Delivery:
             wait_exponential_jitter,
         )
 
-        while (warning := self._queue.get()) is not None:
+        while (told := self._queue.get()) is not None:
             tries = Retrying(
                 stop=stop_after_attempt(_TRIES) | stop_when_event_set(self._ended),
                 wait=wait_exponential_jitter(multiplier=0.5, max=60),
@@ -123,14 +130,12 @@ class Delivery:
                 sleep=self._pause,
             )
             try:
-                tries(self._send, msgspec.json.encode(warning))
+                tries(self._send, msgspec.json.encode(told))
                 with self._done.open("a") as done:
-                    done.write(f"{warning.id}\n")
+                    done.write(f"{told.key}\n")
             except (RetryError, _Refused, OSError) as error:
                 last = error.last_attempt.exception() if isinstance(error, RetryError) else error
-                self._problem(
-                    ForewarnError(f"warning {warning.id} was not delivered: {last}", remedy="It stands in the log.")
-                )
+                self._problem(ForewarnError(f"{told.key} was not delivered: {last}", remedy="It stands in the log."))
 
     def _pause(self, seconds: float) -> None:
         self._ended.wait(seconds)
@@ -141,7 +146,7 @@ class _Refused(Exception):
 
 
 def to_command(command: str) -> Callable[[bytes], None]:
-    """A receiver that runs a command with the warning on its standard input. Raises ForewarnError."""
+    """A receiver that runs a command with each on its standard input. Raises ForewarnError."""
     try:
         arguments = shlex.split(command)
     except ValueError as error:
@@ -163,7 +168,7 @@ def to_command(command: str) -> Callable[[bytes], None]:
 
 
 def to_address(address: str) -> Callable[[bytes], None]:
-    """A receiver that posts the warning as JSON. Raises ForewarnError where it is no http address."""
+    """A receiver that posts each as JSON. Raises ForewarnError where it is no http address."""
     import httpx
 
     if not address.startswith(("http://", "https://")):

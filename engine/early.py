@@ -10,8 +10,7 @@ import hashlib
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +22,7 @@ from forewarn.alerts import EarlyWarning, Moved, Place, Reason, level_of
 from forewarn.evidence import nearest_crises
 from forewarn.spelling import plain
 from forewarn.surge import Raised
+from forewarn.volume import FEWER
 
 Floats = NDArray[np.float64]
 Vectors = NDArray[np.float32]
@@ -112,18 +112,14 @@ class Incidents:
 
 @dataclass(frozen=True)
 class Lead:
-    """What is kept of a stream that has changed: small, where `Raised` holds on to the block that it is part of.
+    """A stream that has changed, and the texts that this is told from.
 
-    `at`, `onset`, `low`, `high`, `curve` as in `Raised`; `size`, `sources` of the records since; of the loudest texts
-    `texts`, `probability`, the `central` one, `centre` float32 (d,) of their vectors, `moved` and `new_words`.
+    `raised` without its frames, which hold on to the block that they are part of; `size`, `sources` of the records
+    since; of the loudest texts `texts`, `probability`, the `central` one, `centre` float32 (d,) of their vectors,
+    `moved` and `new_words`.
     """
 
-    stream: str
-    at: dict[str, Any]
-    onset: dict[str, Any]
-    low: dict[str, Any]
-    high: dict[str, Any]
-    curve: list[tuple[datetime | None, float]]
+    raised: Raised
     size: int
     sources: list[str]
     texts: list[int]
@@ -145,13 +141,8 @@ def lead(raised: Raised, known: Known) -> Lead:
     examples = known.texts["example"].gather(texts).to_list()
     places = since.select("source", "line", "time")[rows[:_MOVED]].rows()
     return Lead(
-        raised.stream,
-        raised.at,
-        raised.onset,
-        raised.low,
-        raised.high,
-        raised.curve,
-        since.height,
+        replace(raised, since=raised.since.clear(), earlier=raised.earlier.clear()),
+        since.height if raised.size is None else raised.size,
         list(dict.fromkeys(since["source"].to_list()))[:20],
         texts,
         float(1 / (1 + np.exp(-np.clip(float(scores[:_MOVED].mean()), -40, 40)))),
@@ -161,7 +152,8 @@ def lead(raised: Raised, known: Known) -> Lead:
             Moved(Place(*where), text, score)
             for where, text, score in zip(places, examples, scores.tolist(), strict=False)
         ],
-        known.words.new(texts, raised.earlier["text"].to_numpy()),
+        # The last words before a silence are not what it is about.
+        [] if raised.raised_by == FEWER else known.words.new(texts, raised.earlier["text"].to_numpy()),
     )
 
 
@@ -174,22 +166,23 @@ def explain(leads: Sequence[Lead], known: Known, incidents: Incidents, false_war
 
 
 def _warning(led: Lead, similar: list[Reason], known: Known, incidents: Incidents, false_warnings: str) -> EarlyWarning:
-    content = f"{led.stream}\0{led.at['source']}\0{led.at['line']}\0{led.at['clock']}"
+    raised, at = led.raised, led.raised.at
+    content = f"{raised.stream}\0{at['source']}\0{at['line']}\0{at['clock']}\0{raised.raised_by}"
     name = "fw-w" + hashlib.sha256(content.encode()).hexdigest()[:12]
     sets = known.texts["rule_set"].gather(led.texts).to_list()
     fired = [known.rules.rules[rule] for number in sets for rule in known.rule_sets.sets[number]]
     categories = Counter(rule.category for rule in fired if rule.category)
     return EarlyWarning(
         id=name,
-        incident=incidents.of(led.centre, led.at["clock"], name),
+        incident=incidents.of(led.centre, at["clock"], name),
         level=level_of(max(led.probability, 0.5)),
-        stream=led.stream,
-        raised=place(led.at),
-        onset=place(led.onset),
-        onset_low=place(led.low),
-        onset_high=place(led.high),
+        stream=raised.stream,
+        raised=place(at),
+        onset=place(raised.onset),
+        onset_low=place(raised.low),
+        onset_high=place(raised.high),
         false_warnings=false_warnings,
-        value=_short(led.at["value"]),
+        value=_short(at["value"]),
         size=led.size,
         text=led.central,
         category=categories.most_common(1)[0][0] if categories else similar[0].category if similar else None,
@@ -198,7 +191,9 @@ def _warning(led: Lead, similar: list[Reason], known: Known, incidents: Incident
         new_words=led.new_words,
         similar=similar,
         playbook=list(dict.fromkeys(rule.playbook.strip() for rule in fired if rule.playbook)),
-        curve=[(time, _short(value)) for time, value in led.curve],
+        curve=[(time, _short(value)) for time, value in raised.curve],
+        raised_by=raised.raised_by,
+        volume=raised.volume,
     )
 
 

@@ -6,6 +6,7 @@ In: a path. Out: a temporary one beside it, renamed when all is written. Every p
 from __future__ import annotations
 
 import contextlib
+import glob
 import hashlib
 import os
 import shutil
@@ -26,7 +27,7 @@ def whole_file(path: Path) -> Iterator[Path]:
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
         os.close(handle)
     except OSError as error:
-        raise _not_written(path, error) from None
+        raise not_written(path, error) from None
     part = Path(name)
     try:
         yield part
@@ -35,7 +36,7 @@ def whole_file(path: Path) -> Iterator[Path]:
         part.chmod(0o666 & ~_umask())
         part.replace(path)
     except OSError as error:
-        raise _not_written(path, error) from None
+        raise not_written(path, error) from None
     finally:
         part.unlink(missing_ok=True)
 
@@ -49,11 +50,18 @@ def one_writer(path: Path) -> Iterator[None]:
     try:
         lock.acquire()
     except OSError as error:
-        raise _not_written(path, error) from None
+        raise not_written(path, error) from None
     try:
         yield
     finally:
         lock.release()
+
+
+def forget_parts(path: Path) -> None:
+    """Remove what killed runs left half-written beside `path`; for those who know that no other run is writing it."""
+    for part in path.parent.glob(f".{glob.escape(path.name)}.*.part"):
+        with contextlib.suppress(OSError):
+            part.unlink()
 
 
 @contextlib.contextmanager
@@ -63,7 +71,7 @@ def whole_folder(folder: Path) -> Iterator[Path]:
         folder.parent.mkdir(parents=True, exist_ok=True)
         part = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".part", dir=folder.parent))
     except OSError as error:
-        raise _not_written(folder, error) from None
+        raise not_written(folder, error) from None
     try:
         yield part
         part.chmod(0o777 & ~_umask())
@@ -75,7 +83,7 @@ def whole_folder(folder: Path) -> Iterator[Path]:
         else:
             part.rename(folder)
     except OSError as error:
-        raise _not_written(folder, error) from None
+        raise not_written(folder, error) from None
     finally:
         shutil.rmtree(part, ignore_errors=True)
 
@@ -90,7 +98,7 @@ def work_folder(output: Path, *, needed: bool) -> Iterator[Path | None]:
     try:
         work.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise _not_written(work, error) from None
+        raise not_written(work, error) from None
     yield work
     shutil.rmtree(work, ignore_errors=True)
 
@@ -107,7 +115,8 @@ def _umask() -> int:
     return mask
 
 
-def _not_written(path: Path, error: OSError) -> OutputError:
+def not_written(path: Path, error: OSError) -> OutputError:
+    """The error of a file or folder that the system did not write."""
     return OutputError(
         f"cannot be written: {error.strerror or error}",
         path=path,

@@ -2,7 +2,8 @@
 
 In: the signals frame, the rules that fired. Out: the scores frame. `log_odds = base + sum of contributions`; each
 contribution is a monotone, non-decreasing function of its signal, so a louder signal never lowers the result, and a
-signal without opinion contributes nothing. Before any label the numbers are those of `prior.json`.
+signal without opinion contributes nothing. Before any label the numbers are those of `prior.json`, or of
+`prior_unusual.json` where a scan is asked for what is unusual, whatever it means.
 """
 
 from __future__ import annotations
@@ -119,9 +120,10 @@ def _derived(name: str) -> pl.Expr:
     return pl.lit(None)
 
 
-def prior() -> Fusion:
-    """The shipped numbers, used until labels replace them."""
-    return _decode(resources.files("forewarn").joinpath("prior.json").read_bytes())
+def prior(*, unusual: bool = False) -> Fusion:
+    """The shipped numbers, used until labels replace them; `unusual`: those by which only being unusual counts."""
+    name = "prior_unusual.json" if unusual else "prior.json"
+    return _decode(resources.files("forewarn").joinpath(name).read_bytes())
 
 
 class _PriorFile(msgspec.Struct):
@@ -131,12 +133,13 @@ class _PriorFile(msgspec.Struct):
     rule_levels: dict[str, float]
     rule_discount: float
     slopes: dict[str, dict[str, Any]]
+    rule_scale: float = 1.0
 
 
 def _decode(content: bytes) -> Fusion:
     read = msgspec.json.decode(content, type=_PriorFile)
     slopes = {name: Slope(**numbers) for name, numbers in read.slopes.items()}
-    return Fusion(read.fitted_on, read.base, read.rule_levels, read.rule_discount, slopes)
+    return Fusion(read.fitted_on, read.base, read.rule_levels, read.rule_discount, slopes, read.rule_scale)
 
 
 def conformal_p_values(scores: Floats, reference: Floats, weights: Floats) -> Floats:

@@ -1,21 +1,25 @@
 """Alerts and warnings to incidents: what belongs together, by meaning and time.
 
-In: the warnings and alerts of a scan, with the vectors of their texts. Out: `Incident`s, the most alarming first. A
-thousand alerts about one thing are one incident.
+In: the warnings and alerts of a scan, with the vectors of their texts, or the warnings of a watch as they begin and
+end. Out: `Incident`s, of a scan the most alarming first. A thousand alerts about one thing are one incident.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from forewarn.alerts import LEVELS, Alert, EarlyWarning, Incident, Place, Reason
 
+Encode = Callable[[list[str]], NDArray[np.float32]]
+"""The vectors of n texts, float32 (n, d)."""
 _SAME = 0.45
 """Cosine to an incident's centre from which a text belongs to it."""
 _APART = timedelta(hours=6)
@@ -77,6 +81,48 @@ def incidents(
     return sorted(made, key=lambda one: (not one.warnings, list(LEVELS).index(one.level), -one.size, one.id))
 
 
+@dataclass
+class OpenIncidents:
+    """The incidents of a watch: a record of each whenever it changes.
+
+    A warning opens its incident and says all that is known of it; from the second one on, and when the last of them has
+    ended, there is an incident to be written. `warnings` those of each incident, `lasting` the incident of each warning
+    that lasts, by its stream and kind.
+    """
+
+    warnings: dict[str, list[EarlyWarning]] = field(default_factory=dict)
+    lasting: dict[str, str] = field(default_factory=dict)
+
+    def begun(self, warning: EarlyWarning, encode: Encode) -> list[Incident]:
+        """A warning was raised."""
+        known = self.warnings.setdefault(warning.incident, [])
+        known.append(warning)
+        self.lasting[_kind(warning.stream, warning.volume is not None)] = warning.incident
+        return [self._record(warning.incident, "open", encode)] if len(known) > 1 else []
+
+    def ended(self, stream: str, by_volume: bool, at: Place, encode: Encode) -> list[Incident]:
+        """The warning of a stream, of its texts or of its volume, has ended."""
+        name = self.lasting.pop(_kind(stream, by_volume), None)
+        if name is None or name in self.lasting.values():
+            return []
+        return [msgspec.structs.replace(self._record(name, "closed", encode), last=at)]
+
+    def forget(self, joinable: Iterable[str]) -> None:
+        """Keep the incidents that last and those that a warning can still join."""
+        kept = {*joinable, *self.lasting.values()}
+        self.warnings = {name: known for name, known in self.warnings.items() if name in kept}
+
+    def _record(self, name: str, state: str, encode: Encode) -> Incident:
+        group, known = _Group(), self.warnings[name]
+        for warning, vector in zip(known, encode([warning.text for warning in known]), strict=True):
+            group.add(warning, vector)
+        return msgspec.structs.replace(_incident(name, group), state=state)
+
+
+def _kind(stream: str, by_volume: bool) -> str:
+    return f"{'volume' if by_volume else 'texts'} of {stream}"
+
+
 def _time(alert: Alert) -> float:
     return alert.first.time.timestamp() if alert.first.time else float("inf")
 
@@ -113,7 +159,7 @@ def _incident(name: str, group: _Group) -> Incident:
         size=size,
         speed=round(size / hours, 2) if hours else None,
         sources=list(dict.fromkeys(place.source for place in places))[:20],
-        new_words=group.warnings[0].new_words if group.warnings else [],
+        new_words=next((warning.new_words for warning in group.warnings if warning.new_words), []),
         similar=group.warnings[0].similar if group.warnings else _similar(group.alerts),
         playbook=list(dict.fromkeys(playbook)),
         warnings=[warning.id for warning in group.warnings],

@@ -1,18 +1,25 @@
 """The reading half of a scan: read → match → group, a block at a time.
 
-In: blocks of records (`records.read`), compiled rules. Out: an `Intake`: the distinct texts, the sets of rules that
-fired, and what each line leaves behind for line scores and early warning. Memory grows with distinct texts only.
+In: files, compiled rules, what a killed scan kept. Out: an `Intake`: the distinct texts, the sets of rules that fired,
+and what each line leaves behind for line scores and early warning. Memory grows with distinct texts only.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import polars as pl
 
+from forewarn.blocks import WaitingBlocks
+from forewarn.checkpoint import Reading, Work
+from forewarn.errors import ForewarnError
 from forewarn.line_scores import LineScores
+from forewarn.problems import Problems
+from forewarn.records import Reached, read
 from forewarn.rule_sets import RuleSets
 from forewarn.texts import TextTable, group, keyed
 from forewarn.timeline import Timeline
@@ -23,37 +30,110 @@ if TYPE_CHECKING:
 
 Progress = Callable[[str, int], None]
 """Called with the name of a stage and how many records or texts it has done."""
+BLOCK_BYTES = 16 << 20
 
 
-@dataclass
 class Intake:
-    """What has been read so far: `rows` records of `files`; `timeline` and `lines` where they are wanted."""
+    """What has been read so far: `rows` records of `files`; `timeline` and `lines` where they are wanted.
 
-    rules: RuleSet
-    timeline: Timeline | None = None
-    lines: LineScores | None = None
-    rule_sets: RuleSets = field(default_factory=RuleSets)
-    table: TextTable = field(default_factory=TextTable)
-    files: set[str] = field(default_factory=set)
-    rows: int = 0
+    `problems` is given what cannot be read; `work` where a scan that may be taken up again keeps what it has.
+    """
 
-    def take_in(self, blocks: Iterable[pl.DataFrame], watch: Stopwatch, progress: Progress | None = None) -> None:
-        """Read all blocks, in reading order."""
-        for block in blocks:
-            size = int(block["text"].str.len_bytes().sum())
-            watch.lap("read", block.height, size)
-            records = keyed(block, self.rule_sets.number(self.rules.match(block), block.height))
-            watch.lap("match rules", block.height, size)
-            self._group(records)
-            watch.lap("group", block.height, size)
-            if progress:
-                progress("lines", self.rows)
+    def __init__(
+        self,
+        rules: RuleSet,
+        problems: list[ForewarnError],
+        timeline: Timeline | None = None,
+        lines: LineScores | None = None,
+        work: Work | None = None,
+    ) -> None:
+        self._rules, self._problems, self._work = rules, Problems(problems), work
+        self.timeline, self.lines = timeline, lines
+        self.rule_sets, self.table = RuleSets(), TextTable()
+        self.files: set[str] = set()
+        self.rows = 0
 
-    def _group(self, records: pl.DataFrame) -> None:
-        self.table.add(group(records, self.rows))
+    def take_in(
+        self,
+        paths: Sequence[str | Path],
+        text_column: str | None,
+        time_column: str | None,
+        watch: Stopwatch,
+        progress: Progress | None = None,
+    ) -> None:
+        """Read all of the input that was not read before it was killed."""
+        with ExitStack() as stack:
+            partial = stack.enter_context(WaitingBlocks(self._work.place("texts"))) if self._work else None
+            reached = self._take_up(partial)
+            if reached is None:
+                return
+            for block in read(
+                paths,
+                text_column=text_column,
+                time_column=time_column,
+                block_bytes=BLOCK_BYTES,
+                problems=self._problems,
+                reached=reached,
+            ):
+                size = int(block["text"].str.len_bytes().sum())
+                watch.lap("read", block.height, size)
+                records = keyed(block, self.rule_sets.number(self._rules.match(block), block.height))
+                watch.lap("match rules", block.height, size)
+                self._group(records, partial)
+                watch.lap("group", block.height, size)
+                if self._work:
+                    self._work.write_if_due(self._reading(reached))
+                    watch.lap("keep work")
+                if progress:
+                    progress("lines", self.rows)
+        if self._work:
+            self._work.write_if_due(self._reading(None))
+
+    def _group(self, records: pl.DataFrame, partial: WaitingBlocks | None) -> None:
+        texts = group(records, self.rows)
+        self.table.add(texts)
+        if partial:
+            partial.keep(texts)
         if self.lines:
             self.lines.add(records)
         if self.timeline:
             self.timeline.add(records)
         self.files.update(records["source"].unique())
         self.rows += records.height
+
+    def _reading(self, reached: Reached | None) -> Reading:
+        clocks = self.timeline.clocks if self.timeline else None
+        return Reading(
+            reached,
+            self.rows,
+            sorted(self.files),
+            self.rule_sets.sets,
+            sorted(self._rules.tried),
+            {name: state.tolist() for name, state in clocks.state.items()} if clocks else {},
+            clocks.left_out if clocks else 0,
+            self._problems.noted(),
+        )
+
+    def _take_up(self, partial: WaitingBlocks | None) -> Reached | None:
+        """Go on from what was kept: how far the input has been read, None = wholly."""
+        if not self._work or partial is None:
+            return Reached()
+        for name, blocks in (("texts", partial), ("timeline", self.timeline), ("lines", self.lines)):
+            if blocks is not None:
+                self._work.wait(name, blocks)
+        before = self._work.reading
+        if before is None:
+            return Reached()
+        for file in partial.files():
+            self.table.add(pl.read_ipc(file))
+        self.rule_sets.restore(before.rule_sets)
+        self._rules.tried.update(before.tried)
+        if self.timeline:
+            self.timeline.clocks.state = {
+                name: np.array(clock, dtype=np.int64) for name, clock in before.clocks.items()
+            }
+            self.timeline.clocks.left_out = before.late
+        self._problems.restore(before.problems)
+        self.files.update(before.files)
+        self.rows = before.rows
+        return before.reached

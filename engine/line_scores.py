@@ -17,10 +17,10 @@ from forewarn.texts import text_key
 
 
 class LineScores(WaitingBlocks):
-    """Collects the lines of a scan and writes their scores to `path`; a context manager: it owns a temporary folder."""
+    """Collects the lines of a scan, in `folder` or a temporary one, and writes their scores to `path`."""
 
-    def __init__(self, path: Path) -> None:
-        super().__init__()
+    def __init__(self, path: Path, folder: Path | None = None) -> None:
+        super().__init__(folder)
         self._path = path
 
     def add(self, records: pl.DataFrame) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,16 +21,17 @@ from numpy.typing import NDArray
 from forewarn import fusion
 from forewarn.adaptation import adapt, new_words
 from forewarn.alerts import Alert, EarlyWarning, Incident
+from forewarn.checkpoint import Work, identity_of
 from forewarn.decision import Policy, decide
 from forewarn.early import Incidents, Known, explain, lead, past_scores
-from forewarn.errors import ForewarnError, InputError
+from forewarn.embedding import embed
+from forewarn.errors import ForewarnError, InputError, ModelError
 from forewarn.evidence import Explainer
 from forewarn.frames import SIGNAL_FRAME, SIGNALS
 from forewarn.incidents import incidents
 from forewarn.intake import Intake, Progress
 from forewarn.line_scores import LineScores
 from forewarn.model import load_model
-from forewarn.records import read
 from forewarn.rule_sets import RuleSets
 from forewarn.similarity import similarity
 from forewarn.spelling import meant, plain
@@ -57,11 +58,13 @@ class Options:
     one); `detectors` names of PyOD detectors for the view of meaning (None = those
     of the model, or KNN); `adapt` whether the scanned texts teach a fifth
     signal; `model` a folder that `forewarn fit` wrote; `prior` the share of crisis texts in this input, where it is
-    known; `policy` how alerts are chosen; `seed` of every random choice; `cache` whether vectors are kept for the next
-    scan.
+    known; `unusual` whether texts are ranked by how unusual they are, whatever they mean (rules and past cases add
+    nothing then, and there are no early warnings); `policy` how alerts are chosen; `seed` of every random choice;
+    `cache` whether vectors are kept for the next scan.
     Of early warning: `promise` how seldom a false one may come, None = no warnings; `late` how far behind its source's
     clock a record may be; `one_stream` whether the files are parts of one stream; `stream_by` a field of the input
-    whose values are streams too; `voices` whether a text that is said again soon counts once.
+    whose values are streams too; `by_category` whether the categories of rules are; `voices` whether a text that is
+    said again soon counts once.
     """
 
     text_column: str | None = None
@@ -75,6 +78,7 @@ class Options:
     adapt: bool = True
     model: Path | None = None
     prior: float | None = None
+    unusual: bool = False
     policy: Policy = field(default_factory=lambda: Policy(threshold=0.5))
     seed: int = 0
     cache: bool = True
@@ -82,6 +86,7 @@ class Options:
     late: timedelta = timedelta(minutes=5)
     one_stream: bool = False
     stream_by: str | None = None
+    by_category: bool = False
     voices: bool = True
 
 
@@ -117,18 +122,23 @@ def scan(
     options: Options | None = None,
     *,
     line_scores: Path | None = None,
+    work: Work | None = None,
     progress: Progress | None = None,
 ) -> Scan:
     """Scan files, folders or standard input (`-`) and return the alerts.
 
-    `line_scores` names a Parquet file that gets one row for each input line. Raises InputError where nothing at all
-    could be read, RuleError, EncoderError and CaseBaseError where what the options name cannot be used, OutputError
-    where `line_scores` cannot be written.
+    `line_scores` names a Parquet file that gets one row for each input line; `work` keeps what a killed scan is taken
+    up from (`checkpoint.work_of`). Raises InputError where nothing at all could be read, RuleError, EncoderError,
+    CaseBaseError and ModelError where what the options name cannot be used, OutputError where `line_scores` cannot be
+    written.
     """
     from forewarn.embeddings.devices import chosen_device
     from forewarn.rules import load_rules
 
     options = options or Options()
+    if options.unusual:
+        # How unusual a text is depends on those after it: no warning could be raised without hindsight.
+        options = replace(options, promise=None)
     watch = Stopwatch()
     problems: list[ForewarnError] = []
     rules = load_rules(
@@ -138,16 +148,21 @@ def scan(
     watch.lap("load rules")
 
     with ExitStack() as stack:
-        lines = stack.enter_context(LineScores(line_scores)) if line_scores else None
-        timeline = stack.enter_context(Timeline(Clocks(options.late), options.stream_by)) if options.promise else None
-        intake = Intake(rules, timeline, lines)
-        blocks = read(list(paths), text_column=options.text_column, time_column=options.time_column, problems=problems)
-        intake.take_in(blocks, watch, progress)
+        if work:
+            work.take_up(identity_of(paths, rules.rules, _said(options) | {"--scores": line_scores is not None}))
+        lines = timeline = None
+        if line_scores:
+            lines = stack.enter_context(LineScores(line_scores, work.place("lines") if work else None))
+        if options.promise:
+            timeline = Timeline(Clocks(options.late), options.stream_by, work.place("timeline") if work else None)
+            stack.enter_context(timeline)
+        intake = Intake(rules, problems, timeline, lines, work)
+        intake.take_in(paths, options.text_column, options.time_column, watch, progress)
         if intake.rows == 0:
             raise _nothing_to_read(paths, problems)
         rule_sets, texts = intake.rule_sets, intake.table.frame()
         watch.lap("group")
-        scores, explainer, encoder = _score(texts, rules, rule_sets, options, watch, problems)
+        scores, explainer, encoder = _score(texts, rules, rule_sets, options, watch, problems, work, progress)
         warnings, young = list[EarlyWarning](), list[str]()
         if timeline and options.promise:
             surge = Surge(options.promise, families(options), options.voices, options.stream_by or "by")
@@ -156,8 +171,8 @@ def scan(
             steady = encoder.name == "bundled" and chosen_device(options.device) == "cpu"
             made = explainer.vectors if steady else None
             known = Known(texts, encoder, rules, rule_sets, explainer.cases, made)
-            frames = timeline.frames(texts, past, merge=merged(surge.families))
-            warnings = _warn(frames, surge, known)
+            frames = timeline.frames(texts, past, rule_sets.categories(rules), merge=merged(surge.families))
+            warnings = _warn(frames, surge, known, timeline.clocks)
             young = surge.young()
             watch.lap("warn", intake.rows)
         if lines:
@@ -191,9 +206,17 @@ def scan(
     )
 
 
+def _said(options: Options) -> dict[str, object]:
+    """The options that the result depends on, as a person knows them."""
+    said = {"adapt": "--no-adapt", "promise": "--false-warnings", "voices": "--count-repeats", "policy": "the policy"}
+    values = {entry.name: getattr(options, entry.name) for entry in fields(options) if entry.name != "cache"}
+    return {said.get(name, f"--{name.replace('_', '-')}"): value for name, value in values.items()}
+
+
 def families(options: Options) -> tuple[str, ...]:
     """How the streams of an input are parted: by source, for texts of two are seldom alike, or not at all."""
-    return (EVERYTHING if options.one_stream else "source", *(("by",) if options.stream_by else ()))
+    asked = {"by": options.stream_by, "category": options.by_category}
+    return (EVERYTHING if options.one_stream else "source", *(family for family, wanted in asked.items() if wanted))
 
 
 def merged(families: Sequence[str]) -> bool:
@@ -201,10 +224,11 @@ def merged(families: Sequence[str]) -> bool:
     return tuple(families) != ("source",)
 
 
-def _warn(frames: Iterable[pl.DataFrame], surge: Surge, known: Known) -> list[EarlyWarning]:
+def _warn(frames: Iterable[pl.DataFrame], surge: Surge, known: Known, clocks: Clocks) -> list[EarlyWarning]:
     grouped, promise = Incidents(), surge.promise.said
     leads = [lead(event, known) for frame in frames for event in surge.advance(frame) if isinstance(event, Raised)]
-    leads.sort(key=lambda one: one.at["clock"])
+    leads += [lead(event, known) for event in surge.wait(clocks.passed()) if isinstance(event, Raised)]
+    leads.sort(key=lambda one: one.raised.at["clock"])
     return explain(leads, known, grouped, promise)
 
 
@@ -215,12 +239,19 @@ def _score(
     options: Options,
     watch: Stopwatch,
     problems: list[ForewarnError],
+    work: Work | None,
+    progress: Progress | None,
 ) -> tuple[pl.DataFrame, Explainer, Encoder]:
     from forewarn.detectors import fit_outliers
     from forewarn.embeddings import CaseBase, load_encoder
 
     model = load_model(options.model, device=options.device) if options.model else None
-    numbers = model.fusion if model else fusion.prior()
+    if options.unusual and model:
+        raise ModelError(
+            f"{options.model} knows crises, and --unusual asks for what is unusual, whatever it means",
+            remedy="Leave one of the two out.",
+        )
+    numbers = model.fusion if model else fusion.prior(unusual=options.unusual)
     if options.prior is not None:
         numbers = numbers.with_prior(options.prior, model.share if model else None)
     rule_scores = rule_sets.log_odds(rules, numbers)
@@ -231,7 +262,7 @@ def _score(
     encoder: Encoder = load_encoder(name, device=options.device, cache=options.cache, problems=problems)
     if model:
         model.check_encoder(encoder)
-    vectors = encoder.encode(examples.to_list())
+    vectors = embed(encoder, examples.to_list(), work, progress)
     watch.lap("embed", texts.height)
     cases: CaseBase = CaseBase.open(options.cases, encoder=encoder)
     votes = cases.vote(vectors)
@@ -264,7 +295,8 @@ def _score(
     interval = model.interval(scores, numbers.shift) if model else None
     if interval:
         scores = scores.with_columns(low=pl.Series(interval[0]), high=pl.Series(interval[1]))
-    origin = model.origin if model else "no labels yet: ranked by the shipped prior"
+    shipped = "ranked by how unusual each text is" if options.unusual else "no labels yet: ranked by the shipped prior"
+    origin = model.origin if model else shipped
     explainer = Explainer(
         texts, signals, scores, rules, rule_sets, cases, vectors, numbers, adaptation, model, kinds, origin
     )

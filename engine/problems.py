@@ -6,15 +6,31 @@ stays one entry: it names the first line and how many more there are, so that a 
 
 from __future__ import annotations
 
+import msgspec
+
 from forewarn.errors import ForewarnError, InputError
 
 
+class Noted(msgspec.Struct):
+    """A kind of problem of one file, as it is noted: first at `line`, on `times` lines in all."""
+
+    path: str
+    message: str
+    line: int | None
+    remedy: str | None
+    times: int
+
+
 class Problems:
-    """Collects into the list that the caller gave; without a list, the first problem is raised."""
+    """Collects into the list that the caller gave; without a list, the first problem is raised.
+
+    While it is `muted` nothing is collected: what is read again has been noted.
+    """
 
     def __init__(self, into: list[ForewarnError] | None) -> None:
         self._into = into
         self._seen: dict[tuple[str, str], tuple[InputError, int]] = {}
+        self.muted = False
 
     def note(
         self, path: str, message: str, *, line: int | None = None, remedy: str | None = None, times: int = 1
@@ -23,6 +39,8 @@ class Problems:
 
         Raises `InputError` where there is no list to collect into.
         """
+        if self.muted:
+            return
         error, before = self._seen.get((path, message), (None, 0))
         if error is None:
             error = InputError(message, path=path, line=line, remedy=remedy)
@@ -32,3 +50,15 @@ class Problems:
         self._seen[path, message] = error, before + times
         if before + times > 1:
             error.message = f"{message} (and {before + times - 1:,} more such lines)"
+
+    def noted(self) -> list[Noted]:
+        """Everything so far: given to `note` in this order, it comes out the same."""
+        return [
+            Noted(path, message, error.line, error.remedy, times)
+            for (path, message), (error, times) in self._seen.items()
+        ]
+
+    def restore(self, noted: list[Noted]) -> None:
+        """Go on after what was noted before."""
+        for one in noted:
+            self.note(one.path, one.message, line=one.line, remedy=one.remedy, times=one.times)

@@ -20,6 +20,7 @@ from itertools import chain
 from pathlib import Path
 from typing import BinaryIO
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 import polars as pl
@@ -43,7 +44,8 @@ def read(
     text_column: str | None = None,
     time_column: str | None = None,
     block_bytes: int = 4 << 20,
-    problems: list[ForewarnError] | None = None,
+    problems: list[ForewarnError] | Problems | None = None,
+    reached: Reached | None = None,
 ) -> Iterator[pl.DataFrame]:
     """Read files, folders (all files below, sorted; hidden ones skipped) and `-` (standard input), in that order.
 
@@ -62,10 +64,21 @@ def read(
 
     What cannot be read is appended to `problems` as `InputError` (path, line, remedy), one a file and kind, while the
     rest goes on. Without a list the first is raised.
+
+    `reached` moves along and says, whenever a block has come, what of the input is in the blocks so far; one that an
+    earlier call left gives the blocks after those, if the input and the arguments are the same.
     """
-    wanted = Wanted(text_column, time_column, max(block_bytes, 1), Problems(problems))
-    files = files_in([paths] if isinstance(paths, str | Path) else paths, wanted.problems)
-    yield from _blocks((item for name in files for item in _items(name, wanted)), wanted)
+    noted = problems if isinstance(problems, Problems) else Problems(problems)
+    wanted = Wanted(text_column, time_column, max(block_bytes, 1), noted)
+    names = [paths] if isinstance(paths, str | Path) else paths
+    yield from _blocks(_items_after(reached or Reached(), names, wanted), wanted)
+
+
+class Reached(msgspec.Struct):
+    """How far an input has been read: the first `items` items (`Lines`, `Cells`, Parquet rows) of `file`."""
+
+    file: str = ""
+    items: int = 0
 
 
 def read_piece(
@@ -148,6 +161,29 @@ class Cells:
     def size(self) -> int:
         """Bytes, about."""
         return int(self.rows.cells.estimated_size())
+
+
+def _items_after(
+    reached: Reached, paths: Iterable[str | Path], wanted: Wanted
+) -> Iterator[Lines | Cells | pl.DataFrame]:
+    """The items of all files after those that were reached, which moves along. What is passed over was noted before."""
+    start, skipped = reached.file, reached.items
+    problems = wanted.problems
+    problems.muted = skipped > 0
+    for name in files_in(paths, problems):
+        if problems.muted and name != start:
+            continue
+        reached.file, reached.items = name, 0
+        for item in _items(name, wanted):
+            size = item.height if isinstance(item, pl.DataFrame) else 1
+            reached.items += size
+            if not problems.muted:
+                yield item
+                continue
+            problems.muted = reached.items < skipped
+            # Batches of Parquet need not be the same twice, its rows are.
+            if isinstance(item, pl.DataFrame) and reached.items > skipped:
+                yield item[skipped - reached.items :]
 
 
 def _items(name: str, wanted: Wanted) -> Iterator[Lines | Cells | pl.DataFrame]:

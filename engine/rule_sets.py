@@ -6,6 +6,7 @@ empty set. Numbers are given in the order of first occurrence.
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -53,6 +54,14 @@ class RuleSets:
         """The log-odds of each rule of one set on its own."""
         members = [rules.rules[rule] for rule in self.sets[index]]
         return numbers.rule_weights([rule.weight for rule in members], [rule.level for rule in members])
+
+    def categories(self, rules: RuleSet) -> pl.Series:
+        """The category that most rules of each set are of, the first of equals: String, null = none."""
+        most = []
+        for members in self.sets:
+            counted = Counter(category for rule in members if (category := rules.rules[rule].category))
+            most.append(max(counted, key=lambda name: counted[name]) if counted else None)
+        return pl.Series("category", most, dtype=pl.String)
 
     def last_words(self, rules: RuleSet) -> list[bool | None]:
         """What each set's rules decide by themselves: always true, never false, null where no rule has a last word.

@@ -4,17 +4,18 @@ In: records in the order of their clocks, each with a score that knew only the p
 changed, since when, and how the detector rose. State lives in `Surge`; a million records at once or one at a time give
 the same warnings to the bit, and nothing that comes later changes one.
 
-In each stream a score becomes a conformal p-value against a sliding reference of the same stream (the 1,000 texts
-before the last 60), ties broken by a hash of the text. Bets against chance, `e p^(e-1)` for e = .3 and .5 (Vovk & Wang
-2021) and one on the odds themselves (a conformal e-value, Balinsky & Balinsky 2024, at a discount), each feed a
-Shiryaev-Roberts e-detector, `M = (M + 1) e` (Shin, Ramdas & Rinaldo 2023); their mean above A is a warning, and such a
-warning comes by chance at most once in A texts.
+In each stream a score becomes a conformal p-value against a reference of the same stream: the 1,000 texts before the
+last 60 or, once there are weeks, those of the same hour of the week; ties are broken by a hash of the text. A second
+score puts texts of a new kind first. Bets against chance, `e p^(e-1)` for e = .3 and .5 (Vovk & Wang 2021) on both and
+one on the odds themselves (a conformal e-value, Balinsky & Balinsky 2024, at a discount), each feed a Shiryaev-Roberts
+e-detector, `M = (M + 1) e` (Shin, Ramdas & Rinaldo 2023); their weighted mean above A is a warning, and such a warning
+comes by chance at most once in A texts.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -23,7 +24,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from forewarn.alerts import Volume
 from forewarn.errors import ForewarnError
+from forewarn.volume import FEWER, SHARE, Change, Counts
 
 EVERYTHING = "everything"
 TIMELINE: dict[str, pl.DataType] = {
@@ -32,17 +35,23 @@ TIMELINE: dict[str, pl.DataType] = {
     "time": pl.Datetime("us", "UTC"),
     "clock": pl.Int64(),
     "key": pl.UInt64(),
+    "kind": pl.UInt64(),
     "text": pl.UInt32(),
     "by": pl.String(),
+    "category": pl.String(),
     "score": pl.Float64(),
 }
 """One row for each record with a time, in the order in which the clocks of the sources passed it.
 
-`clock` the newest time of its source so far, microseconds since 1970; `key` a hash of the text; `text` the number of
-its distinct text; `by` the value that `--stream-by` parts the input by, null = none; `score` log-odds that knew
-only the past.
+`clock` the newest time of its source so far, microseconds since 1970; `key` a hash of the text, `kind` of its template;
+`text` the number of its distinct text; `by` the value that `--stream-by` parts the input by, null = none; `category`
+that of the rules that fired, null = none; `score` log-odds that knew only the past.
 """
+RAISED_BY = ("alarming texts", "new kinds")
+"""The two scores of a text (`surge_kernel`) in a reader's words."""
 _UNITS = {"h": 1, "d": 24, "w": 168}
+_LAST = 30
+"""Texts before a silence among which the loudest are shown."""
 _CURVE = 60
 """Texts before a warning whose values it shows."""
 
@@ -84,7 +93,7 @@ def parse_late(said: str) -> timedelta:
 
 
 class Stream:
-    """The detector of one stream: the arrays of `surge_kernel.advance`, and the stream's last records.
+    """The detectors of one stream: the arrays of `surge_kernel.advance`, its counts, and its last records.
 
     `recent` a timeline frame with the detector's `value`: the texts that count, newest last, at most as many as a
     beginning is looked for in.
@@ -94,16 +103,39 @@ class Stream:
         from forewarn import surge_kernel as kernel
 
         self.arrays: dict[str, NDArray[Any]] = {
-            "window": np.zeros(kernel.WINDOW),
-            "ordered": np.zeros(kernel.WINDOW),
+            "window": np.zeros((2, kernel.WINDOW)),
+            "ordered": np.zeros((2, kernel.WINDOW)),
             "waiting": np.zeros(kernel.GAP),
+            "joining": np.zeros((kernel.GAP, 2), dtype=np.int64),
             "heard": np.zeros(kernel.HISTORY, dtype=np.uint64),
+            "known": np.zeros((kernel.BUCKETS, kernel.KINDS), dtype=np.uint64),
             "sums": np.zeros(1),
-            "wealth": np.zeros(kernel.BETS),
-            "growth": np.zeros(kernel.HISTORY),
+            "wealth": np.zeros(len(kernel.BETS)),
+            "growth": np.zeros((2, kernel.HISTORY)),
+            "week": np.zeros((0, kernel.KEPT), dtype=np.int16),
+            "hours": np.zeros((kernel.HOURS, 2), dtype=np.int64),
+            "week_sums": np.zeros(kernel.HOURS),
             "counters": np.zeros(kernel.COUNTERS, dtype=np.int64),
         }
+        self.counts = Counts()
         self.recent = pl.DataFrame(schema=TIMELINE | {"value": pl.Float64()})
+
+    def reach(self, first: int, last: int) -> None:
+        """Make room for the hours of the week where records from `first` to `last` (microseconds) can fill them."""
+        from forewarn import surge_kernel as kernel
+
+        begun = first if self.arrays["counters"][kernel.SEEN] == 0 else self.arrays["counters"][kernel.STARTED]
+        if last - begun >= kernel.HOURLY and len(self.arrays["week"]) == 0:
+            self.arrays["week"] = np.zeros((kernel.HOURS, kernel.KEPT), dtype=np.int16)
+
+    def restore(self, arrays: dict[str, NDArray[Any]]) -> None:
+        """Take over the arrays of a saved stream. Raises ValueError where they are not those of a stream."""
+        for name, fresh in self.arrays.items():
+            rows = (len(fresh), len(self.arrays["hours"])) if name == "week" else (len(fresh),)
+            array = arrays[name]
+            if array.dtype != fresh.dtype or array.shape[1:] != fresh.shape[1:] or len(array) not in rows:
+                raise ValueError(f"{name} is {array.dtype} {array.shape}")
+            self.arrays[name] = np.array(array)
 
 
 @dataclass(frozen=True)
@@ -112,10 +144,14 @@ class Raised:
 
     `at` the record that raised it, `onset`, `low`, `high` the most likely first record of the change and the bounds of
     its 95 % interval, each a row of the timeline; `since` the texts from `low` on (timeline and `value`), `earlier`
-    those before it, as far back as a beginning is looked for; `curve` (time, value) of the detector before.
+    those before it, as far back as a beginning is looked for; `curve` (time, value) of the detector before; `raised_by`
+    what changed, one of RAISED_BY or of `volume`; `size` records since the onset. Of a change in the number of records
+    `at`, `onset`, `low` and `high` are moments between two records, each at the place of the last one before; `volume`
+    says how many there were; `since` are the last texts before a silence.
     """
 
     stream: str
+    raised_by: str
     at: dict[str, Any]
     onset: dict[str, Any]
     low: dict[str, Any]
@@ -123,14 +159,17 @@ class Raised:
     since: pl.DataFrame
     earlier: pl.DataFrame
     curve: list[tuple[datetime | None, float]]
+    size: int | None = None
+    volume: Volume | None = None
 
 
 @dataclass(frozen=True)
 class Ended:
-    """A warning's stream is ordinary again at the record `at`."""
+    """A warning's stream is ordinary again at the record `at`; `by_volume`: it was of the number of records."""
 
     stream: str
     at: dict[str, Any]
+    by_volume: bool = False
 
 
 @dataclass
@@ -139,8 +178,9 @@ class Surge:
 
     `families` are ways to part the records: `everything`, `source`, or any column of the timeline; a record is in one
     stream of each, so that one false warning in A texts for all together asks for one in A times the number of
-    families in each stream. `voices`: a text that is said again soon (a retweet) counts once. `by` what the
-    family `by` is called. `streams` by name.
+    families in each stream. Nine in ten of them may be the texts', one in ten the volume's (`volume.SHARE`).
+    `voices`: a text that is said again soon (a retweet) is one; it counts in the volume. `by` what the family `by` is
+    called. `streams` by name.
     """
 
     promise: Promise = field(default_factory=Promise)
@@ -164,6 +204,20 @@ class Surge:
                     found += self._one(f"{self.by if family == 'by' else family} {name}", part)
         return [event for _, event in sorted(found, key=lambda item: item[0])]
 
+    def wait(self, passed: Callable[[str | None], int]) -> list[Raised | Ended]:
+        """Let time go on without records, and say what that changed.
+
+        `passed` until when (microseconds) everything of a source, or of all of them (None), is known.
+        """
+        found: list[Raised | Ended] = []
+        nothing = pl.DataFrame(schema=TIMELINE)
+        for name, stream in self.streams.items():
+            source = name.removeprefix("source ") if "source" in self.families and name.startswith("source ") else None
+            if stream.counts.due(until := passed(source)):
+                for change in stream.counts.advance(nothing, self.promise, len(self.families), until):
+                    found += _changed(name, stream.recent, change)
+        return found
+
     def young(self) -> list[str]:
         """The streams that have no reference yet: nothing can be said of them."""
         from forewarn import surge_kernel as kernel
@@ -174,7 +228,8 @@ class Surge:
         from forewarn import surge_kernel as kernel
 
         stream = self.streams.setdefault(name, Stream())
-        values, codes, onsets = run(stream, part, self.promise, len(self.families), self.voices)
+        shared = len(self.families)
+        values, codes, onsets = run(stream, part, self.promise, shared / (1 - SHARE), self.voices)
         counts = (codes != kernel.REPEATED) & part["score"].is_not_nan().to_numpy()
         known = len(stream.recent)
         columns = [*TIMELINE, "value"]
@@ -183,6 +238,9 @@ class Surge:
         )
         place = np.cumsum(counts) - 1 + known
         found: list[tuple[int, Raised | Ended]] = []
+        for change in stream.counts.advance(part, self.promise, shared):
+            before = known + int(counts[: change.before].sum())
+            found += [(part["row"][change.before], event) for event in _changed(name, texts[:before], change)]
         for at in np.flatnonzero((codes == kernel.RAISED) | (codes == kernel.ENDED)).tolist():
             here = int(place[at])
             event = _raised(name, texts, here, onsets[at]) if codes[at] == kernel.RAISED else _ended(name, texts, here)
@@ -192,7 +250,7 @@ class Surge:
 
 
 def run(
-    stream: Stream, records: pl.DataFrame, promise: Promise, shared: int = 1, voices: bool = True
+    stream: Stream, records: pl.DataFrame, promise: Promise, shared: float = 1, voices: bool = True
 ) -> tuple[NDArray[np.float64], NDArray[np.int8], NDArray[np.int64]]:
     """The detector of one stream over n records: `values`, `codes`, `onsets` of `surge_kernel.advance`.
 
@@ -201,11 +259,14 @@ def run(
     from forewarn.surge_kernel import advance
 
     count = records.height
-    values, codes, onsets = np.empty(count), np.empty(count, dtype=np.int8), np.zeros((count, 3), dtype=np.int64)
+    values, codes, onsets = np.empty(count), np.empty(count, dtype=np.int8), np.zeros((count, 4), dtype=np.int64)
+    if count:
+        stream.reach(int(records["clock"].min()), int(records["clock"].max()))  # type: ignore[arg-type]
     period = 0.0 if promise.period is None else promise.period / timedelta(microseconds=1)
     advance(
         records["score"].fill_null(np.nan).to_numpy(),
         records["key"].to_numpy(),
+        records["kind"].to_numpy(),
         records["clock"].to_numpy(),
         promise.texts * shared,
         period,
@@ -221,10 +282,11 @@ def run(
 def _raised(name: str, texts: pl.DataFrame, here: int, onset: NDArray[np.int64]) -> Raised:
     from forewarn.surge_kernel import HISTORY
 
-    likely, low, high = (max(0, here - int(back)) for back in onset)
+    likely, low, high = (max(0, here - int(back)) for back in onset[:3])
     shown = texts[max(0, here - _CURVE) : here + 1]
     return Raised(
         name,
+        RAISED_BY[int(onset[3])],
         texts.row(here, named=True),
         texts.row(likely, named=True),
         texts.row(low, named=True),
@@ -238,3 +300,32 @@ def _raised(name: str, texts: pl.DataFrame, here: int, onset: NDArray[np.int64])
 
 def _ended(name: str, texts: pl.DataFrame, here: int) -> Ended:
     return Ended(name, texts.row(here, named=True))
+
+
+def _changed(name: str, texts: pl.DataFrame, change: Change) -> list[Raised | Ended]:
+    """What a change in the number of records is; `texts` those that were heard until then."""
+    from forewarn.surge_kernel import HISTORY
+
+    if change.raised_by is None:
+        return [Ended(name, change.at, by_volume=True)]
+    texts = texts.tail(HISTORY)
+    if texts.is_empty():
+        return []
+    since = texts.filter(pl.col("clock") >= change.onset["clock"]) if change.raised_by != FEWER else texts.tail(_LAST)
+    since = since if since.height else texts.tail(1)
+    onset = change.onset | {"clock": since["clock"][0]}
+    return [
+        Raised(
+            name,
+            change.raised_by,
+            change.at,
+            onset,
+            change.low,
+            change.high,
+            since,
+            texts.head(texts.height - since.height),
+            change.curve,
+            change.size,
+            change.volume,
+        )
+    ]

@@ -155,8 +155,14 @@ class Terminal:
         )
         head.append(f"  raised {_clock(warning.raised.time)}, began {_clock(warning.onset.time)}", style="default")
         head.append(f" ({_clock(warning.onset_low.time)}–{_clock(warning.onset_high.time)})", style="default")
+        head.append(f"  {warning.raised_by}", style="magenta")
         head.append(f"  false by chance {warning.false_warnings}  {warning.id}", style="dim")
         self.out.print(head)
+        said = warning.raised_by
+        if warning.volume:
+            volume = warning.volume
+            said += f": {volume.records:,} in {_span(volume.seconds)}, usually {volume.usual:,.0f}"
+        self.out.print(_indented(Text(said, style="bold default")))
         for moved in warning.moved[:3]:
             at = Text(f"{_clock(moved.at.time)} ", style="dim")
             self.out.print(_indented(at.append(printable(moved.text)[:_SHOWN_MOVED], style="default")))
@@ -169,10 +175,20 @@ class Terminal:
         for line in warning.playbook[:2]:
             self.out.print(_indented(Text(f"first: {printable(line)}", style="green")))
 
+    def told(self, told: EarlyWarning | Incident) -> None:
+        """Print what a watch has to say."""
+        if isinstance(told, EarlyWarning):
+            self.warning(told)
+        else:
+            self.incident(told)
+
     def incident(self, incident: Incident) -> None:
         """Print an incident in one line."""
         head = Text().append(f"incident {incident.level}", style=COLOURS[incident.level])
-        head.append(f"  {len(incident.alerts)} alerts ×{incident.size:,}", style="default")
+        counted = [(len(incident.warnings), "warning"), (len(incident.alerts), "alert")]
+        said = ", ".join(f"{count:,} {what}{'s' if count > 1 else ''}" for count, what in counted if count)
+        head.append(f" {incident.state}" if incident.state else "", style="default")
+        head.append(f"  {said} ×{incident.size:,}", style="default")
         head.append(f"  {_times(incident.first.time, incident.last.time)}", style="default")
         head.append(f"  {printable(incident.title)[:_SHOWN_MOVED]}", style="bold default")
         self.out.print(head.append(f"  {incident.id}", style="dim"))
@@ -405,6 +421,13 @@ def _places(first: Place, last: Place) -> str:
 
 def _clock(time: datetime | None) -> str:
     return "–" if time is None else f"{time:%Y-%m-%d %H:%M}"
+
+
+def _span(seconds: int) -> str:
+    size, name = next(
+        (size, name) for size, name in ((86_400, "day"), (3_600, "hour"), (60, "minute")) if seconds >= size
+    )
+    return f"{seconds // size} {name}s" if seconds > size else f"a {name}".replace("a hour", "an hour")
 
 
 def _times(first: datetime | None, last: datetime | None) -> str:

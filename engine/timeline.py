@@ -8,8 +8,10 @@ own. A record too far behind its clock is left out and counted. The records of a
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from datetime import timedelta
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -29,9 +31,12 @@ class Clocks:
         self.state: dict[str, NDArray[np.int64]] = {}
         self.left_out = 0
 
-    def timed(self, records: pl.DataFrame, by: str | None = None) -> pl.DataFrame:
-        """Keyed records with their `clock`, `key`, `text_key` and `by`; those without a clock or too late left out."""
-        from forewarn.surge_kernel import clocks
+    def timed(self, records: pl.DataFrame, by: str | None = None, now: int = 0) -> pl.DataFrame:
+        """Keyed records with their `clock`, `key`, `text_key` and `by`; those without a clock or too late left out.
+
+        `now` microseconds since 1970 where the records are read as they are written, else 0.
+        """
+        from forewarn.surge_kernel import CLOCK, LIVE, clocks
 
         rows = records.select(
             "source",
@@ -39,6 +44,7 @@ class Clocks:
             "time",
             text_key(),
             pl.col("text").hash(seed=0).alias("key"),
+            pl.col("template").hash(seed=0).alias("kind"),
             _by(by, records).cast(pl.String).alias("by"),
         )
         if records["time"].null_count() == records.height and not self.state:
@@ -48,10 +54,39 @@ class Clocks:
         clock, kept = np.empty(len(times), dtype=np.int64), np.empty(len(times), dtype=np.bool_)
         edges = [*np.flatnonzero(np.diff(source, prepend=-1)).tolist(), len(times)]
         for first, last in itertools.pairwise(edges):
-            state = self.state.setdefault(rows["source"][first], np.array([-1, 0], dtype=np.int64))
+            state = self.state.setdefault(rows["source"][first], np.array([-1, 0, -1, -1, 0], dtype=np.int64))
             clocks(times[first:last], self.late, state, clock[first:last], kept[first:last])
+            state[LIVE] = abs(now - int(state[CLOCK])) <= self.late
         self.left_out += int((~kept & (clock >= 0)).sum())
         return rows.with_columns(clock=pl.Series(clock)).filter(pl.Series(kept))
+
+    def passed(self, now: int = 0) -> Callable[[str | None], int]:
+        """Until when all is known that a source (None: any source) had to say, microseconds; 0 = it is not known.
+
+        That a source says no more is seen by the clocks of others that were there before and, where it was written
+        while it was read, by `now` (the time of day; 0 = nobody waits). What is up to `late` old may still come. A
+        source that ends as another begins is not silent: it was gone on with.
+        """
+        from forewarn.surge_kernel import CLOCK, FIRST, LEAP, LIVE
+
+        states = np.array(list(self.state.values()), dtype=np.int64).reshape(-1, 5)
+        clocks, firsts, live = states[:, CLOCK], states[:, FIRST], states[:, LIVE]
+        # A clock of tomorrow is a wrong one.
+        trusted = (clocks >= 0) & (clocks <= time.time_ns() // 1_000 + LEAP)
+        number = {name: at for at, name in enumerate(self.state)}
+
+        def until(source: str | None) -> int:
+            if source is None:
+                newest, awaited = clocks[trusted].max(initial=0), live[trusted].any()
+            else:
+                own, others = number[source], trusted.copy()
+                others[own] = False
+                if not trusted[own] or (np.abs(firsts[others] - clocks[own]) <= self.late).any():
+                    return 0
+                newest, awaited = clocks[others & (firsts <= clocks[own])].max(initial=0), live[own]
+            return max(0, int(max(newest, now if awaited else 0)) - self.late)
+
+        return until
 
 
 def _by(by: str | None, records: pl.DataFrame) -> pl.Expr:
@@ -63,7 +98,7 @@ def _by(by: str | None, records: pl.DataFrame) -> pl.Expr:
 
 
 def scored(timed: pl.DataFrame, texts: pl.DataFrame, *, merge: bool) -> pl.DataFrame:
-    """Timed records as a timeline; `texts` has `text_key`, `text` and the `score` of each distinct text.
+    """Timed records as a timeline; `texts` has `text_key`, `text`, `score` and `category` of each distinct text.
 
     `merge` puts the records of several sources in the order of their clocks; else they stay as they came.
     """
@@ -75,24 +110,27 @@ def scored(timed: pl.DataFrame, texts: pl.DataFrame, *, merge: bool) -> pl.DataF
 
 
 class Timeline(WaitingBlocks):
-    """Collects the records of a scan that have times; a context manager: it owns a temporary folder."""
+    """Collects the records of a scan that have times, in `folder` or a temporary one."""
 
-    def __init__(self, clocks: Clocks, by: str | None = None) -> None:
-        super().__init__()
-        self._clocks, self._by = clocks, by
+    def __init__(self, clocks: Clocks, by: str | None = None, folder: Path | None = None) -> None:
+        super().__init__(folder)
+        self.clocks, self._by = clocks, by
 
     def add(self, records: pl.DataFrame) -> None:
         """Keep what is needed of one block of keyed records."""
-        timed = self._clocks.timed(records, self._by)
+        timed = self.clocks.timed(records, self._by)
         if timed.height:
             self.keep(timed)
 
-    def frames(self, texts: pl.DataFrame, scores: NDArray[np.float64], *, merge: bool) -> Iterator[pl.DataFrame]:
+    def frames(
+        self, texts: pl.DataFrame, scores: NDArray[np.float64], categories: pl.Series, *, merge: bool
+    ) -> Iterator[pl.DataFrame]:
         """The timelines of everything added, a block at a time, or all in one where sources have to be merged.
 
-        `texts` is the texts frame, `scores` float64 (n,) those of its texts.
+        `texts` is the texts frame, `scores` float64 (n,) those of its texts, `categories` those of the rule sets.
         """
-        known = texts.select(text_key(), pl.col("text_id").alias("text"), pl.Series("score", scores))
+        named = pl.Series("category", categories.gather(texts["rule_set"]))
+        known = texts.select(text_key(), pl.col("text_id").alias("text"), pl.Series("score", scores), named)
         files = self.files()
         if merge and files:
             yield scored(pl.scan_ipc(files).collect(), known, merge=True)

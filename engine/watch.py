@@ -19,7 +19,7 @@ from pathlib import Path
 import polars as pl
 
 from forewarn.alerts import EarlyWarning
-from forewarn.deliver import Delivery, WarningLog, to_address, to_command
+from forewarn.deliver import Delivery, Told, WarningLog, to_address, to_command
 from forewarn.errors import ForewarnError, InputError, OutputError
 from forewarn.follow import HEAD, Follower, Piece
 from forewarn.pipeline import Options
@@ -49,9 +49,9 @@ class Status:
 
 @dataclass(frozen=True)
 class Receivers:
-    """Who gets the warnings: `warn` at once, in the log's order; a command and an address when they can."""
+    """Who gets warnings and incidents: `warn` at once, in the log's order; a command and an address when they can."""
 
-    warn: Callable[[EarlyWarning], None]
+    warn: Callable[[Told], None]
     command: str | None = None
     address: str | None = None
 
@@ -121,9 +121,9 @@ class _Following:
         self._saved = time.monotonic()
         self._changed = False
         self._restore()
-        for warning in self._log.read():
+        for told in self._log.read():
             for delivery in self._deliveries:
-                delivery.give(warning)
+                delivery.give(told)
 
     def _restore(self) -> None:
         if not self._file.exists():
@@ -153,12 +153,17 @@ class _Following:
         for _ in _changes(self._paths, stop):
             while not stop.is_set() and (pieces := self._follower.new(_ROUND)):
                 self._take(pieces)
+            self._wait(stop)
             self._save()
             self._tell()
 
     def _standard_input(self, stop: threading.Event) -> None:
         head, lines = b"", 0
         for data in _chunks(stop):
+            if not data:
+                self._wait(stop)
+                self._save()
+                continue
             self._take([Piece("-", head, data, lines, datetime.now(UTC))])
             lines += data.count(b"\n")
             if len(head) < HEAD:
@@ -175,28 +180,37 @@ class _Following:
         records = pl.concat(blocks)
         if self._arrival:
             records = records.with_columns(time=pl.lit(datetime.now(UTC)).cast(records.schema["time"]))
-        self._give(self._watcher.add(records))
+        self._give(self._watcher.add(records, _now()))
         self._changed = True
         self._status.lag = time.monotonic() - began
         self._tell()
         self._save()
 
-    def _give(self, warnings: list[EarlyWarning]) -> None:
+    def _wait(self, stop: threading.Event) -> None:
+        """Everything is read: what did not come may be a warning."""
+        if not stop.is_set() and (told := self._watcher.wait(_now())):
+            self._give(told)
+            self._changed = True
+
+    def _give(self, told: Sequence[Told]) -> None:
         try:
-            new = self._log.add(warnings)
+            new = self._log.add(told)
         except OutputError as error:
             self._problem(error)
             return
-        for warning in new:
-            self._status.warnings += 1
-            self._warn(warning)
+        for one in new:
+            self._status.warnings += isinstance(one, EarlyWarning)
+            self._warn(one)
             for delivery in self._deliveries:
-                delivery.give(warning)
+                delivery.give(one)
 
     def _save(self, *, now: bool = False) -> None:
         if not self._changed or (not now and time.monotonic() - self._saved < _SAVE_EVERY):
             return
         self._give([])
+        if self._log.waiting:
+            # A state that is further than the log would lose them.
+            return
         try:
             self._watcher.save(self._file, self._follower.positions)
             self._changed = False
@@ -214,6 +228,10 @@ class _Following:
             self._problem(error)
         self._shown = len(self._collected)
         self._told(status)
+
+
+def _now() -> int:
+    return time.time_ns() // 1_000
 
 
 def _changes(paths: Sequence[str], stop: threading.Event) -> Iterator[None]:
@@ -247,7 +265,7 @@ def _changes(paths: Sequence[str], stop: threading.Event) -> Iterator[None]:
 
 
 def _chunks(stop: threading.Event) -> Iterator[bytes]:
-    """Standard input in whole lines, at most a few rounds of it ahead of what is scored."""
+    """Standard input in whole lines, at most a few rounds of it ahead of what is scored; b"" where nothing waits."""
     waiting: queue.Queue[bytes] = queue.Queue(maxsize=16)
 
     def read() -> None:
@@ -261,6 +279,7 @@ def _chunks(stop: threading.Event) -> Iterator[bytes]:
         try:
             data = waiting.get(timeout=0.2)
         except queue.Empty:
+            yield b""
             continue
         ended = not data
         while not ended and len(rest) < _ROUND:

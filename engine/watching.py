@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,22 +18,23 @@ import polars as pl
 from numpy.typing import NDArray
 
 from forewarn import fusion
-from forewarn.alerts import EarlyWarning
-from forewarn.early import Incidents, Known, explain, lead, past_scores
+from forewarn.alerts import EarlyWarning, Incident
+from forewarn.early import Incidents, Known, explain, lead, past_scores, place
 from forewarn.errors import InputError
 from forewarn.files import whole_file
 from forewarn.follow import Position
 from forewarn.frames import SIGNAL_FRAME
+from forewarn.incidents import OpenIncidents
 from forewarn.model import load_model
 from forewarn.pipeline import Options, families, merged
 from forewarn.rule_sets import RuleSets
 from forewarn.similarity import similarity
 from forewarn.spelling import plain
-from forewarn.surge import TIMELINE, Promise, Raised, Stream, Surge
+from forewarn.surge import TIMELINE, Ended, Promise, Raised, Stream, Surge
 from forewarn.texts import keyed, text_key
 from forewarn.timeline import Clocks, scored
 
-SCHEMA = 1
+SCHEMA = 2
 _MOST_TEXTS = 200_000
 """Distinct texts after which only those of the references and the newest half are kept."""
 _KNOWN = {
@@ -50,11 +52,14 @@ class _Saved(msgspec.Struct):
     schema: int
     made_for: str
     positions: dict[str, Position]
-    clocks: dict[str, tuple[int, int]]
+    clocks: dict[str, list[int]]
     left_out: int
     rule_sets: list[list[int]]
     streams: list[str]
+    sources: list[list[str]]
     incidents: dict[str, int]
+    warnings: dict[str, list[EarlyWarning]]
+    lasting: dict[str, str]
     lines: int
 
 
@@ -83,6 +88,7 @@ class Watcher:
         self.surge = Surge(self._promise, families(options), options.voices, options.stream_by or "by")
         self._merge = merged(self.surge.families)
         self._incidents = Incidents()
+        self._open = OpenIncidents()
         self.lines = 0
         self._made_for = self._fingerprint()
 
@@ -99,22 +105,44 @@ class Watcher:
         """Records that came too late for an early warning."""
         return self._clocks.left_out
 
-    def add(self, records: pl.DataFrame) -> list[EarlyWarning]:
-        """Take in a block of records (a records frame), and return what they warn of."""
+    def add(self, records: pl.DataFrame, now: int = 0) -> list[EarlyWarning | Incident]:
+        """Take in a block of records (a records frame), and return what they warn of and what came of it.
+
+        `now` (microseconds since 1970) where they are read as they are written.
+        """
         self.lines += records.height
         if records.is_empty():
             return []
         rows = keyed(records, self._sets.number(self._rules.match(records), records.height))
         self._learn(rows)
-        texts = self._texts.select("text_key", "score", pl.int_range(pl.len(), dtype=pl.UInt32).alias("text"))
-        timed = self._clocks.timed(rows, self._options.stream_by)
-        events = self.surge.advance(scored(timed, texts, merge=self._merge))
-        known = Known(self._texts, self._encoder, self._rules, self._sets, self._cases)
-        leads = [lead(event, known) for event in events if isinstance(event, Raised)]
-        warnings = explain(leads, known, self._incidents, self._promise.said)
+        texts = self._texts.select(
+            "text_key",
+            "score",
+            pl.int_range(pl.len(), dtype=pl.UInt32).alias("text"),
+            self._sets.categories(self._rules).gather(self._texts["rule_set"]),
+        )
+        timed = self._clocks.timed(rows, self._options.stream_by, now)
+        warnings = self._explained(self.surge.advance(scored(timed, texts, merge=self._merge)))
         if self._texts.height > _MOST_TEXTS:
             self._forget()
         return warnings
+
+    def wait(self, now: int) -> list[EarlyWarning | Incident]:
+        """Nothing is left to be read at `now`: return the warnings of what did not come."""
+        return self._explained(self.surge.wait(self._clocks.passed(now)))
+
+    def _explained(self, events: Sequence[Raised | Ended]) -> list[EarlyWarning | Incident]:
+        found: list[EarlyWarning | Incident] = []
+        known = Known(self._texts, self._encoder, self._rules, self._sets, self._cases)
+        # In the order of time, whatever was read together.
+        for event in sorted(events, key=lambda event: int(event.at["clock"])):
+            if isinstance(event, Raised):
+                (warning,) = explain([lead(event, known)], known, self._incidents, self._promise.said)
+                found += [warning, *self._open.begun(warning, self._encoder.encode)]
+                self._open.forget(self._incidents.open)
+            else:
+                found += self._open.ended(event.stream, event.by_volume, place(event.at), self._encoder.encode)
+        return found
 
     def _learn(self, rows: pl.DataFrame) -> None:
         """Score the texts that are new."""
@@ -161,6 +189,7 @@ class Watcher:
         arrays: dict[str, NDArray[Any]] = {"texts": _packed(self._texts)}
         for number, stream in enumerate(self.surge.streams.values()):
             arrays |= {f"{number}.{name}": array for name, array in stream.arrays.items()}
+            arrays |= {f"{number}.counts.{name}": array for name, array in stream.counts.arrays.items()}
             arrays[f"{number}.recent"] = _packed(stream.recent)
         for number, (centre, _) in enumerate(self._incidents.open.values()):
             arrays[f"incident.{number}"] = centre
@@ -168,11 +197,14 @@ class Watcher:
             SCHEMA,
             self._made_for,
             positions,
-            {name: (int(state[0]), int(state[1])) for name, state in self._clocks.state.items()},
+            {name: state.tolist() for name, state in self._clocks.state.items()},
             self._clocks.left_out,
             [list(members) for members in self._sets.sets],
             list(self.surge.streams),
+            [stream.counts.sources for stream in self.surge.streams.values()],
             {name: clock for name, (_, clock) in self._incidents.open.items()},
+            self._open.warnings,
+            self._open.lasting,
             self.lines,
         )
         with whole_file(path) as part:
@@ -192,19 +224,29 @@ class Watcher:
             streams = {}
             for number, name in enumerate(saved.streams):
                 streams[name] = stream = Stream()
-                for part, fresh in stream.arrays.items():
-                    array = arrays[f"{number}.{part}"]
+                stream.restore({part: arrays[f"{number}.{part}"] for part in stream.arrays})
+                for part, fresh in stream.counts.arrays.items():
+                    array = arrays[f"{number}.counts.{part}"]
                     if array.shape != fresh.shape or array.dtype != fresh.dtype:
                         raise InputError("is damaged", path=path)
-                    stream.arrays[part] = np.array(array)
+                    stream.counts.arrays[part] = np.array(array)
+                stream.counts.sources = saved.sources[number]
                 stream.recent = _unpacked(arrays[f"{number}.recent"], TIMELINE | {"value": pl.Float64()})
             opened = {
                 name: (arrays[f"incident.{number}"], clock)
                 for number, (name, clock) in enumerate(saved.incidents.items())
             }
-        except (OSError, SafetensorError, msgspec.MsgspecError, KeyError, pl.exceptions.PolarsError) as error:
+        except (
+            OSError,
+            SafetensorError,
+            msgspec.MsgspecError,
+            LookupError,
+            ValueError,
+            pl.exceptions.PolarsError,
+        ) as error:
             raise InputError(f"is damaged: {str(error).splitlines()[0]}", path=path) from None
         self._texts, self.surge.streams, self._incidents.open = texts, streams, opened
+        self._open = OpenIncidents(saved.warnings, saved.lasting)
         self._clocks.state = {name: np.array(state, dtype=np.int64) for name, state in saved.clocks.items()}
         self._clocks.left_out, self.lines = saved.left_out, saved.lines
         self._sets = RuleSets()

@@ -48,7 +48,7 @@ class RuleSet:
     """Rules, compiled for matching.
 
     `rules` the rules, in the order of their files; `correlations` the rules about rules;
-    `problems` what is wrong with rules that could not be used.
+    `problems` what is wrong with rules that could not be used; `tried` which of the rules a record was for so far.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class RuleSet:
                 look = "" if fits(self.rules[i].logsource, logsource or {}) else look_of(self.rules[i].logsource)
                 if look is not None:
                     self._looks[i] = look
-        self._tried: set[int] = set()
+        self.tried: set[int] = set()
         self._event = _fields(self.rules[i] for i in self._event_rules)
         self._event.pop(TEXT, None)
         # Keywords of web servers would be found all over Windows events: each product's are looked for in its own.
@@ -141,7 +141,7 @@ class RuleSet:
         reasons = []
         for number in self._event_rules:
             rule = self.rules[number]
-            if number in self._tried or self._looks.get(number) == "":
+            if number in self.tried or self._looks.get(number) == "":
                 continue
             fields = sorted({atom.field for atom in rule.atoms} - {TEXT})
             if rule.logsource.get("product") == "windows":
@@ -165,7 +165,7 @@ class RuleSet:
             block = self._event_block(raw, events, hits, product, searched)
             for i, rows in covered.items():
                 if len(rows):
-                    self._tried.add(i)
+                    self.tried.add(i)
                     selected = block.select(self.rules[i].condition, self.rules[i].atoms) & Selection(rows)
                     found.append((selected.rows, i))
         return found

@@ -16,6 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from benchmarks.simulated_streams import DRAWN, TEXTS, false_warnings, quiet
 from forewarn import surge_kernel as kernel
 from forewarn.errors import ForewarnError
 from forewarn.pipeline import Options, scan
@@ -39,8 +40,10 @@ def timeline(scores: Floats, keys: Floats | None = None, source: str = "a") -> p
             "time": pl.Series(minute).cast(pl.Datetime("us", "UTC")),
             "clock": minute,
             "key": keys,
+            "kind": keys,
             "text": np.arange(count),
             "by": pl.repeat(None, count, dtype=pl.String, eager=True),
+            "category": pl.repeat(None, count, dtype=pl.String, eager=True),
             "score": scores,
         }
     ).cast(dict(TIMELINE))
@@ -55,27 +58,12 @@ def with_crisis(seed: int = 0, quiet: int = 600, crisis: int = 40, share: float 
     return scores
 
 
-DRAWN: dict[str, Callable[[np.random.Generator, int], Floats]] = {
-    "normal": lambda chance, count: chance.normal(size=count),
-    "Pareto": lambda chance, count: chance.pareto(1.5, size=count),
-    "five values": lambda chance, count: chance.integers(0, 5, count).astype(float),
-    "rare and loud": lambda chance, count: (chance.random(count) < 0.002) * 8.0 - 4.0,
-    "always the same": lambda _, count: np.zeros(count),
-}
-
-
 @pytest.mark.parametrize("name", DRAWN)
 def test_streams_in_which_nothing_happens_keep_the_promise(name: str) -> None:
     chance = np.random.default_rng(20260314)
-    streams, texts, often = 50, 20_000, 10_000
-    false = 0
-    for _ in range(streams):
-        scores = DRAWN[name](chance, texts)
-        records = pl.DataFrame(
-            {"score": scores, "key": chance.integers(0, 2**63, texts).astype(np.uint64), "clock": np.arange(texts)}
-        )
-        false += int((run(Stream(), records, Promise(often))[1] == kernel.RAISED).sum())
-    assert 0 < false <= streams * texts / often
+    streams, often = 50, 10_000
+    found = [false_warnings(quiet(name, chance, working_hours=number % 2 == 1), often) for number in range(streams)]
+    assert 0 < sum(found) <= streams * TEXTS / often
 
 
 @settings(max_examples=25, deadline=None)
@@ -93,20 +81,23 @@ def test_one_at_a_time_in_pieces_and_at_once_are_the_same_to_the_bit(seed: int, 
             assert np.concatenate([piece[number] for piece in pieces]).tobytes() == expected.tobytes()
 
 
-def slow(scores: Floats, keys: Floats) -> list[float]:
-    """The detector as it is written down, for streams without a warning."""
-    wealth, found = np.zeros(kernel.BETS), []
+def slow(scores: Floats, keys: Floats, kinds: Floats) -> list[float]:
+    """The detector as it is written down, for streams without a warning and with few kinds."""
+    wealth, found, both = np.zeros(len(kernel.BETS)), [], np.zeros(len(scores))
     for at, score in enumerate(scores):
+        both[at] = score + 100 * (kinds[at] not in kinds[:at])
         last = max(0, at - kernel.GAP)
-        reference = scores[max(0, last - kernel.WINDOW) : last]
-        if len(reference) >= kernel.LEAST:
+        earlier = slice(max(0, last - kernel.WINDOW), last)
+        count = earlier.stop - earlier.start
+        if count >= kernel.LEAST:
             place = kernel._uniform.py_func(np.uint64(keys[at]), np.uint64(at + 1))
-            p = ((reference > score).sum() + place * ((reference == score).sum() + 1)) / (len(reference) + 1)
-            odds = np.exp(np.clip(score, -8, 8))
-            bets = [e * p ** (e - 1) for e in kernel.POWERS]
-            bets.append(
-                kernel.DISCOUNT * (len(reference) + 1) * odds / (np.exp(np.clip(reference, -8, 8)).sum() + odds)
-            )
+            p = [
+                ((row[earlier] > row[at]).sum() + place * ((row[earlier] == row[at]).sum() + 1)) / (count + 1)
+                for row in (scores, both)
+            ]
+            odds, others = np.exp(np.clip(score, -8, 8)), np.exp(np.clip(scores[earlier], -8, 8)).sum()
+            on_odds = kernel.DISCOUNT * (count + 1) * odds / (others + odds)
+            bets = [power * p[kind] ** (power - 1) if power else on_odds for kind, power in kernel.BETS]
             wealth = (wealth + 1) * np.array(bets)
         found.append(float(wealth.mean()))
     return found
@@ -116,10 +107,11 @@ def slow(scores: Floats, keys: Floats) -> list[float]:
 def test_the_fast_detector_is_the_one_that_is_written_down() -> None:
     chance = np.random.default_rng(3)
     for scores in (chance.normal(size=1_500), chance.integers(0, 4, 1_500).astype(float)):
-        records = timeline(scores)
+        kinds = chance.zipf(1.5, 1_500).clip(max=3_000).astype(np.uint64)
+        records = timeline(scores).with_columns(kind=pl.Series(kinds))
         values, codes, _ = run(Stream(), records, Promise(1e12))
         assert not (codes == kernel.RAISED).any()
-        assert values == pytest.approx(slow(scores, records["key"].to_numpy()), rel=1e-9)
+        assert values == pytest.approx(slow(scores, records["key"].to_numpy(), kinds), rel=1e-9)
 
 
 def test_a_crisis_is_a_warning_within_some_texts_that_says_since_when_and_ends() -> None:
@@ -243,11 +235,21 @@ def test_a_record_without_a_time_has_that_of_the_one_before() -> None:
     assert clocked([None, None])[0] == []
 
 
-def test_a_time_from_the_future_costs_twenty_records_and_no_more() -> None:
+def test_one_time_from_the_future_costs_nothing() -> None:
     lines, clock, left_out = clocked([10, 99_999, *range(11, 51)])
+    assert (lines, left_out) == (list(range(42)), 0)
+    assert clock == [10, 10, *range(11, 51)]
+
+
+def test_times_from_the_future_that_agree_cost_twenty_records_and_no_more() -> None:
+    lines, clock, left_out = clocked([10, 99_999, 99_999, *range(11, 51)])
     assert left_out == kernel.STEPPED
-    assert lines[2:] == list(range(2 + kernel.STEPPED, 42))
-    assert clock[2] == 31
+    assert lines[3:] == list(range(3 + kernel.STEPPED, 43))
+    assert clock[2:4] == [99_999, 31]
+
+
+def test_after_days_without_a_record_the_second_one_sets_the_clock() -> None:
+    assert clocked([10, 5_000, 5_001, 5_002]) == ([0, 1, 2, 3], [10, 10, 5_001, 5_002], 0)
 
 
 LOG = [f"2024-05-01T{9 + n // 60:02}:{n % 60:02}:00Z INFO worker finished job {n * 7919 % 1000}" for n in range(400)]
@@ -319,9 +321,13 @@ def test_failures_that_become_more_frequent_warn_before_the_outage_and_the_same_
 def test_parts_of_one_stream_meet_in_the_order_of_their_clocks_and_each_keeps_its_own() -> None:
     rows = [("a", 1, 10), ("a", 2, 30), ("a", 3, 20), ("b", 1, 15), ("b", 2, 40)]
     timed = pl.DataFrame(rows, schema=["source", "line", "clock"], orient="row").with_columns(
-        time=pl.lit(None, pl.Datetime("us", "UTC")), key=pl.lit(0), text_key=pl.lit(1), by=pl.lit(None, pl.String)
+        time=pl.lit(None, pl.Datetime("us", "UTC")),
+        key=pl.lit(0),
+        kind=pl.lit(0),
+        text_key=pl.lit(1),
+        by=pl.lit(None, pl.String),
     )
-    texts = pl.DataFrame({"text_key": [1], "text": [0], "score": [0.5]})
+    texts = pl.DataFrame({"text_key": [1], "text": [0], "score": [0.5], "category": [None]})
     merged = scored(timed, texts, merge=True)
     assert list(zip(merged["source"], merged["line"], strict=True)) == [
         ("a", 1),

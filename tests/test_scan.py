@@ -15,7 +15,12 @@ import polars as pl
 import pytest
 
 from forewarn.alerts import Alert, json_schema, read_alerts
+from forewarn.baseline import fit_baseline
+from forewarn.errors import ModelError
+from forewarn.fitting import FitOptions, baseline_model
 from forewarn.frames import SIGNALS
+from forewarn.model import save_model
+from forewarn.pipeline import Options, scan
 
 Run = Callable[..., object]
 
@@ -204,3 +209,32 @@ def test_timings_and_summary_say_where_time_and_memory_went(forewarn: Run, tmp_p
     assert peaks == sorted(peaks)
     assert "match rules" in ran.err
     assert summary["seconds"] == pytest.approx(sum(stage["seconds"] for stage in stages.values()))
+
+
+def test_unusual_ranks_what_is_strange_and_not_what_is_alarming(forewarn: Run, tmp_path: Path) -> None:
+    streets = ("Mill Lane", "Church Road", "Station Road", "High Street", "Park Avenue", "Bridge Street")
+    usual = [
+        f"Fire reported on {street}, {number} people injured, brigade on the way"
+        for street in streets
+        for number in ("two", "three", "four", "five", "six", "seven", "eight", "nine")
+    ]
+    strange = "Sourdough needs flour, water, salt and a patient baker who folds it twice before noon"
+    file = tmp_path / "calls.csv"
+    pl.DataFrame({"text": [*usual, strange]}).write_csv(file)
+
+    def first(*given: str) -> dict[str, object]:
+        return alerts_of(forewarn("scan", file, "--budget", "1", "--format", "jsonl", *given).out)[0]
+
+    assert first()["text"] != strange
+    found = first("--unusual")
+    assert found["text"] == strange
+    assert found["origin"] == "ranked by how unusual each text is"
+    assert {item["signal"] for item in found["evidence"] if item["log_odds"]} == {"prior", "outliers"}
+
+
+def test_unusual_and_a_model_cannot_both_be_asked_for(tmp_path: Path) -> None:
+    quiet, model = tmp_path / "quiet.log", tmp_path / "model"
+    quiet.write_text("\n".join(QUIET))
+    save_model(baseline_model(fit_baseline([quiet]), FitOptions()), model, "")
+    with pytest.raises(ModelError, match="--unusual"):
+        scan([quiet], Options(model=model, unusual=True))

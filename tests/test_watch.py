@@ -16,7 +16,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from forewarn.alerts import EarlyWarning, Place
+from forewarn.alerts import EarlyWarning, Incident, Place
 from forewarn.deliver import Delivery, WarningLog, to_address, to_command
 from forewarn.errors import ForewarnError, InputError, OutputError
 from forewarn.files import whole_file
@@ -43,7 +43,7 @@ class Watch:
     """A watch in a thread: `warnings` so far, `problems` told."""
 
     def __init__(self, path: Path, state: Path, options: Options = OPTIONS, **more: object) -> None:
-        self.warnings: list[EarlyWarning] = []
+        self.warnings: list[EarlyWarning | Incident] = []
         self.problems: list[ForewarnError] = []
         self.lines = 0
         self._stop = threading.Event()
@@ -66,14 +66,14 @@ class Watch:
             time.sleep(0.02)
         return self
 
-    def end(self) -> list[EarlyWarning]:
+    def end(self) -> list[EarlyWarning | Incident]:
         self._stop.set()
         self._thread.join(60)
         assert not self._thread.is_alive()
         return self.warnings
 
 
-def logged(state: Path) -> list[EarlyWarning]:
+def logged(state: Path) -> list[EarlyWarning | Incident]:
     return WarningLog(state / "warnings.jsonl").read()
 
 
@@ -151,6 +151,71 @@ def test_a_watch_that_is_killed_at_any_time_loses_nothing_and_says_nothing_twice
     put(log, LINES[405:])
     Watch(log, tmp_path / "state").until(420).end()
     assert logged(tmp_path / "state") == whole
+
+
+def mended(name: str) -> list[str]:
+    """A day that fails at twenty to four, in words of its own, and is mended."""
+    day = [*LOG, *(line.replace("settle", name) for line in FAILING)]
+    begin = 16 * 60
+    after = [
+        f"2024-05-01T{(begin + n) // 60:02}:{(begin + n) % 60:02}:00Z INFO worker finished job {n}" for n in range(400)
+    ]
+    return [*day, *after]
+
+
+def said(found: EarlyWarning | Incident) -> tuple[object, ...]:
+    if isinstance(found, EarlyWarning):
+        return ("warning", found.stream.rsplit("/")[-1])
+    return ("incident", found.state, len(found.warnings))
+
+
+JOINED = [
+    ("warning", "a.log"),
+    ("warning", "b.log"),
+    ("incident", "open", 2),
+    ("incident", "closed", 2),
+]
+
+
+def test_an_incident_is_written_when_a_warning_joins_it_and_when_the_last_one_has_ended(tmp_path: Path) -> None:
+    logs, state = tmp_path / "logs", tmp_path / "state"
+    logs.mkdir()
+    first, second = mended("settle"), mended("transfer")
+    for file, lines in ((logs / "a.log", first), (logs / "b.log", second)):
+        put(file, lines[:415])
+    running = Watch(logs, state).until(830)
+    for file, lines in ((logs / "a.log", first), (logs / "b.log", second)):
+        put(file, lines[415:])
+    found = running.until(2 * len(first)).end()
+    assert [said(one) for one in found] == JOINED
+    warnings, incidents = found[:2], found[2:]
+    assert [one.id for one in incidents] == [one.incident for one in warnings]
+    assert incidents[0].warnings == [one.id for one in warnings]
+    assert incidents[1].last.time > incidents[0].last.time
+    assert logged(state) == found
+    assert Watch(logs, state).until(2 * len(first)).end() == []
+
+
+def test_incidents_of_a_watch_that_is_killed_are_neither_lost_nor_written_twice(tmp_path: Path) -> None:
+    logs, state = tmp_path / "logs", tmp_path / "state"
+    logs.mkdir()
+    both = [(logs / "a.log", mended("settle")), (logs / "b.log", mended("transfer"))]
+    command = [sys.executable, "-c", KILLED, str(logs), str(state)]
+    for begin, end in ((0, 405), (405, 410), (410, 700)):
+        for file, lines in both:
+            put(file, lines[begin:end])
+        running = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        assert running.stdout
+        while int(running.stdout.readline()) < 2 * end:
+            pass
+        running.send_signal(signal.SIGKILL)
+        running.communicate()
+    for file, lines in both:
+        put(file, lines[700:])
+    got = tmp_path / "got"
+    Watch(logs, state, command=f"tee -a {got}").until(2 * len(both[0][1])).end()
+    assert [said(one) for one in logged(state)] == JOINED
+    assert got.read_bytes() == b"".join(msgspec.json.encode(one) for one in logged(state))
 
 
 def test_sigterm_ends_a_watch_cleanly(log: Path, tmp_path: Path) -> None:

@@ -15,12 +15,15 @@ _STREAMS = (
     click.option("--late", default="5m", show_default=True, help="How far behind its source's clock a record may be."),
     click.option("--one-stream", is_flag=True, help="The files are parts of one stream, not a stream each."),
     click.option("--stream-by", metavar="COLUMN", help="A field whose values are streams of their own."),
+    click.option(
+        "--by-category", is_flag=True, help="The texts of each category of rules are a stream of their own too."
+    ),
     click.option("--count-repeats", is_flag=True, help="Count a text that is said again soon (a retweet) every time."),
 )
 
 
 def streams(command: Command) -> Command:
-    """How records with times form streams: `--late`, `--one-stream`, `--stream-by`, `--count-repeats`."""
+    """How records with times form streams: `--late`, `--one-stream`, `--stream-by` and those after it."""
     for option in reversed(_STREAMS):
         command = option(command)
     return command

@@ -34,6 +34,7 @@ from forewarn.cli.options import names, streams
 @click.option("--detectors", help="PyOD detectors on the embeddings, comma-separated (default: the model's, or KNN).")
 @click.option("--model", type=click.Path(path_type=Path), help="A model folder that `forewarn fit` wrote.")
 @click.option("--prior", type=float, metavar="P", help="The share of crisis texts in this input, where it is known.")
+@click.option("--unusual", is_flag=True, help="Rank by how unusual a text is, whatever it means; no early warnings.")
 @click.option("--no-adapt", is_flag=True, help="Do not let the scanned texts themselves teach what is alarming.")
 @click.option("--no-cache", is_flag=True, help="Neither use nor keep the vectors of texts from other scans.")
 @click.option("--text-column", help="The column that holds the text, for CSV, JSON and Parquet.")
@@ -55,6 +56,7 @@ from forewarn.cli.options import names, streams
     help="How seldom an early warning may be false, such as 1/10000 or 1/30d; none: no warnings.",
 )
 @streams
+@click.option("--resume", is_flag=True, help="Go on with a scan that was killed, given the same input and options.")
 @click.option("--timings", is_flag=True, help="Say where the time and the memory went.")
 @click.option("--summary", type=click.Path(path_type=Path), help="Write what was read, found and timed (JSON).")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of every random choice.")
@@ -75,6 +77,7 @@ def command(
     detectors: str | None,
     model: Path | None,
     prior: float | None,
+    unusual: bool,
     no_adapt: bool,
     no_cache: bool,
     text_column: str | None,
@@ -85,7 +88,9 @@ def command(
     late: str,
     one_stream: bool,
     stream_by: str | None,
+    by_category: bool,
     count_repeats: bool,
+    resume: bool,
     timings: bool,
     summary: Path | None,
     seed: int,
@@ -100,6 +105,7 @@ def command(
     """
     from forewarn.alerts import Finding
     from forewarn.case_input import from_texts
+    from forewarn.checkpoint import work_of
     from forewarn.decision import parse_policy, parse_prior
     from forewarn.embeddings import load_encoder
     from forewarn.embeddings.case_changes import NONE, build
@@ -123,25 +129,35 @@ def command(
         cache=not no_cache,
         model=model,
         prior=parse_prior(prior),
+        unusual=unusual,
         policy=parse_policy(budget, fdr, threshold, cost),
         seed=seed,
         promise=None if false_warnings == "none" else parse_promise(false_warnings),
         late=parse_late(late),
         one_stream=one_stream,
         stream_by=stream_by,
+        by_category=by_category,
         voices=not count_repeats,
     )
     terminal = Terminal()
-    with terminal.progress() as progress:
-        found = scan(paths, options, line_scores=scores, progress=progress)
-    findings: list[Finding] = [*found.warnings, *found.incidents, *found.alerts]
-    if index:
-        name = load_model(model).encoder if model else encoder
-        build(
-            index, from_texts(found.texts), load_encoder(name, device=device, cache=not no_cache), join=NONE, anew=True
-        )
-    if output:
-        write_findings(findings, output)
+    outputs = [path for path in (output, scores) if path]
+    with work_of(outputs, paths, resume=resume, note=terminal.note) as work:
+        with terminal.progress() as progress:
+            found = scan(paths, options, line_scores=scores, work=work, progress=progress)
+        findings: list[Finding] = [*found.warnings, *found.incidents, *found.alerts]
+        if index:
+            name = load_model(model).encoder if model else encoder
+            build(
+                index,
+                from_texts(found.texts),
+                load_encoder(name, device=device, cache=not no_cache),
+                join=NONE,
+                anew=True,
+            )
+        if output:
+            write_findings(findings, output)
+        if summary:
+            write_summary(found, summary)
     if form == "jsonl":
         sys.stdout.buffer.write(jsonl(findings))
         sys.stdout.buffer.flush()
@@ -150,8 +166,6 @@ def command(
         terminal.scan(found, output)
     if timings:
         terminal.timings(found.timings)
-    if summary:
-        write_summary(found, summary)
     if explain_skipped:
         terminal.untried(found.untried)
     return 1 if found.alerts or found.warnings else 0

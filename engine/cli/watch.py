@@ -46,6 +46,7 @@ def command(
     late: str,
     one_stream: bool,
     stream_by: str | None,
+    by_category: bool,
     count_repeats: bool,
     arrival_times: bool,
     rules: tuple[str, ...],
@@ -90,6 +91,7 @@ def command(
         late=parse_late(late),
         one_stream=one_stream,
         stream_by=stream_by,
+        by_category=by_category,
         voices=not count_repeats,
     )
     terminal = Terminal()
@@ -101,7 +103,7 @@ def command(
             paths,
             options,
             state or _state_of(paths),
-            Receivers(terminal.json_line if form == "jsonl" else terminal.warning, command_, notify),
+            Receivers(terminal.json_line if form == "jsonl" else terminal.told, command_, notify),
             stop,
             log=output,
             arrival=arrival_times,
