@@ -57,6 +57,25 @@ def dots(table: Table, *, name: str, columns: list[str], rows: list[str], across
     )
 
 
+def bars(table: Table, *, across: str, name: str, parts: str) -> altair.Chart:
+    """A bar for each `name`, in the order of the table; a panel with its own scale for each value of `parts`."""
+    import altair as alt
+
+    values = _records(table)
+    order = list(dict.fromkeys(str(record[name]) for record in values))
+    return (
+        alt.Chart(alt.Data(values=values), title=table.title)
+        .mark_bar()
+        .encode(
+            x=alt.X(field=across, type="quantitative"),
+            y=alt.Y(field=name, type="nominal", sort=order, title=None),
+            row=alt.Row(field=parts, type="nominal"),
+        )
+        .properties(width=_WIDTH, height=_HEIGHT // 2)
+        .resolve_scale(x="independent")
+    )
+
+
 def save(draw: Draw | None, tables: list[Table], folder: Path, benchmark: str) -> list[str]:
     """Write each chart as `BENCHMARK-NAME.html` and `.svg`; returns their names. Without altair there are none."""
     if draw is None or find_spec("altair") is None or find_spec("vl_convert") is None:

@@ -1,15 +1,21 @@
-"""Scale: a whole `forewarn scan` of one and of ten million log lines, beside the least that polars alone needs.
+"""Scale: a whole `forewarn scan` of one and of ten million log lines, beside the least that such a scan can take.
 
-In: `loghub/*.log`, repeated with fresh numbers. Out: seconds, lines per second and peak memory of whole processes.
+In: `loghub/*.log`, repeated with fresh numbers; tweets of `crisislex_t6`, their halves joined anew. Out: seconds, lines
+per second and peak memory of whole processes; the stages of the scan; how long a small scan takes to start.
 """
 
 from __future__ import annotations
 
+import json
 import random
 import re
 import sys
 from pathlib import Path
+from typing import Any
 
+import polars as pl
+
+from benchmarks import charts
 from benchmarks.benchmark import Benchmark, Context, Table, Value
 from benchmarks.processes import Measured, measure
 
@@ -39,21 +45,83 @@ def make_log(originals: Path, file: Path, lines: int, seed: int) -> Path:
     return file
 
 
+_ENCODER = """
+import sys, polars as pl
+from forewarn.embeddings import load_encoder
+from forewarn.texts import mask
+lines = pl.read_csv(
+    sys.argv[1], has_header=False, separator="\\x01", quote_char=None, new_columns=["text"], encoding="utf8-lossy"
+)
+load_encoder("bundled", device="cpu").encode(
+    lines.unique(mask(pl.col("text")), keep="first", maintain_order=True)["text"].to_list()
+)
+"""
+
+
+def make_tweets(originals: Path, file: Path, count: int, seed: int) -> Path:
+    """Write `count` different texts, a line each: the first half of one tweet and the second half of another."""
+    tweets = pl.concat(pl.read_csv(csv).select(pl.nth(1).alias("text")) for csv in sorted(originals.glob("*.csv")))
+    texts = tweets["text"].drop_nulls().str.replace_all(r"\s+", " ").unique().sort().to_list()
+    chance, made = random.Random(seed), dict[str, None]()
+    while len(made) < count:
+        one, other = chance.choice(texts).split(" "), chance.choice(texts).split(" ")
+        made[" ".join([*one[: len(one) // 2], *other[len(other) // 2 :]])] = None
+    file.write_text("\n".join(made) + "\n")
+    return file
+
+
 def run(context: Context) -> list[Table]:
-    """Measure the floor and the scan at two sizes."""
-    logs = context.need("loghub")
+    """Measure the floors and the scan at two sizes, tweets, and small starts."""
+    logs, tweets = context.need("loghub"), context.need("crisislex_t6")
     sizes = (20_000, 200_000) if context.quick else (1_000_000, 10_000_000)
+    summary = context.scratch / "summary.json"
     rows: list[list[Value]] = []
+    stages: list[list[Value]] = []
     for lines in sizes:
         log = make_log(logs, context.scratch / f"{lines}.log", lines, context.seed)
         runs = 3 if lines == sizes[0] else 1
         floor = measure([sys.executable, "-c", _FLOOR, log], runs=runs)
-        scan = measure(
-            [sys.executable, "-m", "forewarn", "scan", log, "--budget", "20", "--no-cache"], runs=runs, ok=(0, 1)
-        )
-        rows += [_row("polars: read, mask, group", lines, log, floor), _row("forewarn scan", lines, log, scan)]
+        rows.append(_row("polars: read, mask, group", lines, log, floor))
+        if lines == sizes[0]:
+            encoded = measure([sys.executable, "-c", _ENCODER, log], runs=1)
+            rows.append(_row("the same and the encoder, distinct texts", lines, log, encoded))
+        rows.append(_row("forewarn scan", lines, log, _scan(log, summary, runs)))
+        stages += _stages(lines, summary)
         log.unlink()
-    return [Table("Whole processes", ["what", "lines", "MB", "s", "CPU s", "lines/s", "peak MiB"], rows)]
+    texts = 2_000 if context.quick else 200_000
+    file = make_tweets(tweets, context.scratch / "tweets.txt", texts, context.seed)
+    rows.append(_row("forewarn scan, different tweets", texts, file, _scan(file, summary, 1)))
+    few = make_log(logs, context.scratch / "few.log", 100, context.seed)
+    warm = [sys.executable, "-m", "forewarn", "scan", few]
+    measure(warm, runs=1, ok=(0, 1))
+    starts = [
+        ["forewarn scan, 100 lines, warm caches", measure(warm, ok=(0, 1))],
+        ["forewarn --help", measure([sys.executable, "-m", "forewarn", "--help"])],
+    ]
+    return [
+        Table("Whole processes", ["what", "lines", "MB", "s", "CPU s", "lines/s", "peak MiB"], rows),
+        Table("Stages of the scan", ["lines", "stage", "s", "peak MiB"], stages, "Peak: by the end of the stage."),
+        Table(
+            "To start",
+            ["what", "s", "CPU s", "peak MiB"],
+            [[what, took.seconds, took.cpu_seconds, round(took.peak_bytes / 2**20)] for what, took in starts],
+        ),
+    ]
+
+
+def _scan(file: Path, summary: Path, runs: int) -> Measured:
+    command = [sys.executable, "-m", "forewarn", "scan", file, "--budget", "20", "--no-cache", "--summary", summary]
+    return measure(command, runs=runs, ok=(0, 1))
+
+
+def _stages(lines: int, summary: Path) -> list[list[Value]]:
+    taken = json.loads(summary.read_bytes())["stages"]
+    return [[lines, one["stage"], one["seconds"], round(one["peak_bytes"] / 2**20)] for one in taken]
+
+
+def _charts(tables: list[Table]) -> dict[str, Any]:
+    stages = next(table for table in tables if table.title == "Stages of the scan")
+    return {"stages": charts.bars(stages, across="s", name="stage", parts="lines")}
 
 
 def _row(what: str, lines: int, log: Path, took: Measured) -> list[Value]:
@@ -69,4 +137,6 @@ def _row(what: str, lines: int, log: Path, took: Measured) -> list[Value]:
     ]
 
 
-BENCHMARK = Benchmark("scale", "A million and ten million log lines, whole processes", ("loghub",), run)
+BENCHMARK = Benchmark(
+    "scale", "A million and ten million log lines, whole processes", ("loghub", "crisislex_t6"), run, _charts
+)

@@ -7,6 +7,8 @@ bits however many there are.
 
 from __future__ import annotations
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -75,15 +77,22 @@ def cross_fitted(
     `positive` and `negative` float64 (n,) are how much each text counts as one and as the other, `folds` int64 (n,).
     One fold learns from `MOST_TEXTS` at most; of more, from evenly spread ones.
     """
-    learnt, models = np.zeros(len(folds)), []
-    for fold in range(int(folds.max()) + 1):
+    from threadpoolctl import threadpool_limits
+
+    learnt = np.zeros(len(folds))
+
+    def fitted(fold: int) -> Linear:
         held, taught = np.flatnonzero(folds == fold), np.flatnonzero(folds != fold)
         if len(taught) > MOST_TEXTS:
             taught = taught[np.linspace(0, len(taught) - 1, MOST_TEXTS).astype(np.int64)]
         total = positive[taught] + negative[taught]
         model = fit_logistic(vectors[taught], features[taught], positive[taught] / total, total, penalty=penalty)
         learnt[held] = model.log_odds(vectors[held], features[held])[:, 0]
-        models.append(model)
+        return model
+
+    # Each fold is one thread's: the coefficients have the same bits however many there are.
+    with threadpool_limits(1), ThreadPoolExecutor(os.cpu_count()) as pool:
+        models = list(pool.map(fitted, range(int(folds.max()) + 1)))
     return learnt, models
 
 

@@ -36,8 +36,8 @@ from forewarn.embeddings.weights import (
     weights_checksum,
 )
 
-_BATCH_TOKENS = 8192
-"""Tokens among which equal stretches are looked for: at most 42 MB of features a thread."""
+_BATCH_TOKENS = 4096
+"""Tokens among which equal stretches are looked for: at most 21 MB of features a thread."""
 _PART = 512
 """Rows that go through a layer together, so that they stay in the processor's cache."""
 _TABLE = 12_288

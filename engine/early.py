@@ -10,7 +10,7 @@ import hashlib
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -115,72 +115,84 @@ class Incidents:
 
 
 @dataclass(frozen=True)
-class _Leading:
-    """The records since a beginning, and of them the loudest texts: `rows` (k,), `texts`, `scores` (k,), `vectors`."""
+class Lead:
+    """A stream that has changed, and the texts that this is told from.
 
-    since: pl.DataFrame
-    rows: NDArray[np.int64]
+    `raised` without its frames, which hold on to the block that they are part of; `size`, `sources` of the records
+    since; of the loudest texts `texts`, `probability`, the `central` one, `centre` float32 (d,) of their vectors,
+    `moved` and `new_words`.
+    """
+
+    raised: Raised
+    size: int
+    sources: list[str]
     texts: list[int]
-    scores: Floats
-    vectors: Vectors
+    probability: float
+    central: str
     centre: Vectors
+    moved: list[Moved]
+    new_words: list[str]
 
 
-def explain(raised: Sequence[Raised], known: Known, incidents: Incidents, false_warnings: str) -> list[EarlyWarning]:
-    """The warnings of streams that have changed, in the order given."""
-    leading = [_leading(event, known) for event in raised]
-    similar: list[list[Reason]] = []
-    for at in range(0, len(leading), _TOGETHER):
-        similar += nearest_crises(known.cases, np.stack([led.centre for led in leading[at : at + _TOGETHER]]))
-    return [
-        _warning(event, led, near, known, incidents, false_warnings)
-        for event, led, near in zip(raised, leading, similar, strict=True)
-    ]
-
-
-def _leading(raised: Raised, known: Known) -> _Leading:
+def lead(raised: Raised, known: Known) -> Lead:
+    """Which texts a stream's change is told from."""
     since = raised.since.filter(pl.col("clock") >= raised.onset["clock"])
     rows, scores = _loudest(since, raised.earlier["score"].to_numpy())
     texts = since["text"].gather(rows).to_list()
     vectors = known.vectors(texts)
     middle = vectors.mean(axis=0)
     centre = (middle / max(float(np.linalg.norm(middle)), 1e-9)).astype(np.float32)
-    return _Leading(since, rows, texts, scores, vectors, centre)
+    examples = known.texts["example"].gather(texts).to_list()
+    places = since.select("source", "line", "time")[rows[:_MOVED]].rows()
+    return Lead(
+        replace(raised, since=raised.since.clear(), earlier=raised.earlier.clear()),
+        since.height if raised.size is None else raised.size,
+        list(dict.fromkeys(since["source"].to_list()))[:20],
+        texts,
+        float(1 / (1 + np.exp(-np.clip(float(scores[:_MOVED].mean()), -40, 40)))),
+        examples[int(np.argmax(vectors @ centre))],
+        centre,
+        [
+            Moved(Place(*where), text, score)
+            for where, text, score in zip(places, examples, scores.tolist(), strict=False)
+        ],
+        # The last words before a silence are not what it is about.
+        [] if raised.raised_by == FEWER else known.words.new(texts, raised.earlier["text"].to_numpy()),
+    )
 
 
-def _warning(
-    raised: Raised, led: _Leading, similar: list[Reason], known: Known, incidents: Incidents, false_warnings: str
-) -> EarlyWarning:
-    examples = known.texts["example"].gather(led.texts).to_list()
-    at = raised.at
+def explain(leads: Sequence[Lead], known: Known, incidents: Incidents, false_warnings: str) -> list[EarlyWarning]:
+    """The warnings of streams that have changed, in the order given."""
+    similar: list[list[Reason]] = []
+    for at in range(0, len(leads), _TOGETHER):
+        similar += nearest_crises(known.cases, np.stack([one.centre for one in leads[at : at + _TOGETHER]]))
+    return [_warning(one, near, known, incidents, false_warnings) for one, near in zip(leads, similar, strict=True)]
+
+
+def _warning(led: Lead, similar: list[Reason], known: Known, incidents: Incidents, false_warnings: str) -> EarlyWarning:
+    raised, at = led.raised, led.raised.at
     content = f"{raised.stream}\0{at['source']}\0{at['line']}\0{at['clock']}\0{raised.raised_by}"
     name = "fw-w" + hashlib.sha256(content.encode()).hexdigest()[:12]
     sets = known.texts["rule_set"].gather(led.texts).to_list()
     fired = [known.rules.rules[rule] for number in sets for rule in known.rule_sets.sets[number]]
     categories = Counter(rule.category for rule in fired if rule.category)
-    probability = 1 / (1 + np.exp(-np.clip(float(led.scores[:_MOVED].mean()), -40, 40)))
-    moved = led.since.select("source", "line", "time")[led.rows[:_MOVED]].rows()
     return EarlyWarning(
         id=name,
-        incident=incidents.of(led.centre, raised.at["clock"], name),
-        level=level_of(max(float(probability), 0.5)),
+        incident=incidents.of(led.centre, at["clock"], name),
+        level=level_of(max(led.probability, 0.5)),
         stream=raised.stream,
-        raised=place(raised.at),
+        raised=place(at),
         onset=place(raised.onset),
         onset_low=place(raised.low),
         onset_high=place(raised.high),
         false_warnings=false_warnings,
-        value=_short(raised.at["value"]),
-        size=led.since.height if raised.size is None else raised.size,
-        text=examples[int(np.argmax(led.vectors @ led.centre))],
+        value=_short(at["value"]),
+        size=led.size,
+        text=led.central,
         category=categories.most_common(1)[0][0] if categories else similar[0].category if similar else None,
-        sources=list(dict.fromkeys(led.since["source"].to_list()))[:20],
-        moved=[
-            Moved(Place(*where), text, score)
-            for where, text, score in zip(moved, examples, led.scores.tolist(), strict=False)
-        ],
-        # The last words before a silence are not what it is about.
-        new_words=[] if raised.raised_by == FEWER else known.words.new(led.texts, raised.earlier["text"].to_numpy()),
+        sources=led.sources,
+        moved=led.moved,
+        new_words=led.new_words,
         similar=similar,
         playbook=list(dict.fromkeys(rule.playbook.strip() for rule in fired if rule.playbook)),
         curve=[(time, _short(value)) for time, value in raised.curve],

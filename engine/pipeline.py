@@ -23,7 +23,7 @@ from forewarn.adaptation import adapt, new_words
 from forewarn.alerts import Alert, EarlyWarning, Incident
 from forewarn.checkpoint import Work, identity_of
 from forewarn.decision import Policy, decide
-from forewarn.early import Incidents, Known, explain, past_scores
+from forewarn.early import Incidents, Known, explain, lead, past_scores
 from forewarn.embedding import embed
 from forewarn.errors import ForewarnError, InputError, ModelError
 from forewarn.evidence import Explainer
@@ -226,10 +226,10 @@ def merged(families: Sequence[str]) -> bool:
 
 def _warn(frames: Iterable[pl.DataFrame], surge: Surge, known: Known, clocks: Clocks) -> list[EarlyWarning]:
     grouped, promise = Incidents(), surge.promise.said
-    events = [event for frame in frames for event in surge.advance(frame)] + surge.wait(clocks.passed())
-    raised = [event for event in events if isinstance(event, Raised)]
-    raised.sort(key=lambda event: event.at["clock"])
-    return explain(raised, known, grouped, promise)
+    leads = [lead(event, known) for frame in frames for event in surge.advance(frame) if isinstance(event, Raised)]
+    leads += [lead(event, known) for event in surge.wait(clocks.passed()) if isinstance(event, Raised)]
+    leads.sort(key=lambda one: one.raised.at["clock"])
+    return explain(leads, known, grouped, promise)
 
 
 def _score(

@@ -43,7 +43,7 @@ def read(
     *,
     text_column: str | None = None,
     time_column: str | None = None,
-    block_bytes: int = 16 << 20,
+    block_bytes: int = 4 << 20,
     problems: list[ForewarnError] | Problems | None = None,
     reached: Reached | None = None,
 ) -> Iterator[pl.DataFrame]:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from forewarn import fusion
 from forewarn.alerts import EarlyWarning, Incident
-from forewarn.early import Incidents, Known, explain, past_scores, place
+from forewarn.early import Incidents, Known, explain, lead, past_scores, place
 from forewarn.errors import InputError
 from forewarn.files import whole_file
 from forewarn.follow import Position
@@ -142,8 +142,8 @@ class Watcher:
         if len(self._embedded) > _MOST_EMBEDDED:
             self._embedded.clear()
         known = Known(self._texts, self._encoder, self._rules, self._sets, self._cases, embedded=self._embedded)
-        raised = [event for event in events if isinstance(event, Raised)]
-        warnings = iter(explain(raised, known, self._incidents, self._promise.said))
+        leads = [lead(event, known) for event in events if isinstance(event, Raised)]
+        warnings = iter(explain(leads, known, self._incidents, self._promise.said))
         found: list[EarlyWarning | Incident] = []
         for event in events:
             if isinstance(event, Raised):
