@@ -178,7 +178,7 @@ class Surge:
 
     `families` are ways to part the records: `everything`, `source`, or any column of the timeline; a record is in one
     stream of each, so that one false warning in A texts for all together asks for one in A times the number of
-    families in each stream. Nine in ten of them may be the texts', one in ten the volume's (`volume.SHARE`).
+    families in each stream. One in fifty of them may be the volume's (`volume.SHARE`), the others are the texts'.
     `voices`: a text that is said again soon (a retweet) is one; it counts in the volume. `by` what the family `by` is
     called. `streams` by name.
     """
@@ -229,7 +229,7 @@ class Surge:
 
         stream = self.streams.setdefault(name, Stream())
         shared = len(self.families)
-        values, codes, onsets = run(stream, part, self.promise, shared / (1 - SHARE), self.voices)
+        values, codes, onsets = run(stream, part, self.promise, shared, self.voices)
         counts = (codes != kernel.REPEATED) & part["score"].is_not_nan().to_numpy()
         known = len(stream.recent)
         columns = [*TIMELINE, "value"]
@@ -250,11 +250,12 @@ class Surge:
 
 
 def run(
-    stream: Stream, records: pl.DataFrame, promise: Promise, shared: float = 1, voices: bool = True
+    stream: Stream, records: pl.DataFrame, promise: Promise, shared: int = 1, voices: bool = True
 ) -> tuple[NDArray[np.float64], NDArray[np.int8], NDArray[np.int64]]:
     """The detector of one stream over n records: `values`, `codes`, `onsets` of `surge_kernel.advance`.
 
-    `records` has `score`, `key`, `clock`; `shared` among how many families the promise is shared.
+    `records` has `score`, `key`, `kind`, `clock`; `shared` among how many families the promise is shared. What
+    `volume.SHARE` leaves of it is the texts'.
     """
     from forewarn.surge_kernel import advance
 
@@ -268,7 +269,7 @@ def run(
         records["key"].to_numpy(),
         records["kind"].to_numpy(),
         records["clock"].to_numpy(),
-        promise.texts * shared,
+        promise.texts * shared / (1 - SHARE),
         period,
         voices,
         *stream.arrays.values(),

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from forewarn.surge import Promise
 
 MORE, FEWER = "more records than usual", "fewer records than usual"
-SHARE = 0.1
-"""Of the promised false warnings: one in ten may be of volume, the others are the texts'."""
+SHARE = 0.02
+"""Of the promised false warnings: one in fifty may be of volume, the others are the texts' (docs/decisions.md)."""
 _CURVE = 60
 
 

@@ -278,7 +278,7 @@ def test_a_source_goes_silent_by_its_own_name_only() -> None:
     assert passed("b") <= 195 * MINUTE
 
 
-def test_volume_takes_a_tenth_of_the_promise() -> None:
+def test_volume_takes_its_share_of_the_promise() -> None:
     counts = np.concatenate([np.full(300, 20), np.zeros(20, int), [20]])
     lines = spread(counts)
     alone = next(Counts().advance(lines, Promise(1_000), 1))
