@@ -19,7 +19,7 @@ from forewarn.checkpoint import Reading, Work
 from forewarn.errors import ForewarnError
 from forewarn.line_scores import LineScores
 from forewarn.problems import Problems
-from forewarn.records import Reached, read
+from forewarn.records import BLOCK_BYTES, Reached, read
 from forewarn.rule_sets import RuleSets
 from forewarn.texts import TextTable, group, keyed
 from forewarn.timeline import Timeline
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
 Progress = Callable[[str, int], None]
 """Called with the name of a stage and how many records or texts it has done."""
-BLOCK_BYTES = 16 << 20
 
 
 class Intake:

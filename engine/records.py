@@ -36,6 +36,8 @@ MAX_TEXT = 1 << 16
 """Characters of a text that are kept; a longer one is cut and its line noted."""
 _VOTERS = 100
 """How many lines of each of several small files vote on its time format."""
+BLOCK_BYTES = 8 << 20
+"""Bytes of input that are read together: more are matched quicker, fewer need less memory (docs/decisions.md)."""
 
 
 def read(
@@ -43,7 +45,7 @@ def read(
     *,
     text_column: str | None = None,
     time_column: str | None = None,
-    block_bytes: int = 4 << 20,
+    block_bytes: int = BLOCK_BYTES,
     problems: list[ForewarnError] | Problems | None = None,
     reached: Reached | None = None,
 ) -> Iterator[pl.DataFrame]:
