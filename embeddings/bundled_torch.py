@@ -9,7 +9,9 @@ stand one after the other, and a window that reaches out of its text sees zeros.
 from __future__ import annotations
 
 import shutil
+from collections import deque
 from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import chain
 from pathlib import Path
 from typing import Any, Self, cast
@@ -162,11 +164,23 @@ class TorchBundledEncoder:
         self._batch = _BATCH_TOKENS.get(torch.device(device).type, _BATCH_TOKENS["cuda"])
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """The vectors of n texts: float32, shape (n, 512), unit length. Out of memory on a GPU halves the batch."""
+        """The vectors of n texts: float32, shape (n, 512), unit length. Out of memory on a GPU halves the batch.
+
+        The next texts are cut into tokens while the device works on those before.
+        """
         vectors = np.empty((len(texts), WIDTH), dtype=np.float32)
-        for chosen in rounds(texts):
-            vectors[chosen] = self._round(tokens_of(self._module.pieces, texts[chosen]))
+        cut: deque[tuple[slice, Future[list[list[int]]]]] = deque()
+        with ThreadPoolExecutor(1) as ahead:
+            for chosen in rounds(texts):
+                cut.append((chosen, ahead.submit(tokens_of, self._module.pieces, texts[chosen])))
+                if len(cut) > 1:
+                    self._take(vectors, *cut.popleft())
+            while cut:
+                self._take(vectors, *cut.popleft())
         return vectors
+
+    def _take(self, vectors: NDArray[np.float32], chosen: slice, tokens: Future[list[list[int]]]) -> None:
+        vectors[chosen] = self._round(tokens.result())
 
     def _round(self, tokens: list[list[int]]) -> NDArray[np.float32]:
         lengths = np.fromiter(map(len, tokens), dtype=np.int64, count=len(tokens))
@@ -190,11 +204,15 @@ class TorchBundledEncoder:
         return vectors
 
     def _forward(self, tokens: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[np.float32]:
-        device = self._module.embedding.weight.device
         with torch.inference_mode():
-            made = self._module.vectors(torch.from_numpy(tokens).to(device), torch.from_numpy(lengths).to(device))
+            made = self._module.vectors(self._there(tokens), self._there(lengths))
         vectors: NDArray[np.float32] = made.cpu().numpy()
         return vectors
+
+    def _there(self, numbers: NDArray[np.int64]) -> Tensor:
+        """The numbers on the device; a GPU fetches them from pinned memory while it computes."""
+        device, made = self._module.embedding.weight.device, torch.from_numpy(numbers)
+        return made.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else made.to(device)
 
 
 def _summed(rows: Tensor, lengths: Tensor) -> Tensor:

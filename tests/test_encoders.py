@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from forewarn.embeddings import bundled_torch, load_encoder
 from forewarn.embeddings.bundled import BundledEncoder
 from forewarn.embeddings.bundled_torch import BundledModule, TorchBundledEncoder
 from forewarn.embeddings.devices import chosen_device
-from forewarn.embeddings.weights import load_tokenizer, weights_folder
+from forewarn.embeddings.weights import load_tokenizer, rounds, weights_folder
 from forewarn.errors import EncoderError
 
 PHRASES = (
@@ -179,6 +180,38 @@ def test_a_full_gpu_halves_the_batch_and_goes_on(
 
     with pytest.raises(EncoderError, match="does not fit"):
         in_torch.encode(["x", " ".join(PHRASES) * 10])
+
+
+def test_texts_are_cut_into_tokens_while_the_device_works(
+    in_torch: TorchBundledEncoder, texts: list[str], expected: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("forewarn.embeddings.weights._ROUND_CHARACTERS", 2_000)
+    parts = len(rounds(texts))
+    assert parts > 3
+    cut, computed = 0, 0
+    second = threading.Event()
+    real_cut, real_round = bundled_torch.tokens_of, TorchBundledEncoder._round
+
+    def cutting(pieces: object, some: list[str]) -> list[list[int]]:
+        nonlocal cut
+        cut += 1
+        assert cut <= computed + 3, "no more than one part waits: tokens take memory"
+        if cut == 2:
+            second.set()
+        return real_cut(pieces, some)
+
+    def computing(encoder: TorchBundledEncoder, tokens: list[list[int]]) -> np.ndarray:
+        nonlocal computed
+        # A device that takes its time: the next part is cut meanwhile.
+        assert second.wait(timeout=60)
+        made = real_round(encoder, tokens)
+        computed += 1
+        return made
+
+    monkeypatch.setattr(bundled_torch, "tokens_of", cutting)
+    monkeypatch.setattr(TorchBundledEncoder, "_round", computing)
+    np.testing.assert_allclose(in_torch.encode(texts), expected, atol=1e-4)
+    assert (cut, computed) == (parts, parts)
 
 
 def test_a_full_gpu_halves_the_batch_of_other_models_too(monkeypatch: pytest.MonkeyPatch) -> None:
