@@ -60,7 +60,9 @@ def _aims(results: list[Result]) -> list[str]:
         if need.benchmark in tables:
             measured = need.measured(tables[need.benchmark])
             is_met = "not measured" if measured is None else "met" if need.met(measured) else "**missed**"
-            rows.append([need.benchmark, need.what, f"{need.way} {need.bar:,g}", measured, is_met])
+            # Four digits would round some that are missed to what they miss.
+            said = f"{measured:.6g}" if measured and cell(measured) == cell(need.bar) != f"{measured:g}" else measured
+            rows.append([need.benchmark, need.what, f"{need.way} {need.bar:,g}", said, is_met])
     if not rows:
         return []
     met = sum(row[-1] == "met" for row in rows)
