@@ -79,6 +79,14 @@ class Counts:
         }
         self.sources: list[str] = []
 
+    def restore(self, arrays: dict[str, NDArray[Any]]) -> None:
+        """Take over the arrays of saved counts. Raises ValueError where they are not those of counts."""
+        for name, fresh in self.arrays.items():
+            array = arrays[name]
+            if array.shape != fresh.shape or array.dtype != fresh.dtype:
+                raise ValueError(f"{name} is {array.dtype} {array.shape}")
+            self.arrays[name] = np.array(array)
+
     def due(self, until: int) -> bool:
         """Whether a span has passed at `until` (microseconds)."""
         from forewarn import volume_kernel as kernel

@@ -84,21 +84,23 @@ def advance(
     """Count records from number `at` on, then let time go on to `until` (microseconds; 0 = not beyond them).
 
     `clocks`, `lines`, `sources` int64 (n,); one false warning in `texts` texts or, where `period` (microseconds) is not
-    0, in `texts` such periods; the arrays from `window` on are the state (`volume.Volume`). Returns the number of the
+    0, in `texts` such periods; the arrays from `window` on are the state (`volume.Counts`). Returns the number of the
     record before which a warning began or ended (n: none) and what happened. `onset` int64 (3,) then holds how many
     spans ago it began: most likely, earliest, latest.
     """
-    while at < len(clocks):
-        clock = clocks[at]
-        if counters[WIDTH] == 0:
+    for record in range(at, len(clocks) + 1):
+        # After the last record time goes on without one.
+        given = record < len(clocks)
+        clock = clocks[record] if given else until
+        if given and counters[WIDTH] == 0:
             counters[WIDTH] = WIDTHS[0]
             counters[START] = clock // WIDTHS[0] * WIDTHS[0]
             counters[_PARTIAL] = 1
-        elif clock < counters[START] - DAY or clock > counters[START] + YEAR:
+        elif given and (clock < counters[START] - DAY or clock > counters[START] + YEAR):
             # A clock that was set, no silence.
             counters[START] = clock // counters[WIDTH] * counters[WIDTH]
             counters[COUNT], counters[_PARTIAL] = 0, 1
-        while clock >= counters[START] + counters[WIDTH]:
+        while counters[WIDTH] > 0 and clock >= counters[START] + counters[WIDTH]:
             code = _close(
                 clock,
                 texts,
@@ -119,34 +121,12 @@ def advance(
                 counters,
             )
             if code != NOTHING:
-                return at, code
-        counters[COUNT] += 1
-        counters[RECORDS] += 1
-        counters[LINE], counters[SOURCE] = lines[at], sources[at]
-        at += 1
-    while counters[WIDTH] > 0 and until >= counters[START] + counters[WIDTH]:
-        code = _close(
-            until,
-            texts,
-            period,
-            window,
-            waiting,
-            wealth,
-            growth,
-            starts,
-            counted,
-            values,
-            last,
-            season,
-            weeks,
-            delayed,
-            hour,
-            onset,
-            counters,
-        )
-        if code != NOTHING:
-            return at, code
-    return at, NOTHING
+                return record, code
+        if given:
+            counters[COUNT] += 1
+            counters[RECORDS] += 1
+            counters[LINE], counters[SOURCE] = lines[record], sources[record]
+    return len(clocks), NOTHING
 
 
 @_compiled

@@ -235,11 +235,7 @@ class Watcher:
             for number, name in enumerate(saved.streams):
                 streams[name] = stream = Stream()
                 stream.restore({part: arrays[f"{number}.{part}"] for part in stream.arrays})
-                for part, fresh in stream.counts.arrays.items():
-                    array = arrays[f"{number}.counts.{part}"]
-                    if array.shape != fresh.shape or array.dtype != fresh.dtype:
-                        raise InputError("is damaged", path=path)
-                    stream.counts.arrays[part] = np.array(array)
+                stream.counts.restore({part: arrays[f"{number}.counts.{part}"] for part in stream.counts.arrays})
                 stream.counts.sources = saved.sources[number]
                 stream.recent = _unpacked(arrays[f"{number}.recent"], TIMELINE | {"value": pl.Float64()})
             opened = {

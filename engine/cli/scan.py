@@ -104,12 +104,8 @@ def command(
     journalctl -n 100000 | forewarn scan - --budget 10 --format jsonl
     """
     from forewarn.alerts import Finding
-    from forewarn.case_input import from_texts
     from forewarn.checkpoint import work_of
     from forewarn.decision import parse_policy, parse_prior
-    from forewarn.embeddings import load_encoder
-    from forewarn.embeddings.case_changes import NONE, build
-    from forewarn.model import load_model
     from forewarn.pipeline import Options, scan
     from forewarn.rules.sources import parse_logsource
     from forewarn.surge import parse_late, parse_promise
@@ -146,6 +142,11 @@ def command(
             found = scan(paths, options, line_scores=scores, work=work, progress=progress)
         findings: list[Finding] = [*found.warnings, *found.incidents, *found.alerts]
         if index:
+            from forewarn.case_input import from_texts
+            from forewarn.embeddings import load_encoder
+            from forewarn.embeddings.case_changes import NONE, build
+            from forewarn.model import load_model
+
             name = load_model(model).encoder if model else encoder
             build(
                 index,
