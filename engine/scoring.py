@@ -251,7 +251,7 @@ class Reference:
 
         So adaptation orders these texts, too, and says nothing of how many are raised (`fusion.in_order_of`).
         """
-        if not scores["adapted_log_odds"].any():
+        if not (scores["adapted_log_odds"] != 0.0).any():
             return fusion.conformal_p_values(_before_adaptation(scores), self.known, self.weights)
         order = np.argsort(self.scores)
         louder = len(order) - np.searchsorted(self.scores[order], scores["log_odds"].to_numpy(), side="right")

@@ -28,12 +28,12 @@ class TextTable:
     """The distinct texts seen so far; grows by `add`, read once by `texts`.
 
     Partial texts are merged when as many rows wait as the table has, so that the whole costs a constant number of
-    group-bys for each distinct text. When they take more than `most` bytes they go to disk, sorted by their key: a run,
-    as of an external merge sort (Knuth 1998, 5.4).
+    group-bys for each distinct text. When they take more than `most` bytes (`MOST_IN_MEMORY`) they go to disk, sorted
+    by their key: a run, as of an external merge sort (Knuth 1998, 5.4).
     """
 
-    def __init__(self, most: int = MOST_IN_MEMORY) -> None:
-        self._most = most
+    def __init__(self, most: int | None = None) -> None:
+        self._most = MOST_IN_MEMORY if most is None else most
         self._waiting: list[pl.DataFrame] = []
         self._waiting_rows = self._waiting_bytes = 0
         self._merged_rows = 0
