@@ -21,7 +21,7 @@ from forewarn.line_scores import LineScores
 from forewarn.problems import Problems
 from forewarn.records import BLOCK_BYTES, Reached, read
 from forewarn.rule_sets import RuleSets
-from forewarn.texts import TextTable, group, keyed
+from forewarn.texts import Keying, TextTable, group
 from forewarn.timeline import Timeline
 from forewarn.timings import Stopwatch
 
@@ -49,6 +49,7 @@ class Intake:
         self._rules, self._problems, self._work = rules, Problems(problems), work
         self.timeline, self.lines = timeline, lines
         self.rule_sets, self.table = RuleSets(), TextTable()
+        self._keying = Keying(rules, self.rule_sets)
         self.files: set[str] = set()
         self.rows = 0
 
@@ -76,7 +77,7 @@ class Intake:
             ):
                 size = int(block["text"].str.len_bytes().sum())
                 watch.lap("read", block.height, size)
-                records = keyed(block, self.rule_sets.number(self._rules.match(block), block.height))
+                records = self._keying.keyed(block)
                 watch.lap("match rules", block.height, size)
                 self._group(records, partial)
                 watch.lap("group", block.height, size)

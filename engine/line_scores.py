@@ -24,8 +24,8 @@ class LineScores(WaitingBlocks):
         self._path = path
 
     def add(self, records: pl.DataFrame) -> None:
-        """Keep the lines of one block of keyed records (`texts.keyed`)."""
-        self.keep(records.select("source", "line", text_key()))
+        """Keep the lines of one block of keyed records (`texts.Keying`)."""
+        self.keep(records.select("source", "line", "text_key"))
 
     def finish(self, texts: pl.DataFrame, scores: pl.DataFrame, signals: pl.DataFrame) -> None:
         """Join every line to its text's scores and write the file. Raises OutputError."""

@@ -1,6 +1,6 @@
 """Records with times, in the order in which they came to be known.
 
-In: blocks of keyed records (`texts.keyed`) while they are read. Out: a timeline frame (`surge.TIMELINE`). Each source
+In: blocks of keyed records (`texts.Keying`) while they are read. Out: a timeline frame (`surge.TIMELINE`). Each source
 has a clock, the newest time that it has shown; records are in the order of their clocks, those of one source in their
 own. A record too far behind its clock is left out and counted. The records of a scan wait on disk, not in memory.
 """
@@ -42,9 +42,9 @@ class Clocks:
             "source",
             "line",
             "time",
-            text_key(),
+            "text_key",
             pl.col("text").hash(seed=0).alias("key"),
-            pl.col("template").hash(seed=0).alias("kind"),
+            pl.col("template_key").alias("kind"),
             _by(by, records).cast(pl.String).alias("by"),
         )
         if records["time"].null_count() == records.height and not self.state:

@@ -108,14 +108,15 @@ class RuleSet:
         `records` is a records frame of n rows. The result has the columns `row` (UInt32, into `records`) and `rule`
         (UInt32, into `rules`), sorted by row, then rule.
         """
-        return self.fired(records, self.kinds.of(records["text"])).by_row()
+        return self.fired(records).by_row()
 
-    def fired(self, records: pl.DataFrame, kind: pl.Series) -> Fired:
-        """The same as `match`, for records that are many alike: `kind` the kind of each one's text, of `kinds`."""
+    def fired(self, records: pl.DataFrame, kind: pl.Series | None = None) -> Fired:
+        """The same as `match`, said by class; `kind` the kind of each record's text where it is known, of `kinds`."""
         texts, fired = records["text"], Fired.nothing(records.height)
         events = "raw" in records.columns
         plain = records["raw"].is_null().to_numpy() if events else np.ones(records.height, dtype=bool)
         if self._text_rules or (self._looks and plain.any()):
+            kind = self.kinds.of(texts) if kind is None else kind
             fired = self._texts.match(texts, kind, self._holds, self._similar)
             fired = fired.but((), [(self._of_other_sources(texts, plain, fired, i), i) for i in self._looks])
         if self._event_rules and not plain.all():

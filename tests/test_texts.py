@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forewarn.frames import RECORDS, TEXTS
-from forewarn.texts import MASK, TextTable, group, keyed, mask, mask_of
+from forewarn.rules.digits import Kinds
+from forewarn.texts import MASK, Templates, TextTable, group, keyed, mask, mask_of
 
 
 def masked(text: str) -> str:
@@ -90,9 +91,11 @@ def records(texts: list[str], source: str = "a.log") -> pl.DataFrame:
 
 
 def table_of(blocks: list[pl.DataFrame], sets: list[list[int]]) -> pl.DataFrame:
-    table, row = TextTable(), 0
+    table, row, kinds = TextTable(), 0, Kinds()
+    templates = Templates(kinds)
     for block, numbers in zip(blocks, sets, strict=True):
-        table.add(group(keyed(block, pl.Series(numbers, dtype=pl.UInt32)), row))
+        made = templates.of(block["text"], kinds.of(block["text"]))
+        table.add(group(keyed(block, made, pl.Series(numbers, dtype=pl.UInt32)), row))
         row += block.height
     return table.frame()
 
