@@ -1,8 +1,7 @@
-"""Records to distinct texts: mask what varies, group what is left, count.
+"""Records to partial texts: mask what varies, group what is left of a block, count.
 
-In: blocks of the records frame, with the set of rules that fired on each row. Out: the texts frame (`frames.TEXTS`),
-one row for each distinct (template, rule set), in the order of first occurrence. Memory grows with the number of
-distinct texts, never with the number of records. Words are never masked, in any script.
+In: blocks of the records frame, with the set of rules that fired on each row. Out: one row for each distinct
+(template, rule set) of the block; `text_table` joins the blocks. Words are never masked, in any script.
 """
 
 from __future__ import annotations
@@ -11,7 +10,6 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from forewarn.frames import TEXTS
 from forewarn.rules.digits import Kinds
 
 if TYPE_CHECKING:
@@ -90,9 +88,13 @@ def _masked(texts: pl.Series) -> pl.Series:
 
 def mask_of(texts: pl.Series) -> pl.Series:
     """The masked form of a String series of length n, null where it is null."""
-    kinds = Kinds()
-    number, written = Templates(kinds).of(texts, kinds.of(texts))
+    number, written = _templates(texts)
     return written.gather(number).set(texts.is_null(), None)
+
+
+def _templates(texts: pl.Series) -> tuple[pl.Series, pl.Series]:
+    kinds = Kinds()
+    return Templates(kinds).of(texts, kinds.of(texts))
 
 
 class Keying:
@@ -106,17 +108,18 @@ class Keying:
         """The records of one block, keyed."""
         kind = self._rules.kinds.of(records["text"])
         sets = self._sets.number(self._rules.fired(records, kind))
-        return keyed(records, self._templates.of(records["text"], kind), sets)
+        return keyed(records, sets, self._templates.of(records["text"], kind))
 
 
-def keyed(records: pl.DataFrame, templates: tuple[pl.Series, pl.Series], rule_sets: pl.Series) -> pl.DataFrame:
-    """The n records with what they are grouped by: `template` and `rule_set`.
+def keyed(
+    records: pl.DataFrame, rule_sets: pl.Series, templates: tuple[pl.Series, pl.Series] | None = None
+) -> pl.DataFrame:
+    """The n records with what they are grouped by: `template` and `rule_set` (UInt32 (n,)).
 
-    `templates` are the numbers of their templates and the templates (`Templates.of`), `rule_sets` UInt32 (n,). What
-    else is known of a (template, rule set) comes along: `pair` its number in this block, `text_key` and `template_key`
-    (UInt64, hashes of it and of the template).
+    `templates` is what `Templates.of` gives for them, where it is known. With them come `pair`, the number of their
+    (template, rule set) in this block, and the hashes `text_key` and `template_key` (UInt64) of it and of the template.
     """
-    number, written = templates
+    number, written = templates or _templates(records["text"])
     both = number.cast(pl.UInt64) * (1 << 32) + rule_sets
     pairs = both.alias("both").to_frame().unique(maintain_order=True).with_row_index("pair")
     pairs = pairs.with_columns(
@@ -128,11 +131,12 @@ def keyed(records: pl.DataFrame, templates: tuple[pl.Series, pl.Series], rule_se
     )
 
 
-_FIRST_AND_LAST = [
+FIRST_AND_LAST = [
     pl.col("example", "raw", "first_source", "first_line", "first_time", "first_row").first(),
     pl.col("last_source", "last_line", "last_time").last(),
     pl.col("count").sum(),
 ]
+"""What becomes of the rows of one text, in reading order."""
 
 
 def group(records: pl.DataFrame, first_row: int) -> pl.DataFrame:
@@ -144,7 +148,7 @@ def group(records: pl.DataFrame, first_row: int) -> pl.DataFrame:
     rows = records.select("pair").with_row_index("row").group_by("pair")
     pairs = rows.agg(pl.col("row").first().alias("first"), pl.col("row").last().alias("last"), pl.len())
     place = pl.col("source", "line", "time")
-    keys = [pl.col("template", "rule_set"), pl.col("text").alias("example"), "raw"]
+    keys = pl.col("template", "rule_set"), pl.col("text").alias("example"), pl.col("raw")
     return (
         records.select(*keys, place.name.prefix("first_"))[pairs["first"]]
         .with_columns(first_row=first_row + pairs["first"].cast(pl.UInt64))
@@ -156,36 +160,3 @@ def group(records: pl.DataFrame, first_row: int) -> pl.DataFrame:
 def text_key() -> pl.Expr:
     """A 64-bit key of (template, rule set): joins lines back to texts within one run of the program."""
     return pl.struct("template", "rule_set").hash(seed=0).alias("text_key")
-
-
-class TextTable:
-    """The distinct texts seen so far; grows by `add`, read once by `frame`.
-
-    Partial texts are merged when as many rows wait as the table has, so that the whole costs a constant number of
-    group-bys for each distinct text.
-    """
-
-    def __init__(self) -> None:
-        self._waiting: list[pl.DataFrame] = []
-        self._waiting_rows = 0
-        self._merged_rows = 0
-
-    def add(self, partial: pl.DataFrame) -> None:
-        """Add the partial texts of one more block; blocks come in reading order."""
-        self._waiting.append(partial)
-        self._waiting_rows += partial.height
-        if self._waiting_rows > 2 * self._merged_rows + 10_000:
-            self._merge()
-
-    def _merge(self) -> None:
-        merged = pl.concat(self._waiting).group_by("template", "rule_set", maintain_order=True).agg(_FIRST_AND_LAST)
-        self._waiting = [merged]
-        self._merged_rows = self._waiting_rows = merged.height
-
-    def frame(self) -> pl.DataFrame:
-        """The texts frame of everything added so far."""
-        if not self._waiting:
-            return pl.DataFrame(schema=TEXTS)
-        self._merge()
-        ordered = self._waiting[0].sort("first_row").with_row_index("text_id")
-        return ordered.select(pl.col(name).cast(dtype) for name, dtype in TEXTS.items())

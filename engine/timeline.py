@@ -20,7 +20,9 @@ from numpy.typing import NDArray
 from forewarn.blocks import WaitingBlocks
 from forewarn.errors import ForewarnError
 from forewarn.surge import TIMELINE
-from forewarn.texts import text_key
+from forewarn.text_table import TextNumbers
+
+Floats = NDArray[np.float64]
 
 
 class Clocks:
@@ -100,13 +102,20 @@ def _by(by: str | None, records: pl.DataFrame) -> pl.Expr:
 def scored(timed: pl.DataFrame, texts: pl.DataFrame, *, merge: bool) -> pl.DataFrame:
     """Timed records as a timeline; `texts` has `text_key`, `text`, `score` and `category` of each distinct text.
 
-    `merge` puts the records of several sources in the order of their clocks; else they stay as they came.
+    `merge` as `in_order`.
     """
-    joined = timed.join(texts, on="text_key", how="left", maintain_order="left")
+    return in_order(timed.join(texts, on="text_key", how="left", maintain_order="left"), merge=merge)
+
+
+def in_order(records: pl.DataFrame, *, merge: bool) -> pl.DataFrame:
+    """Records with all columns of a timeline as one.
+
+    `merge` puts those of several sources in the order of their clocks; else they stay as they came.
+    """
     if merge:
         # The newest clock so far, not the clock: one that was set back must not turn its source's records round.
-        joined = joined.sort(pl.col("clock").cum_max().over("source"), maintain_order=True)
-    return joined.select(pl.col(name).cast(dtype) for name, dtype in TIMELINE.items())
+        records = records.sort(pl.col("clock").cum_max().over("source"), maintain_order=True)
+    return records.select(pl.col(name).cast(dtype) for name, dtype in TIMELINE.items())
 
 
 class Timeline(WaitingBlocks):
@@ -123,17 +132,20 @@ class Timeline(WaitingBlocks):
             self.keep(timed)
 
     def frames(
-        self, texts: pl.DataFrame, scores: NDArray[np.float64], categories: pl.Series, *, merge: bool
+        self, texts: TextNumbers, scores: Floats, rule_sets: NDArray[np.uint32], categories: pl.Series, *, merge: bool
     ) -> Iterator[pl.DataFrame]:
         """The timelines of everything added, a block at a time, or all in one where sources have to be merged.
 
-        `texts` is the texts frame, `scores` float64 (n,) those of its texts, `categories` those of the rule sets.
+        `texts` which text a record is of, `scores` float64 (n,) and `rule_sets` uint32 (n,) those of the texts,
+        `categories` String those of the rule sets.
         """
-        named = pl.Series("category", categories.gather(texts["rule_set"]))
-        known = texts.select(text_key(), pl.col("text_id").alias("text"), pl.Series("score", scores), named)
         files = self.files()
-        if merge and files:
-            yield scored(pl.scan_ipc(files).collect(), known, merge=True)
-        else:
-            for file in files:
-                yield scored(pl.read_ipc(file), known, merge=False)
+        blocks = [pl.scan_ipc(files).collect()] if merge and files else (pl.read_ipc(file) for file in files)
+        for timed in blocks:
+            text = texts.of(timed["text_key"])
+            records = timed.with_columns(
+                pl.Series("text", text),
+                pl.Series("score", scores[text]),
+                categories.gather(rule_sets[text]).alias("category"),
+            )
+            yield in_order(records, merge=merge)

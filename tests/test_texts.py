@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from forewarn.frames import RECORDS, TEXTS
 from forewarn.rules.digits import Kinds
-from forewarn.texts import MASK, Templates, TextTable, group, keyed, mask, mask_of
+from forewarn.text_table import TextTable
+from forewarn.texts import MASK, Templates, group, keyed, mask, mask_of
 
 
 def masked(text: str) -> str:
@@ -95,9 +96,9 @@ def table_of(blocks: list[pl.DataFrame], sets: list[list[int]]) -> pl.DataFrame:
     templates = Templates(kinds)
     for block, numbers in zip(blocks, sets, strict=True):
         made = templates.of(block["text"], kinds.of(block["text"]))
-        table.add(group(keyed(block, made, pl.Series(numbers, dtype=pl.UInt32)), row))
+        table.add(group(keyed(block, pl.Series(numbers, dtype=pl.UInt32), made), row))
         row += block.height
-    return table.frame()
+    return table.texts().whole()
 
 
 def test_lines_of_one_template_become_one_text_with_its_first_and_last_line() -> None:
