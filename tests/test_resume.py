@@ -89,7 +89,7 @@ def cut_short(tmp_path: Path, forewarn: Run, monkeypatch: pytest.MonkeyPatch) ->
     with monkeypatch.context() as patch:
         patch.setattr(checkpoint, "EVERY", 0.0)
         patch.setattr(intake, "BLOCK_BYTES", 8_000)
-        patch.setattr("forewarn.pipeline.embed", _raising)
+        patch.setattr("forewarn.scoring.embed", _raising)
         assert forewarn("scan", *arguments).status == 2
     assert (tmp_path / ".alerts.jsonl.work" / "checkpoint.json").exists()
     return arguments
