@@ -7,19 +7,20 @@ and what each line leaves behind for line scores and early warning. Memory grows
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 
+from forewarn.ahead import read_ahead
 from forewarn.blocks import WaitingBlocks
 from forewarn.checkpoint import Reading, Work
 from forewarn.errors import ForewarnError
 from forewarn.line_scores import LineScores
 from forewarn.problems import Problems
-from forewarn.records import BLOCK_BYTES, Reached, read
+from forewarn.records import BLOCK_BYTES, Reached
 from forewarn.rule_sets import RuleSets
 from forewarn.text_table import TextTable
 from forewarn.texts import Keying, group
@@ -69,14 +70,15 @@ class Intake:
             reached = self._take_up(partial)
             if reached is None:
                 return
-            for block in read(
+            blocks = read_ahead(
                 paths,
                 text_column=text_column,
                 time_column=time_column,
                 block_bytes=BLOCK_BYTES,
                 problems=self._problems,
                 reached=reached,
-            ):
+            )
+            for block, reached in stack.enter_context(closing(blocks)):
                 size = int(block["text"].str.len_bytes().sum())
                 watch.lap("read", block.height, size)
                 records = self._keying.keyed(block)
