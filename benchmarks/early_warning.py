@@ -96,7 +96,7 @@ def events(context: Context) -> list[Event]:
             written = plain(records["text"])
             vectors = encoder.encode(written.to_list())
             sets = RuleSets()
-            number = sets.number(rules.match(records), records.height).to_numpy()
+            number = sets.number(rules.fired(records)).to_numpy()
             cased = cases.vote(vectors)
             scores = {}
             for labels in LABELS:

@@ -15,7 +15,6 @@ from forewarn.blocks import WaitingBlocks
 from forewarn.files import whole_file
 from forewarn.frames import SIGNALS
 from forewarn.text_table import TextNumbers
-from forewarn.texts import text_key
 
 
 class LineScores(WaitingBlocks):
@@ -26,8 +25,8 @@ class LineScores(WaitingBlocks):
         self._path = path
 
     def add(self, records: pl.DataFrame) -> None:
-        """Keep the lines of one block of keyed records (`texts.keyed`)."""
-        self.keep(records.select("source", "line", text_key()))
+        """Keep the lines of one block of keyed records (`texts.Keying`)."""
+        self.keep(records.select("source", "line", "text_key"))
 
     def finish(self, texts: TextNumbers, scored: BlockFrame) -> None:
         """Give every line its text's scores and write the file; `scored` those of `texts`. Raises OutputError."""

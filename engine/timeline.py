@@ -1,6 +1,6 @@
 """Records with times, in the order in which they came to be known.
 
-In: blocks of keyed records (`texts.keyed`) while they are read. Out: a timeline frame (`surge.TIMELINE`). Each source
+In: blocks of keyed records (`texts.Keying`) while they are read. Out: a timeline frame (`surge.TIMELINE`). Each source
 has a clock, the newest time that it has shown; records are in the order of their clocks, those of one source in their
 own. A record too far behind its clock is left out and counted. The records of a scan wait on disk, not in memory.
 """
@@ -22,7 +22,6 @@ from forewarn.blocks import WaitingBlocks
 from forewarn.errors import ForewarnError
 from forewarn.surge import TIMELINE
 from forewarn.text_table import TextNumbers
-from forewarn.texts import text_key
 
 Floats = NDArray[np.float64]
 _TOGETHER = 1 << 19
@@ -50,9 +49,9 @@ class Clocks:
             "source",
             "line",
             "time",
-            text_key(),
+            "text_key",
             pl.col("text").hash(seed=0).alias("key"),
-            pl.col("template").hash(seed=0).alias("kind"),
+            pl.col("template_key").alias("kind"),
             _by(by, records).cast(pl.String).alias("by"),
         )
         if records["time"].null_count() == records.height and not self.state:

@@ -32,7 +32,7 @@ from forewarn.rule_sets import RuleSets
 from forewarn.similarity import similarity
 from forewarn.spelling import plain
 from forewarn.surge import TIMELINE, Ended, Promise, Raised, Stream, Surge
-from forewarn.texts import keyed, text_key
+from forewarn.texts import Keying
 from forewarn.timeline import Clocks, scored
 
 SCHEMA = 2
@@ -85,6 +85,7 @@ class Watcher:
             self._model.check_encoder(self._encoder)
         self._cases = CaseBase.open(options.cases, encoder=self._encoder)
         self._sets = RuleSets()
+        self._keying = Keying(self._rules, self._sets)
         self._texts = pl.DataFrame(schema=_KNOWN)
         self._clocks = Clocks(options.late)
         self._promise = options.promise or Promise()
@@ -117,7 +118,7 @@ class Watcher:
         self.lines += records.height
         if records.is_empty():
             return []
-        rows = keyed(records, self._sets.number(self._rules.match(records), records.height))
+        rows = self._keying.keyed(records)
         self._learn(rows)
         texts = self._texts.select(
             "text_key",
@@ -158,7 +159,7 @@ class Watcher:
 
     def _learn(self, rows: pl.DataFrame) -> None:
         """Score the texts that are new."""
-        distinct = rows.with_columns(text_key()).unique("text_key", keep="first", maintain_order=True)
+        distinct = rows.unique("text_key", keep="first", maintain_order=True)
         new = distinct.join(self._texts, on="text_key", how="anti", maintain_order="left")
         if new.is_empty():
             return
@@ -257,7 +258,6 @@ class Watcher:
         self._open = OpenIncidents(saved.warnings, saved.lasting)
         self._clocks.state = {name: np.array(state, dtype=np.int64) for name, state in saved.clocks.items()}
         self._clocks.left_out, self.lines = saved.left_out, saved.lines
-        self._sets = RuleSets()
         self._sets.restore([tuple(members) for members in saved.rule_sets])
         return saved.positions
 

@@ -21,7 +21,7 @@ from forewarn.options import Options
 from forewarn.pipeline import scan
 from forewarn.scoring import sample_of
 from forewarn.text_table import TextNumbers, TextTable
-from forewarn.texts import group, keyed, text_key
+from forewarn.texts import group, keyed
 from forewarn.timeline import Clocks, Timeline, scored
 from tests.tiny_encoder import TinyEncoder
 
@@ -111,7 +111,7 @@ def test_texts_on_disk_are_those_in_memory(monkeypatch: pytest.MonkeyPatch) -> N
     for kept in (texts, spilled):
         numbers = TextNumbers(kept)
         for block in blocks:
-            found = kept.rows(numbers.of(block.select(text_key())["text_key"]))
+            found = kept.rows(numbers.of(block["text_key"]))
             assert found.select("template", "rule_set").equals(block.select("template", "rule_set"))
 
 

@@ -8,6 +8,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import NoReturn
 
@@ -18,6 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forewarn import checkpoint, intake
+from forewarn.ahead import read_ahead
 from forewarn.errors import ForewarnError
 from forewarn.problems import Noted, Problems
 from forewarn.records import Reached, read
@@ -186,8 +188,13 @@ def test_reading_goes_on_after_any_block(every_kind: Path, block: int, after: in
     whole_problems, first_problems, rest_problems = list[ForewarnError](), Problems([]), list[ForewarnError]()
     whole = list(read(every_kind, block_bytes=block, problems=whole_problems))
     reached = Reached()
-    begun = read(every_kind, block_bytes=block, problems=first_problems, reached=reached)
-    first = list(itertools.islice(begun, after))
+    columns = {"text_column": None, "time_column": None}
+    begun = read_ahead([every_kind], **columns, block_bytes=block, problems=first_problems, reached=Reached())
+    first = list[pl.DataFrame]()
+    with closing(begun):
+        for records, place in itertools.islice(begun, after):
+            first.append(records)
+            reached = place
     stored = msgspec.json.encode((reached, first_problems.noted()))
     left, noted = msgspec.json.decode(stored, type=tuple[Reached, list[Noted]])
     problems = Problems(rest_problems)
