@@ -7,7 +7,8 @@ nothing, except the scores of single lines where a path is given for them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, fields, replace
 from datetime import timedelta
@@ -20,22 +21,23 @@ from numpy.typing import NDArray
 
 from forewarn import fusion
 from forewarn.adaptation import adapt, new_words
-from forewarn.alerts import Alert, EarlyWarning, Incident
+from forewarn.alerts import Alert, EarlyWarning, Finding, Incident
 from forewarn.checkpoint import Work, identity_of
 from forewarn.decision import Policy, decide
-from forewarn.early import Incidents, Known, explain, lead, past_scores
+from forewarn.early import Known, Lead, explain, past_scores
 from forewarn.embedding import embed
 from forewarn.errors import ForewarnError, InputError, ModelError
 from forewarn.evidence import Explainer
 from forewarn.frames import SIGNAL_FRAME, SIGNALS
 from forewarn.incidents import incidents
 from forewarn.intake import Intake, Progress
+from forewarn.kept_warnings import KeptWarnings
 from forewarn.line_scores import LineScores
 from forewarn.model import load_model
 from forewarn.rule_sets import RuleSets
 from forewarn.similarity import similarity
 from forewarn.spelling import meant, plain
-from forewarn.surge import EVERYTHING, Promise, Raised, Surge
+from forewarn.surge import EVERYTHING, Ended, Promise, Raised, Surge
 from forewarn.timeline import Clocks, Timeline
 from forewarn.timings import Stage, Stopwatch
 
@@ -94,7 +96,8 @@ class Options:
 class Scan:
     """What a scan found.
 
-    `alerts` most alarming first; `warnings` in the order in which they were raised; `incidents` what belongs together,
+    `alerts` most alarming first; `warnings` in the order in which they were raised, each read from disk when it is
+    asked for; `incidents` what belongs together,
     where that is more than one alert; `young` the streams that are too short for warnings; `texts` and `scores` the
     frames of the n distinct texts, `vectors` float32 (n, d); `problems` every file or line that could not be used;
     `files`, `lines` what was read; `new_words` what the loudest texts have in common that the scan itself taught;
@@ -102,7 +105,7 @@ class Scan:
     """
 
     alerts: list[Alert]
-    warnings: list[EarlyWarning]
+    warnings: Sequence[EarlyWarning]
     incidents: list[Incident]
     young: list[str]
     texts: pl.DataFrame
@@ -115,6 +118,10 @@ class Scan:
     new_words: list[str]
     untried: list[tuple[Rule, str]]
     timings: list[Stage]
+
+    def findings(self) -> Iterator[Finding]:
+        """Everything that is to be written, in the order of an output."""
+        return itertools.chain(self.warnings, self.incidents, self.alerts)
 
 
 def scan(
@@ -163,7 +170,9 @@ def scan(
         rule_sets, texts = intake.rule_sets, intake.table.frame()
         watch.lap("group")
         scores, explainer, encoder = _score(texts, rules, rule_sets, options, watch, problems, work, progress)
-        warnings, young = list[EarlyWarning](), list[str]()
+        warnings: Sequence[EarlyWarning] = []
+        warned: dict[str, NDArray[np.float32]] = {}
+        young: list[str] = []
         if timeline and options.promise:
             surge = Surge(options.promise, families(options), options.voices, options.stream_by or "by")
             past = past_scores(explainer.fusion, explainer.signals)
@@ -172,7 +181,8 @@ def scan(
             made = explainer.vectors if steady else None
             known = Known(texts, encoder, rules, rule_sets, explainer.cases, made)
             frames = timeline.frames(texts, past, rule_sets.categories(rules), merge=merged(surge.families))
-            warnings = _warn(frames, surge, known, timeline.clocks)
+            warnings = kept = _warn(frames, surge, known, timeline.clocks)
+            warned = dict(zip(kept.central, known.vectors(list(kept.central.values())), strict=True)) if kept else {}
             young = surge.young()
             watch.lap("warn", intake.rows)
         if lines:
@@ -182,9 +192,7 @@ def scan(
     last_words = pl.Series(rule_sets.last_words(rules), dtype=pl.Boolean).gather(texts["rule_set"])
     chosen = decide(scores, texts["count"], options.policy, _hours(texts), last_words)
     alerts = explainer.alerts(chosen)
-    warned = list(dict.fromkeys(warning.text for warning in warnings))
-    vectors = dict(zip(warned, encoder.encode(warned), strict=True)) if warned else {}
-    together = incidents(warnings, vectors, alerts, explainer.vectors[chosen.to_numpy()])
+    together = incidents(warnings, warned, alerts, explainer.vectors[chosen.to_numpy()])
     watch.lap("explain", len(alerts))
     words = _new_words(explainer, texts, scores)
     untried = [(rules.rules[number], why) for number, why in rules.untried()]
@@ -224,12 +232,16 @@ def merged(families: Sequence[str]) -> bool:
     return tuple(families) != ("source",)
 
 
-def _warn(frames: Iterable[pl.DataFrame], surge: Surge, known: Known, clocks: Clocks) -> list[EarlyWarning]:
-    grouped, promise = Incidents(), surge.promise.said
-    leads = [lead(event, known) for frame in frames for event in surge.advance(frame) if isinstance(event, Raised)]
-    leads += [lead(event, known) for event in surge.wait(clocks.passed()) if isinstance(event, Raised)]
-    leads.sort(key=lambda one: one.raised.at["clock"])
-    return explain(leads, known, grouped, promise)
+def _warn(frames: Iterable[pl.DataFrame], surge: Surge, known: Known, clocks: Clocks) -> KeptWarnings:
+    def leads() -> Iterator[Lead]:
+        for frame in frames:
+            yield from explain(raised(surge.advance(frame)), known, surge.promise.said)
+        yield from explain(raised(surge.wait(clocks.passed())), known, surge.promise.said)
+
+    def raised(events: list[Raised | Ended]) -> list[Raised]:
+        return [event for event in events if isinstance(event, Raised)]
+
+    return KeptWarnings(leads())
 
 
 def _score(
