@@ -19,6 +19,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from forewarn.alerts import EarlyWarning, Moved, Place, Reason, level_of
+from forewarn.block_frame import BlockFrame
 from forewarn.evidence import nearest_crises
 from forewarn.spelling import plain
 from forewarn.surge import Heard, Raised
@@ -28,7 +29,6 @@ Floats = NDArray[np.float64]
 Vectors = NDArray[np.float32]
 if TYPE_CHECKING:
     from forewarn.embeddings import CaseBase, Encoder
-    from forewarn.fusion import Fusion
     from forewarn.rule_sets import RuleSets
     from forewarn.rules import RuleSet
 
@@ -47,19 +47,17 @@ _NEW = 1.4
 """Log of how much more often a new word is said than before."""
 _SAME = 0.5
 """Cosine from which two centres are one incident."""
-_DECIMALS = 3
-"""A score keeps so many: vectors differ in their seventh digit by which texts are embedded together."""
 
 
 @dataclass
 class Known:
-    """The distinct texts that have been scored: `texts` a frame with at least `template`, `rule_set`, `example`.
+    """The distinct texts that have been scored: `texts` frames with at least `template`, `rule_set`, `example`.
 
     `made` float32 (n, d) their vectors, where an encoder made them that gives the same bits whatever it embeds
     together. Others are made anew for the few texts of a warning: a warning must not hang on what else was read.
     """
 
-    texts: pl.DataFrame
+    texts: BlockFrame
     encoder: Encoder
     rules: RuleSet
     rule_sets: RuleSets
@@ -69,20 +67,20 @@ class Known:
     similar: dict[bytes, list[Reason]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.words = Words(self.texts["template"])
+        self.words = Words(self.texts)
 
     def about(self, texts: set[int]) -> dict[int, tuple[str, int]]:
         """The example and the rule set of texts."""
         numbers = sorted(texts)
-        rows = self.texts.select(pl.col("example", "rule_set").gather(numbers)).rows()
+        rows = self.texts.rows(np.array(numbers)).select("example", "rule_set").rows()
         return dict(zip(numbers, rows, strict=True))
 
-    def vectors(self, texts: list[int]) -> Vectors:
-        """The vectors of n of the texts, float32 (n, d)."""
+    def vectors(self, texts: list[int], examples: list[str]) -> Vectors:
+        """The vectors of n of the texts, float32 (n, d), by their numbers and examples."""
         if self.made is not None:
             found: Vectors = self.made[texts]
             return found
-        return self.encode(self.texts["example"].gather(texts).to_list())
+        return self.encode(examples)
 
     def encode(self, texts: list[str]) -> Vectors:
         """The vectors of any n texts, float32 (n, d); some earlier ones are remembered."""
@@ -103,18 +101,6 @@ class Known:
         found = nearest_crises(self.cases, np.array(list(new.values())), together=_TOGETHER)
         self.similar |= zip(new, found, strict=True)
         return [self.similar[name] for name in named]
-
-
-def past_scores(numbers: Fusion, signals: pl.DataFrame) -> Floats:
-    """What is said of each text by what was known before the scan: rules, classifier and cases, float64 (n,).
-
-    Outliers and what the scan taught are left out: both look at all of the input. So is calibration, whose steps would
-    only make ties.
-    """
-    blind = signals.with_columns(outliers=pl.lit(None, pl.Float64), adapted=pl.lit(None, pl.Float64))
-    fused = numbers.fuse(blind)
-    score: Floats = (fused["log_odds"] - fused["calibration_log_odds"]).to_numpy()
-    return np.round(score, _DECIMALS)
 
 
 class Incidents:
@@ -156,10 +142,10 @@ def explain(events: Sequence[Raised], known: Known, false_warnings: str) -> list
     since = [event.since[event.since.clock >= event.onset["clock"]] for event in events]
     loud = [_loudest(some, event.earlier.score) for some, event in zip(since, events, strict=True)]
     texts = [some.text[rows].tolist() for some, rows in zip(since, loud, strict=True)]
-    vectors = [known.vectors(some) for some in texts]
+    about = known.about({text for some in texts for text in some})
+    vectors = [known.vectors(some, [about[text][0] for text in some]) for some in texts]
     centres = [_centre(each) for each in vectors]
     similar = known.nearest(centres)
-    about = known.about({text for some in texts for text in some})
     leads = []
     for at, event in enumerate(events):
         central = texts[at][int(np.argmax(vectors[at] @ centres[at]))]
@@ -247,10 +233,10 @@ def _short(value: float) -> float:
 
 
 class Words:
-    """Which words the texts have, each text's found once or seldom; `templates` String (n,)."""
+    """Which words the texts have, found when they are asked for and remembered; `texts` have a `template`."""
 
-    def __init__(self, templates: pl.Series) -> None:
-        self._templates = templates
+    def __init__(self, texts: BlockFrame) -> None:
+        self._texts = texts
         self._forget()
 
     def _forget(self) -> None:
@@ -259,7 +245,7 @@ class Words:
         # The numbers of the words of the texts met so far, one text after the other, and where those of a text begin
         # and end; 0 = not met. Zeros that are never written take no memory.
         self._flat, self._used = np.zeros(1 << 12, dtype=np.int32), 1
-        self._ends = np.zeros((2, len(self._templates)), dtype=np.int32)
+        self._ends = np.zeros((2, self._texts.height), dtype=np.int32)
 
     def new(self, loud: list[int], earlier: NDArray[np.uint32]) -> list[str]:
         """The words that the loud texts share and the earlier records hardly have, by their lift; both are texts."""
@@ -277,7 +263,7 @@ class Words:
         """How often each word known so far is said in texts, each as often as it is given."""
         first, end = self._ends[0][texts], self._ends[1][texts]
         if not end.all():
-            self._meet(np.unique(texts[end == 0]).tolist())
+            self._meet(np.unique(texts[end == 0]))
             first, end = self._ends[0][texts], self._ends[1][texts]
         many = end - first
         until = np.cumsum(many)
@@ -286,9 +272,9 @@ class Words:
         counted: NDArray[np.int64] = np.bincount(self._flat[places], minlength=len(self._words))
         return counted
 
-    def _meet(self, texts: list[int]) -> None:
+    def _meet(self, texts: NDArray[Any]) -> None:
         """Find the words of texts that are new."""
-        for text, template in zip(texts, self._templates.gather(texts).to_list(), strict=True):
+        for text, template in zip(texts.tolist(), self._texts.rows(texts)["template"].to_list(), strict=True):
             words = _words(template)
             for word in words - self._numbers.keys():
                 self._numbers[word] = len(self._words)
