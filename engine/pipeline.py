@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import polars as pl
@@ -39,6 +40,8 @@ from forewarn.timings import Stage, Stopwatch
 
 if TYPE_CHECKING:
     from forewarn.rules.rule import Rule
+
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
@@ -168,15 +171,25 @@ def scan(
 
 
 def _warn(frames: Iterable[pl.DataFrame], surge: Surge, known: Known, clocks: Clocks) -> KeptWarnings:
-    def leads() -> Iterator[Lead]:
-        for frame in frames:
-            yield from explain(raised(surge.advance(frame)), known, surge.promise.said)
-        yield from explain(raised(surge.wait(clocks.passed())), known, surge.promise.said)
+    def events() -> Iterator[list[Raised | Ended]]:
+        yield from map(surge.advance, frames)
+        yield surge.wait(clocks.passed())
 
-    def raised(events: list[Raised | Ended]) -> list[Raised]:
-        return [event for event in events if isinstance(event, Raised)]
+    def leads() -> Iterator[Lead]:
+        for found in _ahead(events()):
+            raised = [event for event in found if isinstance(event, Raised)]
+            yield from explain(raised, known, surge.promise.said)
 
     return KeptWarnings(leads())
+
+
+def _ahead(items: Iterator[Item]) -> Iterator[Item]:
+    """The same items, the next of which is made by a thread of its own while one is worked on."""
+    with ThreadPoolExecutor(1) as thread:
+        coming = thread.submit(next, items, None)
+        while (item := coming.result()) is not None:
+            coming = thread.submit(next, items, None)
+            yield item
 
 
 def _nothing_to_read(paths: Sequence[str | Path], problems: list[ForewarnError]) -> InputError:

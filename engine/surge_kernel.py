@@ -60,11 +60,11 @@ _WIDEST = 1e6
 
 
 def _compiled(function: Any) -> Any:
-    """Compiled, and kept on disk where there is a place to keep it."""
+    """Compiled, and kept on disk where there is a place to keep it; other threads go on meanwhile."""
     try:
-        return njit(cache=True)(function)
+        return njit(cache=True, nogil=True)(function)
     except RuntimeError:
-        return njit(function)
+        return njit(nogil=True)(function)
 
 
 @_compiled
