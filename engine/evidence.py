@@ -129,25 +129,32 @@ class Explainer:
         return [Reason(note="as in other texts of this scan", words=words)] if words else []
 
 
-def nearest_crises(cases: CaseBase, vectors: NDArray[np.float32], number: int = SIMILAR_CASES) -> list[list[Reason]]:
+def nearest_crises(
+    cases: CaseBase, vectors: NDArray[np.float32], number: int = SIMILAR_CASES, together: int | None = None
+) -> list[list[Reason]]:
     """The past crises nearest to each of n vectors, float32 (n, d), most similar first, with what happened next.
 
-    The similarity keeps three digits: on a GPU, vectors differ in their last ones by what they are embedded with.
+    `together` how many are looked up at once, None = all. The similarity keeps three digits: on a GPU, vectors differ
+    in their last ones by what they are embedded with.
     """
-    similarity, found = cases.search(vectors, number)
-    numbers = sorted({int(case) for case in found.ravel() if case >= 0})
+    if not len(vectors):
+        return []
+    step = together or len(vectors)
+    looked_up = [cases.search(vectors[at : at + step], number) for at in range(0, len(vectors), step)]
+    similarity, found = (np.concatenate(part) for part in zip(*looked_up, strict=True))
+    numbers = np.unique(found[found >= 0]).tolist()
     rows = dict(zip(numbers, cases.rows(numbers).iter_rows(named=True), strict=True))
     return [
         [
             Reason(
                 id=case["id"],
                 title=title_of(case),
-                similarity=round(float(near), 3),
+                similarity=round(near, 3),
                 date=case["time"],
                 category=case["category"],
                 outcome=case["outcome"],
             )
-            for near, case in ((near, rows[int(case)]) for near, case in zip(nears, row, strict=True) if case >= 0)
+            for near, case in ((near, rows[case]) for near, case in zip(nears, row, strict=True) if case >= 0)
         ]
-        for nears, row in zip(similarity, found, strict=True)
+        for nears, row in zip(similarity.tolist(), found.tolist(), strict=True)
     ]

@@ -7,30 +7,33 @@ nothing, except the scores of single lines where a path is given for them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from forewarn.alerts import Alert, EarlyWarning, Incident
+from forewarn.alerts import Alert, EarlyWarning, Finding, Incident
 from forewarn.block_frame import BlockFrame
 from forewarn.checkpoint import Work, identity_of
 from forewarn.decision import decide_blocks
-from forewarn.early import Incidents, Known, explain, lead
+from forewarn.early import Known, Lead, explain
 from forewarn.errors import ForewarnError, InputError
 from forewarn.evidence import Explainer
 from forewarn.incidents import incidents
 from forewarn.intake import Intake, Progress
+from forewarn.kept_warnings import KeptWarnings
 from forewarn.line_scores import LineScores
 from forewarn.options import Options, families, merged
 from forewarn.scoring import Scorer
 from forewarn.similarity import similarity
-from forewarn.surge import Raised, Surge
+from forewarn.surge import Ended, Raised, Surge
 from forewarn.text_table import TextNumbers, TextTable
 from forewarn.timeline import Clocks, Timeline
 from forewarn.timings import Stage, Stopwatch
@@ -38,12 +41,15 @@ from forewarn.timings import Stage, Stopwatch
 if TYPE_CHECKING:
     from forewarn.rules.rule import Rule
 
+Item = TypeVar("Item")
+
 
 @dataclass(frozen=True)
 class Scan:
     """What a scan found.
 
-    `alerts` most alarming first; `warnings` in the order in which they were raised; `incidents` what belongs together,
+    `alerts` most alarming first; `warnings` in the order in which they were raised, each read from disk when it is
+    asked for; `incidents` what belongs together,
     where that is more than one alert; `young` the streams that are too short for warnings; `texts` and `scores` the
     rows of the distinct texts (`frames.TEXTS`, `frames.SCORED`), `vectors` gives the vectors of k of them by their
     numbers, float32 (k, d); `problems` every file or line that could not be used;
@@ -52,7 +58,7 @@ class Scan:
     """
 
     alerts: list[Alert]
-    warnings: list[EarlyWarning]
+    warnings: Sequence[EarlyWarning]
     incidents: list[Incident]
     young: list[str]
     texts: BlockFrame
@@ -65,6 +71,10 @@ class Scan:
     new_words: list[str]
     untried: list[tuple[Rule, str]]
     timings: list[Stage]
+
+    def findings(self) -> Iterator[Finding]:
+        """Everything that is to be written, in the order of an output."""
+        return itertools.chain(self.warnings, self.incidents, self.alerts)
 
 
 def scan(
@@ -115,7 +125,9 @@ def scan(
         watch.lap("group")
         scorer = Scorer(texts, rules, rule_sets, options, problems)
         scored = scorer.score(watch, work, progress)
-        warnings, young = list[EarlyWarning](), list[str]()
+        warnings: Sequence[EarlyWarning] = []
+        warned: dict[str, NDArray[np.float32]] = {}
+        young: list[str] = []
         numbers = TextNumbers(texts) if timeline or lines else None
         if timeline and options.promise and numbers:
             surge = Surge(options.promise, families(options), options.voices, options.stream_by or "by")
@@ -125,7 +137,10 @@ def scan(
             known = Known(texts, scorer.encoder, rules, rule_sets, scorer.cases, made)
             past, sets, categories = scored.array("past"), texts.array("rule_set"), rule_sets.categories(rules)
             frames = timeline.frames(numbers, past, sets, categories, merge=merged(surge.families))
-            warnings = _warn(frames, surge, known, timeline.clocks)
+            warnings = kept = _warn(frames, surge, known, timeline.clocks)
+            if kept:
+                central = known.vectors(list(kept.central.values()), list(kept.central))
+                warned = dict(zip(kept.central, central, strict=True))
             young = surge.young()
             watch.lap("warn", intake.rows)
         if lines and numbers:
@@ -134,9 +149,7 @@ def scan(
 
     chosen = decide_blocks(scored, texts, options.policy, rule_sets.last_words(rules))
     alerts, alerted = Explainer(scorer, scored, rules, rule_sets).alerts(chosen)
-    warned = list(dict.fromkeys(warning.text for warning in warnings))
-    vectors = dict(zip(warned, scorer.encoder.encode(warned), strict=True)) if warned else {}
-    together = incidents(warnings, vectors, alerts, alerted)
+    together = incidents(warnings, warned, alerts, alerted)
     watch.lap("explain", len(alerts))
     untried = [(rules.rules[number], why) for number, why in rules.untried()]
     return Scan(
@@ -157,12 +170,26 @@ def scan(
     )
 
 
-def _warn(frames: Iterable[pl.DataFrame], surge: Surge, known: Known, clocks: Clocks) -> list[EarlyWarning]:
-    grouped, promise = Incidents(), surge.promise.said
-    leads = [lead(event, known) for frame in frames for event in surge.advance(frame) if isinstance(event, Raised)]
-    leads += [lead(event, known) for event in surge.wait(clocks.passed()) if isinstance(event, Raised)]
-    leads.sort(key=lambda one: one.raised.at["clock"])
-    return explain(leads, known, grouped, promise)
+def _warn(frames: Iterable[pl.DataFrame], surge: Surge, known: Known, clocks: Clocks) -> KeptWarnings:
+    def events() -> Iterator[list[Raised | Ended]]:
+        yield from map(surge.advance, frames)
+        yield surge.wait(clocks.passed())
+
+    def leads() -> Iterator[Lead]:
+        for found in _ahead(events()):
+            raised = [event for event in found if isinstance(event, Raised)]
+            yield from explain(raised, known, surge.promise.said)
+
+    return KeptWarnings(leads())
+
+
+def _ahead(items: Iterator[Item]) -> Iterator[Item]:
+    """The same items, the next of which is made by a thread of its own while one is worked on."""
+    with ThreadPoolExecutor(1) as thread:
+        coming = thread.submit(next, items, None)
+        while (item := coming.result()) is not None:
+            coming = thread.submit(next, items, None)
+            yield item
 
 
 def _nothing_to_read(paths: Sequence[str | Path], problems: list[ForewarnError]) -> InputError:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from forewarn import fusion
 from forewarn.alerts import EarlyWarning, Incident
 from forewarn.block_frame import BlockFrame
-from forewarn.early import Incidents, Known, explain, lead, place
+from forewarn.early import Incidents, Known, explain, place
 from forewarn.errors import InputError
 from forewarn.files import whole_file
 from forewarn.follow import Position
@@ -31,15 +31,13 @@ from forewarn.options import Options, families, merged
 from forewarn.rule_sets import RuleSets
 from forewarn.similarity import similarity
 from forewarn.spelling import plain
-from forewarn.surge import TIMELINE, Ended, Promise, Raised, Stream, Surge
+from forewarn.surge import HEARD, Ended, Promise, Raised, Stream, Surge
 from forewarn.texts import Keying
 from forewarn.timeline import Clocks, scored
 
-SCHEMA = 2
+SCHEMA = 3
 _MOST_TEXTS = 200_000
 """Distinct texts after which only those of the references and the newest half are kept."""
-_MOST_EMBEDDED = 2_000
-"""Vectors of warnings' texts that are remembered."""
 _KNOWN = {
     "text_key": pl.UInt64(),
     "template": pl.String(),
@@ -141,16 +139,16 @@ class Watcher:
         events = sorted(events, key=lambda event: int(event.at["clock"]))
         if not events:
             return []
-        if len(self._embedded) > _MOST_EMBEDDED:
-            self._embedded.clear()
-        texts = BlockFrame.of(self._texts)
-        known = Known(texts, self._encoder, self._rules, self._sets, self._cases, embedded=self._embedded)
-        leads = [lead(event, known) for event in events if isinstance(event, Raised)]
-        warnings = iter(explain(leads, known, self._incidents, self._promise.said))
+        known = Known(
+            BlockFrame.of(self._texts), self._encoder, self._rules, self._sets, self._cases, embedded=self._embedded
+        )
+        leads = iter(explain([event for event in events if isinstance(event, Raised)], known, self._promise.said))
         found: list[EarlyWarning | Incident] = []
         for event in events:
             if isinstance(event, Raised):
-                warning = next(warnings)
+                lead = next(leads)
+                incident = self._incidents.of(lead.centre, lead.clock, lead.warning.id)
+                warning = msgspec.structs.replace(lead.warning, incident=incident)
                 found += [warning, *self._open.begun(warning, known.encode)]
             else:
                 found += self._open.ended(event.stream, event.by_volume, place(event.at), known.encode)
@@ -240,7 +238,7 @@ class Watcher:
                 stream.restore({part: arrays[f"{number}.{part}"] for part in stream.arrays})
                 stream.counts.restore({part: arrays[f"{number}.counts.{part}"] for part in stream.counts.arrays})
                 stream.counts.sources = saved.sources[number]
-                stream.recent = _unpacked(arrays[f"{number}.recent"], TIMELINE | {"value": pl.Float64()})
+                stream.recent = _unpacked(arrays[f"{number}.recent"], HEARD)
             opened = {
                 name: (arrays[f"incident.{number}"], clock)
                 for number, (name, clock) in enumerate(saved.incidents.items())

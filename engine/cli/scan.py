@@ -103,7 +103,6 @@ def command(
     forewarn scan examples/logs
     journalctl -n 100000 | forewarn scan - --budget 10 --format jsonl
     """
-    from forewarn.alerts import Finding
     from forewarn.checkpoint import work_of
     from forewarn.decision import parse_policy, parse_prior
     from forewarn.options import Options
@@ -141,7 +140,6 @@ def command(
     with work_of(outputs, paths, resume=resume, note=terminal.note) as work:
         with terminal.progress() as progress:
             found = scan(paths, options, line_scores=scores, work=work, progress=progress)
-        findings: list[Finding] = [*found.warnings, *found.incidents, *found.alerts]
         if index:
             from forewarn.case_input import from_texts
             from forewarn.embeddings import load_encoder
@@ -157,11 +155,11 @@ def command(
                 anew=True,
             )
         if output:
-            write_findings(findings, output)
+            write_findings(found.findings(), output)
         if summary:
             write_summary(found, summary)
     if form == "jsonl":
-        sys.stdout.buffer.write(jsonl(findings))
+        sys.stdout.buffer.writelines(jsonl(found.findings()))
         sys.stdout.buffer.flush()
         terminal.problems(found.problems)
     else:
