@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from forewarn.detectors.ngrams import PAIRS, WORDS, Tokens, blocks
+from forewarn.detectors.ngrams import PAIRS, WORDS, Block, Tokens, over_blocks
 
 Floats = NDArray[np.float64]
 VIEWS = (WORDS, PAIRS, "characters-4")
@@ -47,23 +47,24 @@ class Wording:
 
         `in_sample` says that each text is itself one record of the reference, which is then left out of its counts.
         """
-        surprisal = np.empty((len(texts), len(VIEWS)))
-        for block in blocks(texts):
-            rows = slice(block.first, block.first + block.size)
-            for column, view in enumerate(VIEWS):
-                surprisal[rows, column] = _surprisal(self.views[view], block.views[view], block.size, in_sample)
-        return surprisal
+
+        def of_block(block: Block) -> Floats:
+            columns = (_surprisal(self.views[view], block.views[view], block.size, in_sample) for view in VIEWS)
+            return np.stack(list(columns), axis=1)
+
+        return np.concatenate([np.empty((0, len(VIEWS))), *over_blocks(of_block, texts)])
 
 
 def fit_wording(texts: pl.Series, counts: NDArray[np.integer]) -> Wording:
     """Count the tokens of n distinct texts, each `counts[i]` times."""
-    found: dict[str, list[pl.DataFrame]] = {view: [] for view in VIEWS}
-    for block in blocks(texts):
+
+    def of_block(block: Block) -> list[pl.DataFrame]:
         weight = counts[block.first : block.first + block.size].astype(np.float64)
-        for view in VIEWS:
-            tokens = block.views[view]
-            found[view].append(_summed(pl.DataFrame({"key": tokens.key, "count": tokens.own * weight[tokens.text]})))
-    return Wording({view: _counts(parts) for view, parts in found.items()})
+        views = (block.views[view] for view in VIEWS)
+        return [_summed(pl.DataFrame({"key": one.key, "count": one.own * weight[one.text]})) for one in views]
+
+    found = list(over_blocks(of_block, texts))
+    return Wording({view: _counts([block[number] for block in found]) for number, view in enumerate(VIEWS)})
 
 
 def _summed(tokens: pl.DataFrame) -> pl.DataFrame:

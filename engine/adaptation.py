@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 LEAST_TEXTS = 300
 """Distinct texts from which a scan can teach itself; below, the signal has no opinion."""
+MOST_TEXTS = 50_000
+"""Distinct texts that are learnt from; of more, a sample teaches all. A fold never learns from more than 10,000."""
 ROUNDS = 3
 FOLDS = 5
 WEIGHT = 2.0
@@ -90,9 +92,13 @@ def adapt(
         return None
     from forewarn.detectors import Linear, cross_fitted, fit_features
 
-    features, matrix = fit_features(texts)
-    folds = np.random.default_rng(seed).permutation(len(texts)) % FOLDS
-    current, learnt, weight, share = log_odds, np.zeros(len(texts)), 0.0, 0.5
+    chosen = _chosen(len(texts), seed)
+    whole = len(chosen) == len(texts)
+    known, seen = (log_odds, vectors) if whole else (log_odds[chosen], vectors[chosen])
+    features, matrix = fit_features(texts if whole else texts.gather(chosen))
+    folds = np.random.default_rng(seed).permutation(len(chosen)) % FOLDS
+    spread = float(known.std())
+    current, learnt, weight, scale, share = known, np.zeros(len(chosen)), 0.0, 0.0, 0.5
     models: list[Linear] = []
     for _ in range(ROUNDS):
         share = crisis_share(current)
@@ -101,13 +107,25 @@ def adapt(
             return None
         crisis = _logistic(shifted(current, share))
         positive, negative = crisis**2, (1.0 - crisis) ** 2
-        learnt, models = cross_fitted(vectors, matrix, positive, negative, folds, penalty=PENALTY)
+        learnt, models = cross_fitted(seen, matrix, positive, negative, folds, penalty=PENALTY)
         scale = spread / max(float(learnt.std()), 1e-9)
-        current = log_odds + WEIGHT * weight * scale * learnt
+        current = known + WEIGHT * weight * scale * learnt
+    mean = Linear(*(np.mean([getattr(m, part) for m in models], axis=0) for part in ("dense", "sparse", "bias")))
+    if not whole:
+        del matrix, seen
+        every = features.log_odds(mean, vectors, texts)[:, 0]
+        every[chosen] = learnt
+        current = log_odds + WEIGHT * weight * scale * every
     kept = spread * (1.0 + (SHARPER - 1.0) * weight) / float(current.std())
     fused = shifted(kept * current, crisis_share(kept * current))
-    mean = Linear(*(np.mean([getattr(m, part) for m in models], axis=0) for part in ("dense", "sparse", "bias")))
     return Adaptation(fused - log_odds, share, weight, features, mean)
+
+
+def _chosen(texts: int, seed: int) -> NDArray[np.int64]:
+    """Which of n texts are learnt from, int64 (m,), ascending: all, or `MOST_TEXTS` by chance."""
+    if texts <= MOST_TEXTS:
+        return np.arange(texts)
+    return np.sort(np.random.default_rng(seed).choice(texts, MOST_TEXTS, replace=False))
 
 
 def crisis_share(log_odds: Floats) -> float:
