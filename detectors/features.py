@@ -7,15 +7,18 @@ there are and how much each weighs is learnt from the texts of `fit_features` al
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from forewarn.detectors.ngrams import PAIRS, WORDS, Block, Made, over_blocks, words_of
+from forewarn.detectors.ngrams import PAIRS, WORDS, Block, KeyTable, Made, over_blocks, words_of
 
 __all__ = ["Features", "fit_features", "words_of"]
 
@@ -54,27 +57,31 @@ class Features:
         """The features of n texts: float32 (n, width), sparse."""
         return self._stacked(_of_blocks(self._block, texts, self.runs))
 
-    def log_odds(self, linear: Linear, vectors: NDArray[np.float32], texts: pl.Series) -> NDArray[np.float64]:
-        """What a linear model says of n texts, float64 (n, k), without their features all at once."""
+    def log_odds(
+        self, linear: Linear, vectors: NDArray[np.float32], texts: pl.Series, rows: NDArray[np.int64]
+    ) -> NDArray[np.float64]:
+        """What a linear model says of some of n texts, float64 (m, k), without their features all at once.
+
+        `vectors` is float32 (n, d), `rows` int64 (m,) which of the texts are asked about.
+        """
 
         def of_block(block: Block) -> NDArray[np.float64]:
-            return linear.log_odds(vectors[block.first : block.first + block.size], self._block(block))
+            return linear.log_odds(vectors[rows[block.first : block.first + block.size]], self._block(block))
 
         outputs = linear.dense.shape[1]
-        return np.concatenate([np.empty((0, outputs)), *_of_blocks(of_block, texts, self.runs)])
+        return np.concatenate([np.empty((0, outputs)), *_of_blocks(of_block, texts.gather(rows), self.runs)])
 
     def columns(self, view: str, keys: NDArray[np.uint64]) -> NDArray[np.int64]:
         """The column of each of m n-grams of a view; -1 where it has none. Shape (m,)."""
-        known = self.keys[view]
-        if not len(known):
-            return np.full(len(keys), -1, dtype=np.int64)
-        place = np.minimum(np.searchsorted(known, keys), len(known) - 1)
-        offset = 0
-        for name, others in self.keys.items():
-            if name == view:
-                break
-            offset += len(others)
-        return np.where(known[place] == keys, place + offset, -1)
+        table, offset = self._tables[view]
+        place = table.places(keys)
+        return np.where(place >= 0, place + offset, -1)
+
+    @cached_property
+    def _tables(self) -> dict[str, tuple[KeyTable, int]]:
+        """For each view, where its n-grams stand, and its first column."""
+        firsts = np.cumsum([0, *map(len, self.keys.values())]).tolist()
+        return {view: (KeyTable(keys), first) for (view, keys), first in zip(self.keys.items(), firsts, strict=False)}
 
     @staticmethod
     def word_keys(words: list[str]) -> NDArray[np.uint64]:
@@ -104,9 +111,8 @@ class Features:
             rows.append(row)
             columns.append(column.astype(np.int32))
             values.append((value / length[row]).astype(np.float32))
-        return csr_array(
-            (np.concatenate(values), (np.concatenate(rows), np.concatenate(columns))), shape=(block.size, self.width)
-        )
+        place = np.concatenate(rows), np.concatenate(columns)
+        return csr_array((np.concatenate(values), place), shape=(block.size, self.width)).tocsr()
 
 
 def fit_features(texts: pl.Series, runs: Sequence[int] = RUNS) -> tuple[Features, csr_array]:
@@ -114,7 +120,7 @@ def fit_features(texts: pl.Series, runs: Sequence[int] = RUNS) -> tuple[Features
 
     `runs` are the lengths of the runs of characters.
     """
-    tokenised = list(_of_blocks(lambda block: block, texts, runs))
+    tokenised: list[Any] = list(_of_blocks(lambda block: block, texts, runs))
     keys, weights = {}, {}
     for half in _halves(runs):
         for view in half:
@@ -127,8 +133,14 @@ def fit_features(texts: pl.Series, runs: Sequence[int] = RUNS) -> tuple[Features
             # Smoothed as scikit-learn's: log((1 + n) / (1 + texts with it)) + 1.
             weights[view] = (np.log((1.0 + len(texts)) / (1.0 + in_texts[kept])) + 1.0).astype(np.float32)
     features = Features(keys, weights)
-    # A block's tokens are let go once they are features.
-    return features, features._stacked(features._block(tokenised.pop(0)) for _ in range(len(tokenised)))
+
+    def features_of(number: int) -> csr_array:
+        # A block's tokens are let go once they are features.
+        block, tokenised[number] = tokenised[number], None
+        return features._block(block)
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return features, features._stacked(pool.map(features_of, range(len(tokenised))))
 
 
 def views_of(runs: Sequence[int]) -> list[str]:

@@ -96,7 +96,6 @@ def cross_fitted(
 
 def _one_thread() -> threadpool_limits:
     """One thread for every BLAS; SciPy's own is loaded first, for a limit holds for those that are there."""
-    import scipy.linalg.blas  # noqa: F401
     import scipy.optimize  # noqa: F401
     from threadpoolctl import threadpool_limits
 

@@ -57,8 +57,35 @@ class Block:
     views: dict[str, Tokens]
 
 
+class KeyTable:
+    """Where keys stand in a sorted array of them. Keys are hashes: one table of their leading bits comes close.
+
+    `known` uint64 (m,), sorted, each once.
+    """
+
+    def __init__(self, known: Keys) -> None:
+        bits = max(len(known), 1).bit_length()
+        self._shift = np.uint64(_KEY_BITS - bits)
+        starts = np.arange(1 << bits, dtype=np.uint64) << self._shift
+        self._start = np.searchsorted(known, starts).astype(np.int32)
+        self._known = np.append(known, np.uint64(1 << _KEY_BITS))
+
+    def places(self, keys: Keys) -> NDArray[np.int64]:
+        """The place of each of n keys, -1 where it is not known: int64 (n,)."""
+        place = self._start[keys >> self._shift].astype(np.int64)
+        behind = np.flatnonzero(self._known[place] < keys)
+        while len(behind):
+            place[behind] += 1
+            behind = behind[self._known[place[behind]] < keys[behind]]
+        return np.where(self._known[place] == keys, place, -1)
+
+
 def over_blocks(
-    function: Callable[[Block], Made], texts: pl.Series, *, runs: Sequence[int] = (4,), ideograph_runs: Sequence[int] = (2,)
+    function: Callable[[Block], Made],
+    texts: pl.Series,
+    *,
+    runs: Sequence[int] = (4,),
+    ideograph_runs: Sequence[int] = (2,),
 ) -> Iterator[Made]:
     """What `function` makes of the tokens of n texts, block by block, in order; each block is one thread's.
 

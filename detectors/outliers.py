@@ -214,7 +214,7 @@ def find_detector(name: str) -> type:
     raise DetectorError(f"{name!r} is no PyOD detector", remedy=remedy)
 
 
-def _fitted(name: str, made: type, sample: Floats, seed: int) -> Detector:
+def _fitted(name: str, made: type, sample: NDArray[np.floating], seed: int) -> Detector:
     arguments = inspect.signature(made).parameters
     given: dict[str, Any] = {"random_state": seed} if "random_state" in arguments else {}
     if "n_neighbors" in arguments and arguments["n_neighbors"].default >= len(sample):

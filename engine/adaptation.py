@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 LEAST_TEXTS = 300
 """Distinct texts from which a scan can teach itself; below, the signal has no opinion."""
-MOST_TEXTS = 50_000
-"""Distinct texts that are learnt from; of more, a sample teaches all. A fold never learns from more than 10,000."""
+MOST_TEXTS = 25_000
+"""Distinct texts that are learnt from; of more, a sample teaches all. 60,082 tweets of six crises at once, AUROC with
+25,000, 50,000, all: .9699, .9697, .9691 (a text out of the sample is judged by all five folds)."""
 ROUNDS = 3
 FOLDS = 5
 WEIGHT = 2.0
@@ -84,7 +85,8 @@ def adapt(
 
     `log_odds` float64 (n,) of the other signals, `vectors` float32 (n, d), `texts` String (n,), `strength` between
     0 and 1 what the new signal counts for at most. Self-training with cross-fitting: no text is among those that its
-    own score was learnt from.
+    own score was learnt from. Beside what is given, memory is bounded: of more than `MOST_TEXTS`, a sample is learnt
+    from, and the others are scored a block at a time.
     """
     spread = float(log_odds.std()) if len(texts) else 0.0
     # Where nothing is a crisis by what is known, what comes out would be the loudest manner of writing, not a crisis.
@@ -113,8 +115,10 @@ def adapt(
     mean = Linear(*(np.mean([getattr(m, part) for m in models], axis=0) for part in ("dense", "sparse", "bias")))
     if not whole:
         del matrix, seen
-        every = features.log_odds(mean, vectors, texts)[:, 0]
+        every = np.empty(len(texts))
         every[chosen] = learnt
+        others = np.setdiff1d(np.arange(len(texts)), chosen)
+        every[others] = features.log_odds(mean, vectors, texts, others)[:, 0]
         current = log_odds + WEIGHT * weight * scale * every
     kept = spread * (1.0 + (SHARPER - 1.0) * weight) / float(current.std())
     fused = shifted(kept * current, crisis_share(kept * current))

@@ -478,7 +478,9 @@ def test_votes_are_what_the_definition_says_vector_for_vector(monkeypatch: pytes
     for vector in asked:
         voices = []
         for side in sides:
-            nearest_of_side = sorted(zip((vectors[side] @ vector).tolist(), owner[side], strict=True), reverse=True)[:256]
+            nearest_of_side = sorted(zip((vectors[side] @ vector).tolist(), owner[side], strict=True), reverse=True)[
+                :256
+            ]
             itself = {case for cosine, case in nearest_of_side if cosine >= cases_module.SAME}
             heard = [cosine for cosine, case in nearest_of_side if case not in itself]
             left_out = len(nearest_of_side) - len(heard)
