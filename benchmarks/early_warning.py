@@ -22,7 +22,6 @@ from benchmarks.benchmark import ROOT, Benchmark, Context, Table, Value
 from benchmarks.burst_detectors import GRID, MINUTE, OTHERS, Alarms, Floats, prepared
 from benchmarks.simulated_streams import RATES, simulated
 from forewarn import fusion, surge_kernel
-from forewarn.early import past_scores
 from forewarn.embeddings import CaseBase, Encoder, load_encoder
 from forewarn.fitting import FitOptions, fit
 from forewarn.frames import SIGNAL_FRAME
@@ -105,7 +104,7 @@ def events(context: Context) -> list[Event]:
                 signals = {"rules": sets.log_odds(rules, numbers)[number], "cases": cased}
                 if labels != "none":
                     signals["classifier"] = model.classify(vectors, written)[:, 0]
-                scores[labels] = past_scores(numbers, _frame(signals))
+                scores[labels] = fusion.past_scores(numbers, _frame(signals))
             found.append(
                 Event(
                     name,

@@ -19,6 +19,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from forewarn.alerts import EarlyWarning, Moved, Place, Reason, level_of
+from forewarn.block_frame import BlockFrame
 from forewarn.evidence import nearest_crises
 from forewarn.spelling import plain
 from forewarn.surge import Raised
@@ -28,7 +29,6 @@ Floats = NDArray[np.float64]
 Vectors = NDArray[np.float32]
 if TYPE_CHECKING:
     from forewarn.embeddings import CaseBase, Encoder
-    from forewarn.fusion import Fusion
     from forewarn.rule_sets import RuleSets
     from forewarn.rules import RuleSet
 
@@ -43,19 +43,17 @@ _NEW = 1.4
 """Log of how much more often a new word is said than before."""
 _SAME = 0.5
 """Cosine from which two centres are one incident."""
-_DECIMALS = 3
-"""A score keeps so many: vectors differ in their seventh digit by which texts are embedded together."""
 
 
 @dataclass
 class Known:
-    """The distinct texts that have been scored: `texts` a frame with at least `template`, `rule_set`, `example`.
+    """The distinct texts that have been scored: `texts` frames with at least `template`, `rule_set`, `example`.
 
     `made` float32 (n, d) their vectors, where an encoder made them that gives the same bits whatever it embeds
     together. Others are made anew for the few texts of a warning: a warning must not hang on what else was read.
     """
 
-    texts: pl.DataFrame
+    texts: BlockFrame
     encoder: Encoder
     rules: RuleSet
     rule_sets: RuleSets
@@ -64,14 +62,14 @@ class Known:
     embedded: dict[str, Vectors] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.words = Words(self.texts["template"])
+        self.words = Words(self.texts)
 
     def vectors(self, texts: list[int]) -> Vectors:
         """The vectors of n of the texts, float32 (n, d); those of earlier warnings are remembered."""
         if self.made is not None:
             found: Vectors = self.made[texts]
             return found
-        return self.encode(self.texts["example"].gather(texts).to_list())
+        return self.encode(self.texts.rows(np.array(texts))["example"].to_list())
 
     def encode(self, texts: list[str]) -> Vectors:
         """The vectors of any n texts, float32 (n, d); those of earlier ones are remembered."""
@@ -80,18 +78,6 @@ class Known:
         if new:
             self.embedded |= zip(new, self.encoder.encode(new), strict=True)
         return np.stack([self.embedded[text] for text in written])
-
-
-def past_scores(numbers: Fusion, signals: pl.DataFrame) -> Floats:
-    """What is said of each text by what was known before the scan: rules, classifier and cases, float64 (n,).
-
-    Outliers and what the scan taught are left out: both look at all of the input. So is calibration, whose steps would
-    only make ties.
-    """
-    blind = signals.with_columns(outliers=pl.lit(None, pl.Float64), adapted=pl.lit(None, pl.Float64))
-    fused = numbers.fuse(blind)
-    score: Floats = (fused["log_odds"] - fused["calibration_log_odds"]).to_numpy()
-    return np.round(score, _DECIMALS)
 
 
 class Incidents:
@@ -142,7 +128,7 @@ def lead(raised: Raised, known: Known) -> Lead:
     vectors = known.vectors(texts)
     middle = vectors.mean(axis=0)
     centre = (middle / max(float(np.linalg.norm(middle)), 1e-9)).astype(np.float32)
-    examples = known.texts["example"].gather(texts).to_list()
+    examples = known.texts.rows(np.array(texts))["example"].to_list()
     places = since.select("source", "line", "time")[rows[:_MOVED]].rows()
     return Lead(
         replace(raised, since=raised.since.clear(), earlier=raised.earlier.clear()),
@@ -173,7 +159,7 @@ def _warning(led: Lead, similar: list[Reason], known: Known, incidents: Incident
     raised, at = led.raised, led.raised.at
     content = f"{raised.stream}\0{at['source']}\0{at['line']}\0{at['clock']}\0{raised.raised_by}"
     name = "fw-w" + hashlib.sha256(content.encode()).hexdigest()[:12]
-    sets = known.texts["rule_set"].gather(led.texts).to_list()
+    sets = known.texts.rows(np.array(led.texts))["rule_set"].to_list()
     fired = [known.rules.rules[rule] for number in sets for rule in known.rule_sets.sets[number]]
     categories = Counter(rule.category for rule in fired if rule.category)
     return EarlyWarning(
@@ -227,16 +213,18 @@ def _short(value: float) -> float:
 
 
 class Words:
-    """Which words the texts have, each text's found once; `templates` String (n,)."""
+    """Which words the texts have, each text's found once and only when it is asked for; `texts` have a `template`."""
 
-    def __init__(self, templates: pl.Series) -> None:
-        self._templates = templates
+    def __init__(self, texts: BlockFrame) -> None:
+        self._texts = texts
         self._numbers: dict[str, int] = {}
         self._words: list[str] = []
         # The numbers of the words of the texts met so far, one text after the other.
         self._flat = np.empty(0, dtype=np.int64)
-        self._first = np.zeros(len(templates), dtype=np.int64)
-        self._many = np.full(len(templates), -1, dtype=np.int64)
+        # Zeros take no memory before they are written to.
+        self._first = np.zeros(texts.height, dtype=np.int64)
+        self._many = np.zeros(texts.height, dtype=np.int64)
+        self._met = np.zeros(texts.height, dtype=np.bool_)
 
     def new(self, loud: list[int], earlier: NDArray[np.uint32]) -> list[str]:
         """The words that the loud texts share and the earlier records hardly have, by their lift; both are texts."""
@@ -250,7 +238,7 @@ class Words:
 
     def _counted(self, texts: NDArray[Any]) -> NDArray[np.int64]:
         """How often each word known so far is said in texts, each as often as it is given."""
-        self._meet(np.unique(texts[self._many[texts] < 0]).tolist())
+        self._meet(np.unique(texts[~self._met[texts]]))
         many = self._many[texts]
         ends = np.cumsum(many)
         total = int(ends[-1]) if len(ends) else 0
@@ -258,11 +246,12 @@ class Words:
         counted: NDArray[np.int64] = np.bincount(self._flat[places], minlength=len(self._words))
         return counted
 
-    def _meet(self, texts: list[int]) -> None:
+    def _meet(self, texts: NDArray[Any]) -> None:
         """Find the words of texts that are new."""
         met: list[int] = []
-        for text in texts:
-            words = _words(self._templates[text])
+        self._met[texts] = True
+        for text, template in zip(texts.tolist(), self._texts.rows(texts)["template"].to_list(), strict=True):
+            words = _words(template)
             for word in words - self._numbers.keys():
                 self._numbers[word] = len(self._words)
                 self._words.append(word)

@@ -21,7 +21,8 @@ from forewarn.line_scores import LineScores
 from forewarn.problems import Problems
 from forewarn.records import BLOCK_BYTES, Reached, read
 from forewarn.rule_sets import RuleSets
-from forewarn.texts import TextTable, group, keyed
+from forewarn.text_table import TextTable
+from forewarn.texts import group, keyed
 from forewarn.timeline import Timeline
 from forewarn.timings import Stopwatch
 
@@ -41,6 +42,7 @@ class Intake:
     def __init__(
         self,
         rules: RuleSet,
+        table: TextTable,
         problems: list[ForewarnError],
         timeline: Timeline | None = None,
         lines: LineScores | None = None,
@@ -48,7 +50,7 @@ class Intake:
     ) -> None:
         self._rules, self._problems, self._work = rules, Problems(problems), work
         self.timeline, self.lines = timeline, lines
-        self.rule_sets, self.table = RuleSets(), TextTable()
+        self.rule_sets, self.table = RuleSets(), table
         self.files: set[str] = set()
         self.rows = 0
 

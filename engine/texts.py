@@ -1,15 +1,13 @@
-"""Records to distinct texts: mask what varies, group what is left, count.
+"""Records to partial texts: mask what varies, group what is left of a block, count.
 
-In: blocks of the records frame, with the set of rules that fired on each row. Out: the texts frame (`frames.TEXTS`),
-one row for each distinct (template, rule set), in the order of first occurrence. Memory grows with the number of
-distinct texts, never with the number of records. Words are never masked, in any script.
+In: blocks of the records frame, with the set of rules that fired on each row. Out: one row for each distinct
+(template, rule set) of the block; `text_table` joins the blocks. Words are never masked, in any script.
 """
 
 from __future__ import annotations
 
 import polars as pl
 
-from forewarn.frames import TEXTS
 from forewarn.rules.digits import digits_alike
 
 MASK = "<*>"
@@ -59,11 +57,12 @@ def _masked(texts: pl.Series) -> pl.Series:
     return texts.to_frame("text").select(mask(pl.col("text"))).to_series()
 
 
-_FIRST_AND_LAST = [
+FIRST_AND_LAST = [
     pl.col("example", "raw", "first_source", "first_line", "first_time", "first_row").first(),
     pl.col("last_source", "last_line", "last_time").last(),
     pl.col("count").sum(),
 ]
+"""What becomes of the rows of one text, in reading order."""
 
 
 def keyed(records: pl.DataFrame, rule_sets: pl.Series) -> pl.DataFrame:
@@ -91,42 +90,9 @@ def group(records: pl.DataFrame, first_row: int) -> pl.DataFrame:
         pl.col("time").alias("last_time"),
         pl.lit(1, pl.UInt64).alias("count"),
     )
-    return rows.group_by("template", "rule_set").agg(_FIRST_AND_LAST)
+    return rows.group_by("template", "rule_set").agg(FIRST_AND_LAST)
 
 
 def text_key() -> pl.Expr:
     """A 64-bit key of (template, rule set): joins lines back to texts within one run of the program."""
     return pl.struct("template", "rule_set").hash(seed=0).alias("text_key")
-
-
-class TextTable:
-    """The distinct texts seen so far; grows by `add`, read once by `frame`.
-
-    Partial texts are merged when as many rows wait as the table has, so that the whole costs a constant number of
-    group-bys for each distinct text.
-    """
-
-    def __init__(self) -> None:
-        self._waiting: list[pl.DataFrame] = []
-        self._waiting_rows = 0
-        self._merged_rows = 0
-
-    def add(self, partial: pl.DataFrame) -> None:
-        """Add the partial texts of one more block; blocks come in reading order."""
-        self._waiting.append(partial)
-        self._waiting_rows += partial.height
-        if self._waiting_rows > 2 * self._merged_rows + 10_000:
-            self._merge()
-
-    def _merge(self) -> None:
-        merged = pl.concat(self._waiting).group_by("template", "rule_set", maintain_order=True).agg(_FIRST_AND_LAST)
-        self._waiting = [merged]
-        self._merged_rows = self._waiting_rows = merged.height
-
-    def frame(self) -> pl.DataFrame:
-        """The texts frame of everything added so far."""
-        if not self._waiting:
-            return pl.DataFrame(schema=TEXTS)
-        self._merge()
-        ordered = self._waiting[0].sort("first_row").with_row_index("text_id")
-        return ordered.select(pl.col(name).cast(dtype) for name, dtype in TEXTS.items())

@@ -19,14 +19,15 @@ from numpy.typing import NDArray
 
 from forewarn import fusion
 from forewarn.alerts import EarlyWarning, Incident
-from forewarn.early import Incidents, Known, explain, lead, past_scores, place
+from forewarn.block_frame import BlockFrame
+from forewarn.early import Incidents, Known, explain, lead, place
 from forewarn.errors import InputError
 from forewarn.files import whole_file
 from forewarn.follow import Position
 from forewarn.frames import SIGNAL_FRAME
 from forewarn.incidents import OpenIncidents
 from forewarn.model import load_model
-from forewarn.pipeline import Options, families, merged
+from forewarn.options import Options, families, merged
 from forewarn.rule_sets import RuleSets
 from forewarn.similarity import similarity
 from forewarn.spelling import plain
@@ -141,7 +142,8 @@ class Watcher:
             return []
         if len(self._embedded) > _MOST_EMBEDDED:
             self._embedded.clear()
-        known = Known(self._texts, self._encoder, self._rules, self._sets, self._cases, embedded=self._embedded)
+        texts = BlockFrame.of(self._texts)
+        known = Known(texts, self._encoder, self._rules, self._sets, self._cases, embedded=self._embedded)
         leads = [lead(event, known) for event in events if isinstance(event, Raised)]
         warnings = iter(explain(leads, known, self._incidents, self._promise.said))
         found: list[EarlyWarning | Incident] = []
@@ -178,7 +180,7 @@ class Watcher:
         columns = {"text_id": np.arange(new.height, dtype=np.uint32)} | {
             name: given.get(name) for name in SIGNAL_FRAME if name != "text_id"
         }
-        return past_scores(self._numbers, pl.DataFrame(columns, schema=SIGNAL_FRAME, nan_to_null=True))
+        return fusion.past_scores(self._numbers, pl.DataFrame(columns, schema=SIGNAL_FRAME, nan_to_null=True))
 
     def _forget(self) -> None:
         """Keep the texts that a reference still holds and the newest half of the others."""

@@ -19,7 +19,8 @@ from hypothesis import strategies as st
 from benchmarks.simulated_streams import DRAWN, TEXTS, false_warnings, quiet
 from forewarn import surge_kernel as kernel
 from forewarn.errors import ForewarnError
-from forewarn.pipeline import Options, scan
+from forewarn.options import Options
+from forewarn.pipeline import scan
 from forewarn.surge import EVERYTHING, TIMELINE, Ended, Promise, Raised, Stream, Surge, parse_late, parse_promise, run
 from forewarn.timeline import Clocks, scored
 from tests.log_scenarios import BREWING, HOURS, SCENARIOS, START, log_of

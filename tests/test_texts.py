@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forewarn.frames import RECORDS, TEXTS
-from forewarn.texts import MASK, TextTable, group, keyed, mask, mask_of
+from forewarn.text_table import TextTable
+from forewarn.texts import MASK, group, keyed, mask, mask_of
 
 
 def masked(text: str) -> str:
@@ -94,7 +95,7 @@ def table_of(blocks: list[pl.DataFrame], sets: list[list[int]]) -> pl.DataFrame:
     for block, numbers in zip(blocks, sets, strict=True):
         table.add(group(keyed(block, pl.Series(numbers, dtype=pl.UInt32)), row))
         row += block.height
-    return table.frame()
+    return table.texts().whole()
 
 
 def test_lines_of_one_template_become_one_text_with_its_first_and_last_line() -> None:

@@ -106,7 +106,8 @@ def command(
     from forewarn.alerts import Finding
     from forewarn.checkpoint import work_of
     from forewarn.decision import parse_policy, parse_prior
-    from forewarn.pipeline import Options, scan
+    from forewarn.options import Options
+    from forewarn.pipeline import scan
     from forewarn.rules.sources import parse_logsource
     from forewarn.surge import parse_late, parse_promise
     from forewarn.terminal import Terminal
@@ -150,7 +151,7 @@ def command(
             name = load_model(model).encoder if model else encoder
             build(
                 index,
-                from_texts(found.texts),
+                from_texts(found.texts.whole()),
                 load_encoder(name, device=device, cache=not no_cache),
                 join=NONE,
                 anew=True,
