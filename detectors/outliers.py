@@ -71,7 +71,8 @@ class Detector:
 
     def score(self, white: NDArray[np.floating]) -> Floats:
         """The detector's own scores of n whitened vectors, float64 (n,), rounded to what means something."""
-        return self.rounded(np.asarray(self.fitted.decision_function(white), dtype=np.float64))
+        seen = white if isinstance(self.fitted, KNN) else white.astype(np.float64)
+        return self.rounded(np.asarray(self.fitted.decision_function(seen), dtype=np.float64))
 
     def rounded(self, scores: Floats) -> Floats:
         """Scores on the grid of `_RESOLUTION`; not a number, which some detectors give on ties, is the lowest."""
