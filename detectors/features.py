@@ -7,20 +7,25 @@ there are and how much each weighs is learnt from the texts of `fit_features` al
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from forewarn.detectors.ngrams import PAIRS, WORDS, Block, blocks, words_of
+from forewarn.detectors.ngrams import PAIRS, WORDS, Block, KeyTable, Made, over_blocks, words_of
 
 __all__ = ["Features", "fit_features", "words_of"]
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
+
+    from forewarn.detectors.linear import Linear
 
 RUNS = (3, 4, 5)
 _CHARACTERS = "characters-"
@@ -50,38 +55,50 @@ class Features:
 
     def matrix(self, texts: pl.Series) -> csr_array:
         """The features of n texts: float32 (n, width), sparse."""
-        return self._stacked(_tokenised(texts, self.runs))
+        return self._stacked(_of_blocks(self._block, texts, self.runs))
+
+    def log_odds(
+        self, linear: Linear, vectors: NDArray[np.float32], texts: pl.Series, rows: NDArray[np.int64]
+    ) -> NDArray[np.float64]:
+        """What a linear model says of some of n texts, float64 (m, k), without their features all at once.
+
+        `vectors` is float32 (n, d), `rows` int64 (m,) which of the texts are asked about.
+        """
+
+        def of_block(block: Block) -> NDArray[np.float64]:
+            return linear.log_odds(vectors[rows[block.first : block.first + block.size]], self._block(block))
+
+        outputs = linear.dense.shape[1]
+        return np.concatenate([np.empty((0, outputs)), *_of_blocks(of_block, texts.gather(rows), self.runs)])
 
     def columns(self, view: str, keys: NDArray[np.uint64]) -> NDArray[np.int64]:
         """The column of each of m n-grams of a view; -1 where it has none. Shape (m,)."""
-        known = self.keys[view]
-        if not len(known):
-            return np.full(len(keys), -1, dtype=np.int64)
-        place = np.minimum(np.searchsorted(known, keys), len(known) - 1)
-        offset = 0
-        for name, others in self.keys.items():
-            if name == view:
-                break
-            offset += len(others)
-        return np.where(known[place] == keys, place + offset, -1)
+        table, offset = self._tables[view]
+        place = table.places(keys)
+        return np.where(place >= 0, place + offset, -1)
+
+    @cached_property
+    def _tables(self) -> dict[str, tuple[KeyTable, int]]:
+        """For each view, where its n-grams stand, and its first column."""
+        firsts = np.cumsum([0, *map(len, self.keys.values())]).tolist()
+        return {view: (KeyTable(keys), first) for (view, keys), first in zip(self.keys.items(), firsts, strict=False)}
 
     @staticmethod
     def word_keys(words: list[str]) -> NDArray[np.uint64]:
         """The key of each of m words, as `words_of` gives them: uint64 (m,)."""
-        found = [block.views[WORDS].key for block in _tokenised(pl.Series(words, dtype=pl.String), RUNS)]
-        return np.concatenate(found) if found else np.empty(0, dtype=np.uint64)
+        found = _of_blocks(lambda block: block.views[WORDS].key, pl.Series(words, dtype=pl.String), RUNS)
+        return np.concatenate([np.empty(0, dtype=np.uint64), *found])
 
-    def _stacked(self, tokenised: Iterable[Block]) -> csr_array:
+    def _stacked(self, parts: Iterable[csr_array]) -> csr_array:
         from scipy.sparse import csr_array, vstack
 
-        parts = [self._block(block) for block in tokenised]
         empty = csr_array((0, self.width), dtype=np.float32)
         return vstack([empty, *parts], format="csr")  # type: ignore[no-any-return]
 
     def _block(self, block: Block) -> csr_array:
         from scipy.sparse import csr_array
 
-        rows, columns, values = [], [], []
+        columns, values, rows = [], [], []
         every_weight = np.concatenate(list(self.weights.values()))
         for half in _halves(self.runs):
             column = np.concatenate([self.columns(view, block.views[view].key) for view in half])
@@ -89,15 +106,13 @@ class Features:
             own = np.concatenate([block.views[view].own for view in half])
             there = column >= 0
             column, row = column[there], row[there]
-            value = (1.0 + np.log(own[there])) * every_weight[column]
+            value = (1.0 + np.log(own[there].astype(np.float64))) * every_weight[column]
             length = np.sqrt(np.bincount(row, weights=value**2, minlength=block.size))
             rows.append(row)
-            columns.append(column)
-            values.append(value / length[row])
-        return csr_array(
-            (np.concatenate(values).astype(np.float32), (np.concatenate(rows), np.concatenate(columns))),
-            shape=(block.size, self.width),
-        )
+            columns.append(column.astype(np.int32))
+            values.append((value / length[row]).astype(np.float32))
+        place = np.concatenate(rows), np.concatenate(columns)
+        return csr_array((np.concatenate(values), place), shape=(block.size, self.width)).tocsr()
 
 
 def fit_features(texts: pl.Series, runs: Sequence[int] = RUNS) -> tuple[Features, csr_array]:
@@ -105,7 +120,7 @@ def fit_features(texts: pl.Series, runs: Sequence[int] = RUNS) -> tuple[Features
 
     `runs` are the lengths of the runs of characters.
     """
-    tokenised = list(_tokenised(texts, runs))
+    tokenised: list[Any] = list(_of_blocks(lambda block: block, texts, runs))
     keys, weights = {}, {}
     for half in _halves(runs):
         for view in half:
@@ -118,7 +133,14 @@ def fit_features(texts: pl.Series, runs: Sequence[int] = RUNS) -> tuple[Features
             # Smoothed as scikit-learn's: log((1 + n) / (1 + texts with it)) + 1.
             weights[view] = (np.log((1.0 + len(texts)) / (1.0 + in_texts[kept])) + 1.0).astype(np.float32)
     features = Features(keys, weights)
-    return features, features._stacked(tokenised)
+
+    def features_of(number: int) -> csr_array:
+        # A block's tokens are let go once they are features.
+        block, tokenised[number] = tokenised[number], None
+        return features._block(block)
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return features, features._stacked(pool.map(features_of, range(len(tokenised))))
 
 
 def views_of(runs: Sequence[int]) -> list[str]:
@@ -130,5 +152,5 @@ def _halves(runs: Sequence[int]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     return (WORDS, PAIRS), tuple(f"{_CHARACTERS}{size}" for size in runs)
 
 
-def _tokenised(texts: pl.Series, runs: Sequence[int]) -> Iterator[Block]:
-    return blocks(texts, runs=runs, ideograph_runs=_IDEOGRAPH_RUNS)
+def _of_blocks(function: Callable[[Block], Made], texts: pl.Series, runs: Sequence[int]) -> Iterator[Made]:
+    return over_blocks(function, texts, runs=runs, ideograph_runs=_IDEOGRAPH_RUNS)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
+    from threadpoolctl import threadpool_limits
 
 Floats = NDArray[np.float64]
 MOST_TEXTS = 10_000
@@ -53,14 +54,13 @@ def fit_logistic(
     columns each its own binary problem), `weights` float64 (n,) or (n, k). Minimises the weighted cross-entropy plus
     half of `penalty` (dense, sparse) times the squared coefficients.
     """
-    from threadpoolctl import threadpool_limits
-
     targets = targets.reshape(len(targets), -1)
     weights = np.broadcast_to(weights.reshape(len(weights), -1), targets.shape)
-    with threadpool_limits(1):
-        fitted = [_one(vectors, features, t, w, penalty) for t, w in zip(targets.T, weights.T, strict=True)]
+    folded = _Folded(features)
+    with _one_thread():
+        fitted = [_one(vectors, folded.features, t, w, penalty) for t, w in zip(targets.T, weights.T, strict=True)]
     dense, sparse, bias = zip(*fitted, strict=True)
-    return Linear(np.stack(dense, axis=1), np.stack(sparse, axis=1), np.array(bias))
+    return Linear(np.stack(dense, axis=1), np.stack([folded.unfolded(w) for w in sparse], axis=1), np.array(bias))
 
 
 def cross_fitted(
@@ -77,8 +77,6 @@ def cross_fitted(
     `positive` and `negative` float64 (n,) are how much each text counts as one and as the other, `folds` int64 (n,).
     One fold learns from `MOST_TEXTS` at most; of more, from evenly spread ones.
     """
-    from threadpoolctl import threadpool_limits
-
     learnt = np.zeros(len(folds))
 
     def fitted(fold: int) -> Linear:
@@ -91,9 +89,55 @@ def cross_fitted(
         return model
 
     # Each fold is one thread's: the coefficients have the same bits however many there are.
-    with threadpool_limits(1), ThreadPoolExecutor(os.cpu_count()) as pool:
+    with _one_thread(), ThreadPoolExecutor(os.cpu_count()) as pool:
         models = list(pool.map(fitted, range(int(folds.max()) + 1)))
     return learnt, models
+
+
+def _one_thread() -> threadpool_limits:
+    """One thread for every BLAS; SciPy's own is loaded first, for a limit holds for those that are there."""
+    import scipy.optimize  # noqa: F401
+    from threadpoolctl import threadpool_limits
+
+    return threadpool_limits(1)
+
+
+class _Folded:
+    """Features in fewer columns, of which a linear model with a penalty on squares learns just the same.
+
+    Columns of one text alone can do nothing but move that text: they are turned into one, of their length. Columns of
+    no text keep a coefficient of zero, and are left out. `features` sparse (n, fewer).
+    """
+
+    def __init__(self, features: csr_array) -> None:
+        from scipy.sparse import csr_array
+
+        rows, self._width = features.shape
+        texts = np.bincount(features.indices, minlength=self._width)
+        self._shared = np.flatnonzero(texts > 1)
+        alone = texts[features.indices] == 1
+        self._alone, self._row = features.indices[alone], np.repeat(np.arange(rows), np.diff(features.indptr))[alone]
+        length = np.sqrt(np.bincount(self._row, weights=features.data[alone].astype(np.float64) ** 2, minlength=rows))
+        self._part = features.data[alone] / length[self._row]
+        # A text's own column takes the place of the first of those that it stands for.
+        first = np.flatnonzero(np.diff(self._row, prepend=-1))
+        number = np.zeros(self._width, dtype=np.int32)
+        number[self._shared] = np.arange(len(self._shared))
+        own = np.flatnonzero(alone)[first]
+        column, value, kept = number[features.indices], features.data.copy(), ~alone
+        column[own] = len(self._shared) + np.arange(len(own))
+        value[own] = length[self._row[first]]
+        kept[own] = True
+        starts = np.concatenate([[0], np.cumsum(kept)])[features.indptr].astype(np.int32)
+        self.features = csr_array((value[kept], column[kept], starts), shape=(rows, len(self._shared) + len(own)))
+        self._own = np.cumsum(np.diff(self._row, prepend=-1) > 0) - 1
+
+    def unfolded(self, coefficients: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The coefficients of all columns, float32 (m,), from those of `features`."""
+        whole = np.zeros(self._width, dtype=np.float32)
+        whole[self._shared] = coefficients[: len(self._shared)]
+        whole[self._alone] = coefficients[len(self._shared) :][self._own] * self._part
+        return whole
 
 
 def _one(

@@ -7,11 +7,18 @@ by then.
 
 from __future__ import annotations
 
+import os
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 Floats = NDArray[np.float64]
 _BLOCK = 1024
+_NEAR = 0.01
+"""Share of a vector's squared length below which a squared distance is taken again in float64: the difference of
+nearly equal numbers has few digits left."""
 
 
 class KNN:
@@ -30,23 +37,36 @@ class KNN:
         if len(sample) <= self.n_neighbors:
             raise ValueError(f"{self.n_neighbors} neighbours need more than {len(sample)} records")
         self._sample = np.ascontiguousarray(sample, dtype=np.float64)
-        self.decision_scores_ = self._distances(self._sample, itself=True)
+        self.decision_scores_ = np.sqrt(self._squared(self._sample, self._sample, itself=True))
         return self
 
-    def decision_function(self, vectors: Floats) -> Floats:
-        """The Euclidean distance of n vectors (n, d) to their `n_neighbors`-th neighbour of the sample: (n,)."""
-        return self._distances(np.asarray(vectors, dtype=np.float64), itself=False)
+    def decision_function(self, vectors: NDArray[np.floating]) -> Floats:
+        """The Euclidean distance of n vectors (n, d) to their `n_neighbors`-th neighbour of the sample: float64 (n,).
 
-    def _distances(self, vectors: Floats, *, itself: bool) -> Floats:
-        lengths = np.einsum("ij,ij->i", self._sample, self._sample)
-        found = np.empty(len(vectors))
-        for first in range(0, len(vectors), _BLOCK):
+        Of float32 vectors, distances have six digits.
+        """
+        sample = self._sample.astype(vectors.dtype)
+        squared = self._squared(vectors, sample, itself=False)
+        if vectors.dtype != np.float64:
+            near = np.flatnonzero(squared <= _NEAR * np.einsum("ij,ij->i", vectors, vectors))
+            squared[near] = self._squared(vectors[near].astype(np.float64), self._sample, itself=False)
+        return np.sqrt(squared)
+
+    def _squared(self, vectors: NDArray[np.floating], sample: NDArray[np.floating], *, itself: bool) -> Floats:
+        lengths = np.einsum("ij,ij->i", sample, sample)
+
+        def nearest(first: int) -> Floats:
             block = vectors[first : first + _BLOCK]
-            squared = lengths - 2.0 * (block @ self._sample.T)
+            squared = block @ sample.T
+            squared *= -2.0
+            squared += lengths
             if itself:
                 rows = np.arange(len(block))
                 squared[rows, first + rows] = np.inf
-            nearest = np.partition(squared, self.n_neighbors - 1, axis=1)[:, self.n_neighbors - 1]
-            found[first : first + _BLOCK] = nearest + np.einsum("ij,ij->i", block, block)
-        distances: Floats = np.sqrt(np.maximum(found, 0.0))
-        return distances
+            squared.partition(self.n_neighbors - 1, axis=1)
+            found: Floats = squared[:, self.n_neighbors - 1] + np.einsum("ij,ij->i", block, block)
+            return np.maximum(found, 0.0)
+
+        # Each block is one thread's: a distance has the same bits however many there are.
+        with threadpool_limits(1), ThreadPoolExecutor(os.cpu_count()) as pool:
+            return np.concatenate([np.empty(0), *pool.map(nearest, range(0, len(vectors), _BLOCK))])

@@ -7,21 +7,26 @@ Chinese or Japanese character is a word of its own.
 
 from __future__ import annotations
 
+import os
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 Keys = NDArray[np.uint64]
+Made = TypeVar("Made")
 WORDS, PAIRS = "words", "pairs"
 _KEY_BITS = 44
 """A million distinct tokens share a key with a probability of 3 %; a text's number in its block takes the other 20."""
-_BLOCK_TEXTS = 1 << 14
-_BLOCK_CHARACTERS = 2_000_000
+_BLOCK_TEXTS = 1 << 12
+_BLOCK_CHARACTERS = 500_000
 _MAX_CHARACTERS = 10_000
 """A longer text is cut, as the encoder does."""
 _ASCII_WORD = re.compile("[a-z0-9]+")
@@ -34,13 +39,13 @@ _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 class Tokens:
     """The distinct tokens of the texts of a block, sorted by text, then key.
 
-    `text` int64 (m,), the number of the text in the block; `key` uint64 (m,), below 2**44; `own` float64 (m,), how
+    `text` int32 (m,), the number of the text in the block; `key` uint64 (m,), below 2**44; `own` float32 (m,), how
     often the text holds the token.
     """
 
-    text: NDArray[np.int64]
+    text: NDArray[np.int32]
     key: Keys
-    own: NDArray[np.float64]
+    own: NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -52,8 +57,37 @@ class Block:
     views: dict[str, Tokens]
 
 
-def blocks(texts: pl.Series, *, runs: Sequence[int] = (4,), ideograph_runs: Sequence[int] = (2,)) -> Iterator[Block]:
-    """The tokens of n texts, block by block, in order.
+class KeyTable:
+    """Where keys stand in a sorted array of them. Keys are hashes: one table of their leading bits comes close.
+
+    `known` uint64 (m,), sorted, each once.
+    """
+
+    def __init__(self, known: Keys) -> None:
+        bits = max(len(known), 1).bit_length()
+        self._shift = np.uint64(_KEY_BITS - bits)
+        starts = np.arange(1 << bits, dtype=np.uint64) << self._shift
+        self._start = np.searchsorted(known, starts).astype(np.int32)
+        self._known = np.append(known, np.uint64(1 << _KEY_BITS))
+
+    def places(self, keys: Keys) -> NDArray[np.int64]:
+        """The place of each of n keys, -1 where it is not known: int64 (n,)."""
+        place = self._start[keys >> self._shift].astype(np.int64)
+        behind = np.flatnonzero(self._known[place] < keys)
+        while len(behind):
+            place[behind] += 1
+            behind = behind[self._known[place[behind]] < keys[behind]]
+        return np.where(self._known[place] == keys, place, -1)
+
+
+def over_blocks(
+    function: Callable[[Block], Made],
+    texts: pl.Series,
+    *,
+    runs: Sequence[int] = (4,),
+    ideograph_runs: Sequence[int] = (2,),
+) -> Iterator[Made]:
+    """What `function` makes of the tokens of n texts, block by block, in order; each block is one thread's.
 
     The views are `words`, `pairs` (of neighbouring words) and, for each length of `runs`, `characters-LENGTH`: the
     runs of that many characters that begin with no ideograph; those of `ideograph_runs` that begin with one are in the
@@ -61,9 +95,21 @@ def blocks(texts: pl.Series, *, runs: Sequence[int] = (4,), ideograph_runs: Sequ
     """
     shortened = texts.fill_null("").str.slice(0, _MAX_CHARACTERS).str.to_lowercase()
     lengths = shortened.str.len_chars().to_numpy().astype(np.int64)
-    for first, last in _cut(lengths):
+
+    def made_of(first: int, last: int) -> Made:
         part = shortened[first:last].str.replace_all("\x00", " ", literal=True)
-        yield Block(first, last - first, _views(part, runs, ideograph_runs))
+        return function(Block(first, last - first, _views(part, runs, ideograph_runs)))
+
+    # No thread works more than one block ahead: what is made of a block may be large.
+    threads = os.cpu_count() or 1
+    with ThreadPoolExecutor(threads) as pool:
+        waiting: deque[Future[Made]] = deque()
+        for first, last in _cut(lengths):
+            waiting.append(pool.submit(made_of, first, last))
+            if len(waiting) > threads:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
 
 
 def words_of(text: str) -> list[str]:
@@ -125,8 +171,12 @@ def _mixed(keys: Keys) -> Keys:
 
 def _kinds(codes: NDArray[np.uint32]) -> NDArray[np.uint8]:
     """What each code point is: part of a word, an ideograph (a word of its own), or neither."""
-    distinct, place = np.unique(codes, return_inverse=True)
-    return np.array([_kind(int(code)) for code in distinct], dtype=np.uint8)[place]
+    there = np.zeros(int(codes.max(initial=0)) + 1, dtype=np.bool_)
+    there[codes] = True
+    kinds = there.astype(np.uint8)
+    distinct = np.flatnonzero(there)
+    kinds[distinct] = [_kind(int(code)) for code in distinct]
+    return kinds[codes]
 
 
 def _kind(code: int) -> int:
@@ -174,6 +224,6 @@ def _counted(text: NDArray[np.int64], key: Keys) -> Tokens:
     together = (text.astype(np.uint64) << np.uint64(_KEY_BITS)) | (key >> np.uint64(64 - _KEY_BITS))
     together.sort()
     first = np.flatnonzero(np.diff(together, prepend=~together[:1]))
-    own = np.diff(first, append=len(together)).astype(np.float64)
+    own = np.diff(first, append=len(together)).astype(np.float32)
     distinct = together[first]
-    return Tokens((distinct >> np.uint64(_KEY_BITS)).astype(np.int64), distinct & np.uint64((1 << _KEY_BITS) - 1), own)
+    return Tokens((distinct >> np.uint64(_KEY_BITS)).astype(np.int32), distinct & np.uint64((1 << _KEY_BITS) - 1), own)

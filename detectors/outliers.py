@@ -51,9 +51,10 @@ class Whitening:
     centre: Floats
     axes: Floats
 
-    def __call__(self, vectors: NDArray[np.float32]) -> Floats:
-        """The coordinates of n vectors, float64 (n, d)."""
-        white: Floats = (vectors - self.centre) @ self.axes
+    def __call__(self, vectors: NDArray[np.floating]) -> NDArray[np.floating]:
+        """The coordinates of n vectors (n, d), in their own precision."""
+        precision = vectors.dtype
+        white: NDArray[np.floating] = (vectors - self.centre.astype(precision)) @ self.axes.astype(precision)
         return white
 
 
@@ -68,9 +69,10 @@ class Detector:
     fitted: Any
     sampled: Floats
 
-    def score(self, white: Floats) -> Floats:
+    def score(self, white: NDArray[np.floating]) -> Floats:
         """The detector's own scores of n whitened vectors, float64 (n,), rounded to what means something."""
-        return self.rounded(np.asarray(self.fitted.decision_function(white), dtype=np.float64))
+        seen = white if isinstance(self.fitted, KNN) else white.astype(np.float64)
+        return self.rounded(np.asarray(self.fitted.decision_function(seen), dtype=np.float64))
 
     def rounded(self, scores: Floats) -> Floats:
         """Scores on the grid of `_RESOLUTION`; not a number, which some detectors give on ties, is the lowest."""
@@ -165,7 +167,7 @@ def rebuild_outliers(
         raise DetectorError("outliers need a text to be fitted on", remedy="Give a baseline that is not empty.")
     classes = {name: find_detector(name) for name in detectors}
     whitening = fit_whitening(sampled)
-    white = whitening(sampled)
+    white = whitening(sampled.astype(np.float64))
     fitted = [_fitted(name, made, white, seed) for name, made in classes.items()]
     wording = fit_wording(texts, counts)
     surprisal = wording.surprisal(texts, in_sample=True)
@@ -213,7 +215,7 @@ def find_detector(name: str) -> type:
     raise DetectorError(f"{name!r} is no PyOD detector", remedy=remedy)
 
 
-def _fitted(name: str, made: type, sample: Floats, seed: int) -> Detector:
+def _fitted(name: str, made: type, sample: NDArray[np.floating], seed: int) -> Detector:
     arguments = inspect.signature(made).parameters
     given: dict[str, Any] = {"random_state": seed} if "random_state" in arguments else {}
     if "n_neighbors" in arguments and arguments["n_neighbors"].default >= len(sample):

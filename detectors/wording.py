@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from forewarn.detectors.ngrams import PAIRS, WORDS, Tokens, blocks
+from forewarn.detectors.ngrams import PAIRS, WORDS, Block, KeyTable, Tokens, over_blocks
 
 Floats = NDArray[np.float64]
 VIEWS = (WORDS, PAIRS, "characters-4")
@@ -47,23 +47,30 @@ class Wording:
 
         `in_sample` says that each text is itself one record of the reference, which is then left out of its counts.
         """
-        surprisal = np.empty((len(texts), len(VIEWS)))
-        for block in blocks(texts):
-            rows = slice(block.first, block.first + block.size)
-            for column, view in enumerate(VIEWS):
-                surprisal[rows, column] = _surprisal(self.views[view], block.views[view], block.size, in_sample)
-        return surprisal
+
+        references = [_Reference(self.views[view]) for view in VIEWS]
+
+        def of_block(block: Block) -> Floats:
+            tokens = (block.views[view] for view in VIEWS)
+            columns = (
+                reference.surprisal(view, block.size, in_sample)
+                for reference, view in zip(references, tokens, strict=True)
+            )
+            return np.stack(list(columns), axis=1)
+
+        return np.concatenate([np.empty((0, len(VIEWS))), *over_blocks(of_block, texts)])
 
 
 def fit_wording(texts: pl.Series, counts: NDArray[np.integer]) -> Wording:
     """Count the tokens of n distinct texts, each `counts[i]` times."""
-    found: dict[str, list[pl.DataFrame]] = {view: [] for view in VIEWS}
-    for block in blocks(texts):
+
+    def of_block(block: Block) -> list[pl.DataFrame]:
         weight = counts[block.first : block.first + block.size].astype(np.float64)
-        for view in VIEWS:
-            tokens = block.views[view]
-            found[view].append(_summed(pl.DataFrame({"key": tokens.key, "count": tokens.own * weight[tokens.text]})))
-    return Wording({view: _counts(parts) for view, parts in found.items()})
+        views = (block.views[view] for view in VIEWS)
+        return [_summed(pl.DataFrame({"key": one.key, "count": one.own * weight[one.text]})) for one in views]
+
+    found = list(over_blocks(of_block, texts))
+    return Wording({view: _counts([block[number] for block in found]) for number, view in enumerate(VIEWS)})
 
 
 def _summed(tokens: pl.DataFrame) -> pl.DataFrame:
@@ -84,13 +91,20 @@ def _surprise(others: Floats, total: float) -> Floats:
     return surprise
 
 
-def _surprisal(reference: Counts, tokens: Tokens, size: int, in_sample: bool) -> Floats:
-    others = np.zeros(len(tokens.key))
-    if len(reference.keys):
-        place = np.minimum(np.searchsorted(reference.keys, tokens.key), len(reference.keys) - 1)
-        others = np.where(reference.keys[place] == tokens.key, reference.counts[place], 0.0)
-    surprise = _surprise(others - tokens.own if in_sample else others, reference.total)
-    length = np.bincount(tokens.text, weights=tokens.own, minlength=size)
-    summed = np.bincount(tokens.text, weights=tokens.own * surprise, minlength=size)
-    means: Floats = (summed + _DRAWN * reference.expected) / (length + _DRAWN)
-    return means
+class _Reference:
+    """The counts of one view, for many look-ups."""
+
+    def __init__(self, counts: Counts) -> None:
+        self._table = KeyTable(counts.keys)
+        # The last count is that of an unknown token.
+        self._counts = np.append(counts.counts, 0.0)
+        self._total, self._expected = counts.total, counts.expected
+
+    def surprisal(self, tokens: Tokens, size: int, in_sample: bool) -> Floats:
+        """The surprisal of a block of `size` texts, float64 (size,)."""
+        others = self._counts[self._table.places(tokens.key)]
+        surprise = _surprise(others - tokens.own if in_sample else others, self._total)
+        length = np.bincount(tokens.text, weights=tokens.own, minlength=size)
+        summed = np.bincount(tokens.text, weights=tokens.own * surprise, minlength=size)
+        means: Floats = (summed + _DRAWN * self._expected) / (length + _DRAWN)
+        return means

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from concurrent.futures import ThreadPoolExecutor
 from importlib import resources
 from pathlib import Path
 
@@ -16,11 +17,12 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 from platformdirs import user_cache_path
+from threadpoolctl import threadpool_limits
 
 from forewarn.embeddings import case_store
 from forewarn.embeddings.case_store import CASES, Stored
 from forewarn.embeddings.encoder import Encoder
-from forewarn.embeddings.nearest import Flat, Indexed, Nearest, unpacked
+from forewarn.embeddings.nearest import FEW, Flat, Indexed, Nearest, unpacked
 from forewarn.errors import CaseBaseError
 
 NEAR = 0.15
@@ -170,22 +172,21 @@ class CaseBase:
         mean AUROC .909; eight nearest .753.
         """
         # A text has 256 neighbours on each side: more memory than its vector.
-        blocks = [self._vote(vectors[first : first + _TOGETHER]) for first in range(0, len(vectors), _TOGETHER)]
-        return np.concatenate([np.empty(0), *blocks])
+        blocks = [vectors[first : first + _TOGETHER] for first in range(0, len(vectors), _TOGETHER)]
+        with threadpool_limits(1), ThreadPoolExecutor(os.cpu_count()) as pool:
+            return np.concatenate([np.empty(0), *pool.map(self._vote, blocks)])
 
     def _vote(self, vectors: Floats) -> NDArray[np.float64]:
         """The votes of n vectors, float64 (n,), all at once."""
         voices = {}
         nearest = np.full(len(vectors), -1.0)
         for name, side in self._sides.items():
-            if side.size and len(vectors):
-                near, place = side.search(vectors, min(_VOTERS, side.size))
-                own = self._own(near, place)
-                near = np.where(own, -np.inf, near.astype(np.float64))
-                others = side.size - own.sum(axis=1)
+            if side.size:
+                near, others = self._heard(side, vectors)
                 nearest = np.maximum(nearest, near.max(axis=1))
+                near *= 1 / _SHARPNESS
+                weight = np.exp(near, out=near).sum(axis=1).astype(np.float64)
                 with np.errstate(divide="ignore"):
-                    weight = np.exp(near / _SHARPNESS).sum(axis=1)
                     voices[name] = np.log(weight) - np.log(np.clip(others, 1, _COUNTED))
         crises = [voices[side] for side in ("past", "signs") if side in voices]
         if not crises or "ordinary" not in voices:
@@ -193,6 +194,24 @@ class CaseBase:
         with np.errstate(invalid="ignore"):
             ratio = np.logaddexp.reduce(crises, axis=0) - np.log(len(crises)) - voices["ordinary"]
         return np.where((nearest >= NEAR) & np.isfinite(ratio), ratio, np.nan)
+
+    def _heard(self, side: Nearest, vectors: Floats) -> tuple[Floats, Rows]:
+        """The cosines of the voters of n vectors on one side, float32 (n, k) in no order, -inf where it is the text
+        itself; and how many others that side has, int64 (n,)."""
+        voters = min(_VOTERS, side.size)
+        others = np.full(len(vectors), side.size)
+        if isinstance(side, Flat) and side.size <= FEW:
+            found = side.cosines(vectors, voters)
+            asked = np.flatnonzero(found.max(axis=1) >= SAME)
+        else:
+            found = np.empty((len(vectors), voters), dtype=np.float32)
+            asked = np.arange(len(vectors))
+        if len(asked):
+            near, place = side.search(vectors[asked], voters)
+            own = self._own(near, place)
+            found[asked] = np.where(own, -np.inf, near)
+            others[asked] -= own.sum(axis=1)
+        return found, others
 
     def _own(self, near: Floats, place: Rows) -> NDArray[np.bool_]:
         """Which of the found vectors (n, k) belong to a case that is the asked text itself."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 from importlib import import_module
+from threading import Lock
 from typing import Any, Protocol
 
 import numpy as np
@@ -26,11 +27,15 @@ PROBES = 1 / 8
 """Share of the inverted lists that is looked through."""
 CANDIDATES = 384
 """Vectors that an index proposes; their true cosines decide (PROBES and CANDIDATES: `python -m benchmarks cases`)."""
+_ALONE = Lock()
+"""Held while the number of threads is set: another search would set it back."""
 _MOST_ON_GPU = 2_048
 """Neighbours that FAISS can look for on a GPU."""
 _WIDE = 256
 """Dimensions from which half of them are enough to find candidates by."""
 _BLOCK = 65_536
+_COSINES_AT_ONCE = 1 << 21
+"""Cosines of a product: 8 MB, that stay in the processor's cache."""
 _CANDIDATES_AT_ONCE = 32_768
 """Candidates of all queries of a step: 64 MB of vectors."""
 
@@ -42,7 +47,7 @@ def _compared(queries: Floats, vectors: Floats, k: int) -> tuple[Floats, Rows]:
         found = faiss.knn_gpu(faiss.StandardGpuResources(), queries, vectors, k, metric=faiss.METRIC_INNER_PRODUCT)
     else:
         # One thread: the last bits of a product depend on how many there are.
-        with _threads().limit(limits=1):
+        with _ALONE, _threads().limit(limits=1):
             found = faiss.knn(queries, vectors, k, metric=faiss.METRIC_INNER_PRODUCT)
     near, place = found
     return near, place
@@ -111,6 +116,20 @@ class Flat:
             near, place = _compared(np.ascontiguousarray(queries), self._vectors, width)
             cosine[:, :width], row[:, :width] = _ordered(near, self._rows[place])
         return cosine, row
+
+    def cosines(self, queries: Floats, k: int) -> Floats:
+        """The cosines of the k nearest of each of n queries, in no order: float32 (n, k), k at most `size`.
+
+        One product and a partition of each row: with hundreds of neighbours, a sixth of the time of a search.
+        """
+        found = np.empty((len(queries), k), dtype=np.float32)
+        step = max(_COSINES_AT_ONCE // max(self.size, 1), 1)
+        for start in range(0, len(queries), step):
+            every = queries[start : start + step] @ self._vectors.T
+            if k < self.size:
+                every.partition(self.size - k, axis=1)
+            found[start : start + step] = every[:, self.size - k :]
+        return found
 
     def only(self, rows: Rows) -> Flat:
         """As `Nearest.only`."""

@@ -40,6 +40,8 @@ _TEXTS_OF_A_WORD = 3
 _IDEOGRAPH = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]")
 _WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]+|(?:(?![\u3040-\u30ff\u3400-\u9fff])\w)+")
 _MIXTURE_STARTS = (0.05, 0.2, 0.5, 0.8, 0.95)
+_CELLS = 4_096
+"""Cells that log-odds are counted in before a mixture is fitted to them."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ class Adaptation:
 
     def added(self, log_odds: Floats, vectors: NDArray[np.float32], texts: pl.Series) -> Floats:
         """What it adds to the log-odds of k other texts, float64 (k,); all as `adapt` takes them."""
-        learnt = self.linear.log_odds(vectors, self.features.matrix(texts))[:, 0]
+        learnt = self.features.log_odds(self.linear, vectors, texts, np.arange(len(texts)))[:, 0]
         added: Floats = self.spread * (log_odds + self.gain * learnt) + self.shift - log_odds
         return added
 
@@ -112,10 +114,10 @@ def adapt(
         learnt, models = cross_fitted(vectors, matrix, positive, negative, folds, penalty=PENALTY)
         gain = WEIGHT * weight * spread / max(float(learnt.std()), 1e-9)
         current = log_odds + gain * learnt
+    mean = Linear(*(np.mean([getattr(m, part) for m in models], axis=0) for part in ("dense", "sparse", "bias")))
     kept = spread * (1.0 + (SHARPER - 1.0) * weight) / float(current.std())
     shift = shift_to(kept * current, crisis_share(kept * current))
     fused = kept * current + shift
-    mean = Linear(*(np.mean([getattr(m, part) for m in models], axis=0) for part in ("dense", "sparse", "bias")))
     return Adaptation(fused - log_odds, share, weight, features, mean, gain, kept, shift)
 
 
@@ -150,24 +152,38 @@ def _mixture_share(log_odds: Floats, rounds: int = 100) -> float:
     """The upper component's share in a mixture of two normal distributions of similar width."""
     best, share = -np.inf, 0.5
     variance = float(log_odds.var())
-    for start in _MIXTURE_STARTS:
-        upper = (log_odds >= np.quantile(log_odds, 1 - start)).astype(np.float64) * 0.98 + 0.01
+    values, texts = _cells(log_odds)
+    squares = values**2
+    for start in np.quantile(log_odds, [1 - start for start in _MIXTURE_STARTS]):
+        upper = (values >= start) * 0.98 + 0.01
         for _ in range(rounds):
-            part = float(np.clip(upper.mean(), 1e-4, 1 - 1e-4))
-            means = (upper @ log_odds / upper.sum(), (1 - upper) @ log_odds / (1 - upper).sum())
+            weighed = (upper * texts, (1 - upper) * texts)
+            totals = [float(w.sum()) for w in weighed]
+            part = float(np.clip(totals[0] / len(log_odds), 1e-4, 1 - 1e-4))
+            means = [float(w @ values) / total for w, total in zip(weighed, totals, strict=True)]
             spreads = [
-                max(float(w @ (log_odds - m) ** 2 / w.sum()), 0.05 * variance)
-                for w, m in zip((upper, 1 - upper), means, strict=True)
+                max(float(w @ squares) / total - mean**2, 0.05 * variance)
+                for w, total, mean in zip(weighed, totals, means, strict=True)
             ]
             loud, quiet = (
-                np.log(p) - 0.5 * np.log(s) - (log_odds - m) ** 2 / (2 * s)
+                np.log(p) - 0.5 * np.log(s) - (values - m) ** 2 / (2 * s)
                 for p, m, s in zip((part, 1 - part), means, spreads, strict=True)
             )
             upper = _logistic(loud - quiet)
-        fit = float(np.logaddexp(loud, quiet).sum())
+        fit = float(texts @ np.logaddexp(loud, quiet))
         if means[0] > means[1] and fit > best:
             best, share = fit, part
     return share
+
+
+def _cells(log_odds: Floats) -> tuple[Floats, Floats]:
+    """Log-odds (n,) in cells of equal width: the mean of each cell that is not empty, and how many texts it has."""
+    low, high = float(log_odds.min()), float(log_odds.max())
+    cell = ((log_odds - low) * ((_CELLS - 1) / max(high - low, 1e-9))).astype(np.int64)
+    texts = np.bincount(cell, minlength=_CELLS).astype(np.float64)
+    summed = np.bincount(cell, weights=log_odds, minlength=_CELLS)
+    there = texts > 0
+    return summed[there] / texts[there], texts[there]
 
 
 def _logistic(log_odds: Floats) -> Floats:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from forewarn import fusion
 from forewarn.adaptation import Adaptation, adapt, new_words
-from forewarn.block_frame import BLOCK, BlockFrame
+from forewarn.block_frame import BlockFrame
 from forewarn.blocks import WaitingBlocks
 from forewarn.checkpoint import Work
 from forewarn.embedding import embed, weights_of
@@ -38,8 +38,8 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 Vectors = NDArray[np.float32]
-HELD = BLOCK
-"""Texts that a scan learns from at most, and those that are scored together."""
+HELD = 1 << 15
+"""Texts that a scan learns from at most."""
 _LOUDEST = 300
 """Texts whose words are looked at for what is new in this scan."""
 

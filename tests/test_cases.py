@@ -463,6 +463,36 @@ def test_more_cases_of_other_things_do_not_weaken_a_vote_for_ever(monkeypatch: p
     assert many.vote(asked)[0] == pytest.approx(few.vote(asked)[0], abs=0.05)
 
 
+def test_votes_are_what_the_definition_says_vector_for_vector(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cases_module, "_TOGETHER", 30)
+    chance = np.random.default_rng(0)
+    parts = chance.integers(1, 4, size=600)
+    rows = cases(*map(str, range(600)), label=[n % 3 != 0 for n in range(600)], sign=[n % 3 == 1 for n in range(600)])
+    vectors = chance.normal(size=(parts.sum(), 12)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    asked = np.concatenate([chance.normal(size=(60, 12)).astype(np.float32), vectors[[0, 5, 700]]])
+    asked /= np.linalg.norm(asked, axis=1, keepdims=True)
+    owner = np.repeat(np.arange(600), parts)
+    sides = [owner % 3 == kind for kind in (0, 1, 2)]
+    expected = []
+    for vector in asked:
+        voices = []
+        for side in sides:
+            nearest_of_side = sorted(zip((vectors[side] @ vector).tolist(), owner[side], strict=True), reverse=True)[
+                :256
+            ]
+            itself = {case for cosine, case in nearest_of_side if cosine >= cases_module.SAME}
+            heard = [cosine for cosine, case in nearest_of_side if case not in itself]
+            left_out = len(nearest_of_side) - len(heard)
+            voices.append(np.log(np.exp(np.array(heard) / 0.1).sum()) - np.log(side.sum() - left_out))
+        ordinary, sign, past = voices
+        expected.append(np.logaddexp(past, sign) - np.log(2) - ordinary)
+    base = CaseBase(rows, parts, nearest.Flat(vectors))
+    np.testing.assert_allclose(base.vote(asked), expected, atol=5e-6)
+    monkeypatch.setattr(cases_module, "FEW", 0)
+    np.testing.assert_allclose(base.vote(asked), expected, atol=5e-6)
+
+
 def test_a_stored_base_votes_as_the_one_in_memory(tmp_path: Path) -> None:
     rows = cases(FIRE, FLOOD, BANK, "coffee with my sister", "the bank of the river", label=[1, 1, 1, 0, 0])
     build(tmp_path / "base", rows, TINY)
