@@ -68,16 +68,18 @@ class TextMatcher:
         doubtful[self._undecided["class"].to_numpy()] = True
         own = np.flatnonzero(doubtful[kind.to_numpy()])
         if len(own):
-            lines = one_line(texts.gather(own))
-            rows = np.unique(self._sharp.expressions.hits(folded(lines))[0])
-            own, lines = own[rows], lines.gather(rows)
+            lines = folded(one_line(texts.gather(own)))
+            sharp = _Hits.of(self._sharp, lines)
+            own, lines, sharp = own[sharp.rows], lines.gather(sharp.rows), sharp.alone()
         if len(own):
             of_kind = self._undecided.filter(pl.col("class").is_in(kind.gather(own).unique().implode()))
             rules = {i: self._by_wording[i] for i in of_kind["rule"].unique().sort()}
-            decided = self._fired(rules, self._search(lines), holds, similar)
+            decided = self._fired(rules, self._search(lines, sharp), holds, similar)
             fired = fired.but([(own[rows], rule) for rows, rule in decided], [(own, rule) for rule in rules])
         if self._by_meaning:
-            fired = fired.but(self._fired(self._by_meaning, self._search(one_line(texts)), holds, similar), ())
+            lines = folded(one_line(texts))
+            found = self._search(lines, _Hits.of(self._sharp, lines))
+            fired = fired.but(self._fired(self._by_meaning, found, holds, similar), ())
         return fired
 
     def _meet(self, holds: Verdict, similar: Closeness) -> None:
@@ -88,7 +90,7 @@ class TextMatcher:
         if new.is_empty():
             return
         self._met += len(new)
-        found = self._search(new, exact=False)
+        found = self._search(folded(new), _Hits(_NOWHERE, _NOWHERE, len(self._sharp.numbers)))
         fired = self._fired(self._by_wording, found, holds, similar)
         doubtful = [
             (found.blind[self._number[p]], i) for p in self._sharp.numbers for i in self._asking[self._number[p]]
@@ -96,13 +98,10 @@ class TextMatcher:
         self._fired_on = pl.concat([self._fired_on, of_classes(fired, first)], rechunk=True)
         self._undecided = pl.concat([self._undecided, of_classes(doubtful, first).unique()], rechunk=True)
 
-    def _search(self, lines: pl.Series, *, exact: bool = True) -> _Found:
-        """Where each pattern is in n lines; unless `exact`, those that ask for certain digits are in none."""
-        texts = folded(lines)
-        blind = _Hits(self._blind, digits_alike(texts))
-        return _Found(
-            texts, blind, _Hits(self._sharp, texts if exact else texts.clear()), self._number, self._sharp.numbers
-        )
+    def _search(self, texts: pl.Series, sharp: _Hits) -> _Found:
+        """Where each pattern is in n folded texts, if those that ask for certain digits are where `sharp` says."""
+        blind = _Hits.of(self._blind, digits_alike(texts))
+        return _Found(texts, blind, sharp, self._number, self._sharp.numbers)
 
     def _fired(
         self, rules: Mapping[int, Rule], found: _Found, holds: Verdict, similar: Closeness
@@ -125,15 +124,28 @@ class TextMatcher:
 
 
 class _Hits:
-    """The rows of n texts in which each pattern of a field was found; `present` the numbers of those that were."""
+    """The rows of texts in which each of `patterns` patterns was found, given as by `Expressions.hits`.
 
-    def __init__(self, field: Field, texts: pl.Series) -> None:
-        self._rows, numbers = field.expressions.hits(texts)
-        self._bounds = np.searchsorted(numbers, np.arange(len(field.numbers) + 1))
+    `rows` those in which one was, sorted; `present` the numbers of the patterns that were.
+    """
+
+    def __init__(self, rows: Rows, numbers: Rows, patterns: int) -> None:
+        self._found, self._numbers, self._patterns = rows, numbers, patterns
+        self._bounds = np.searchsorted(numbers, np.arange(patterns + 1))
+        self.rows = np.unique(rows)
         self.present: list[int] = np.unique(numbers).tolist()
 
+    @classmethod
+    def of(cls, field: Field, texts: pl.Series) -> _Hits:
+        """Where the patterns of a field are in texts."""
+        return cls(*field.expressions.hits(texts), len(field.numbers))
+
+    def alone(self) -> _Hits:
+        """The same of the texts in which a pattern was found alone."""
+        return _Hits(np.searchsorted(self.rows, self._found), self._numbers, self._patterns)
+
     def __getitem__(self, number: int) -> Rows:
-        return self._rows[self._bounds[number] : self._bounds[number + 1]]
+        return self._found[self._bounds[number] : self._bounds[number + 1]]
 
 
 @dataclass(frozen=True)
