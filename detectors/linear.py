@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -53,11 +54,9 @@ def fit_logistic(
     columns each its own binary problem), `weights` float64 (n,) or (n, k). Minimises the weighted cross-entropy plus
     half of `penalty` (dense, sparse) times the squared coefficients.
     """
-    from threadpoolctl import threadpool_limits
-
     targets = targets.reshape(len(targets), -1)
     weights = np.broadcast_to(weights.reshape(len(weights), -1), targets.shape)
-    with threadpool_limits(1):
+    with _one_thread():
         fitted = [_one(vectors, features, t, w, penalty) for t, w in zip(targets.T, weights.T, strict=True)]
     dense, sparse, bias = zip(*fitted, strict=True)
     return Linear(np.stack(dense, axis=1), np.stack(sparse, axis=1), np.array(bias))
@@ -77,8 +76,6 @@ def cross_fitted(
     `positive` and `negative` float64 (n,) are how much each text counts as one and as the other, `folds` int64 (n,).
     One fold learns from `MOST_TEXTS` at most; of more, from evenly spread ones.
     """
-    from threadpoolctl import threadpool_limits
-
     learnt = np.zeros(len(folds))
 
     def fitted(fold: int) -> Linear:
@@ -91,9 +88,18 @@ def cross_fitted(
         return model
 
     # Each fold is one thread's: the coefficients have the same bits however many there are.
-    with threadpool_limits(1), ThreadPoolExecutor(os.cpu_count()) as pool:
+    with _one_thread(), ThreadPoolExecutor(os.cpu_count()) as pool:
         models = list(pool.map(fitted, range(int(folds.max()) + 1)))
     return learnt, models
+
+
+def _one_thread() -> AbstractContextManager[None]:
+    """BLAS on one thread: that of SciPy too, which is another and can be limited only once it is loaded."""
+    import scipy.optimize  # noqa: F401
+    from threadpoolctl import threadpool_limits
+
+    limited: AbstractContextManager[None] = threadpool_limits(1)
+    return limited
 
 
 def _one(
