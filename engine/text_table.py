@@ -20,7 +20,7 @@ from forewarn.blocks import WaitingBlocks
 from forewarn.frames import TEXTS
 from forewarn.texts import FIRST_AND_LAST, text_key
 
-MOST_IN_MEMORY = 192 << 20
+MOST_IN_MEMORY = 64 << 20
 """Bytes of partial texts from which they go to disk."""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from forewarn import block_frame, embeddings, scoring, text_table
+from forewarn import block_frame, embeddings, scoring, text_table, timeline
 from forewarn.block_frame import BlockFrame
 from forewarn.decision import Policy, decide, decide_blocks
 from forewarn.errors import OutputError
@@ -21,6 +22,7 @@ from forewarn.pipeline import scan
 from forewarn.scoring import sample_of
 from forewarn.text_table import TextNumbers, TextTable
 from forewarn.texts import group, keyed, text_key
+from forewarn.timeline import Clocks, Timeline, scored
 from tests.tiny_encoder import TinyEncoder
 
 Run = Callable[..., object]
@@ -38,7 +40,7 @@ def parted(draw: st.DrawFn) -> list[pl.DataFrame]:
     texts = draw(st.lists(st.text(max_size=5) | st.none(), min_size=sum(sizes), max_size=sum(sizes)))
     frame = pl.DataFrame({"text": texts, "number": range(len(texts))}, schema={"text": pl.String, "number": pl.UInt32})
     ends = np.cumsum([0, *sizes])
-    return [frame[int(first) : int(last)] for first, last in zip(ends[:-1], ends[1:], strict=True)]
+    return [frame[int(first) : int(last)] for first, last in itertools.pairwise(ends)]
 
 
 @settings(deadline=None, max_examples=50)
@@ -172,6 +174,44 @@ def test_what_is_raised_does_not_depend_on_the_blocks(
         scores, texts["count"], policy, None, pl.Series([last_words[number] for number in sets], dtype=pl.Boolean)
     )
     assert decide_blocks(scored, blocks, policy, last_words).to_list() == expected.to_list()
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 40)), min_size=1, max_size=60),
+    st.lists(st.integers(1, 20), min_size=1, max_size=4),
+)
+def test_records_of_several_sources_are_put_in_order_a_stretch_at_a_time(
+    said: list[tuple[str, int]], sizes: list[int]
+) -> None:
+    rows = pl.DataFrame(said, schema={"source": pl.String, "clock": pl.Int64}, orient="row").with_columns(
+        line=pl.int_range(pl.len(), dtype=pl.UInt64),
+        time=pl.lit(None, pl.Datetime("us", "UTC")),
+        text_key=pl.int_range(pl.len(), dtype=pl.UInt64),
+        key=pl.lit(0, pl.UInt64),
+        kind=pl.lit(0, pl.UInt64),
+        by=pl.lit(None, pl.String),
+    )
+    texts = pl.DataFrame({"text_key": rows["text_key"], "text": range(rows.height), "score": 0.5, "category": "x"})
+    expected = scored(rows, texts, merge=True)
+
+    class Same:
+        def of(self, keys: pl.Series) -> np.ndarray:
+            return keys.to_numpy().astype(np.int64)
+
+    with pytest.MonkeyPatch.context() as patched, Timeline(Clocks()) as waiting:
+        patched.setattr(timeline, "_EVERY", 1)
+        patched.setattr(timeline, "_TOGETHER", 5)
+        at = 0
+        for size in itertools.cycle(sizes):
+            if at >= rows.height:
+                break
+            waiting.keep(rows[at : at + size])
+            at += size
+        scores, sets = np.full(rows.height, 0.5), np.zeros(rows.height, dtype=np.uint32)
+        frames = list(waiting.frames(Same(), scores, sets, pl.Series(["x"]), merge=True))  # type: ignore[arg-type]
+    assert pl.concat(frames).equals(expected)
+    assert all(frame.height for frame in frames)
 
 
 @pytest.fixture
