@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,6 @@ from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
-    from threadpoolctl import threadpool_limits
 
 Floats = NDArray[np.float64]
 MOST_TEXTS = 10_000
@@ -94,12 +94,13 @@ def cross_fitted(
     return learnt, models
 
 
-def _one_thread() -> threadpool_limits:
+def _one_thread() -> AbstractContextManager[None]:
     """One thread for every BLAS; SciPy's own is loaded first, for a limit holds for those that are there."""
     import scipy.optimize  # noqa: F401
     from threadpoolctl import threadpool_limits
 
-    return threadpool_limits(1)
+    limited: AbstractContextManager[None] = threadpool_limits(1)
+    return limited
 
 
 class _Folded:

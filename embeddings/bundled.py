@@ -60,7 +60,7 @@ class BundledEncoder:
     def __init__(self) -> None:
         self.checksum = weights_checksum()
         self._tokenizer = load_tokenizer()
-        weights: Any = load_weights()
+        weights: Any = load_weights(self.checksum)
         self._table = _TokenTable(weights)
         self._second = [weights[f"w2_{size}"] for size, _ in WINDOWS]
         self._second_bias = [weights[f"b2_{size}"] for size, _ in WINDOWS]

@@ -6,19 +6,12 @@ In: words in lower case. Out: whether each is one piece of the vocabulary. No ve
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
-from typing import Any
 
 
 def known_words(words: Sequence[str]) -> list[bool]:
     """Whether each of n words has a piece of its own. Raises EncoderError where the vocabulary is not installed."""
-    pieces = _pieces()
-    unknown = pieces.unk_id()
-    return [pieces.piece_to_id(f"\u2581{word}") != unknown for word in words]
-
-
-@lru_cache(maxsize=1)
-def _pieces() -> Any:
     from forewarn.embeddings.weights import load_tokenizer
 
-    return load_tokenizer()
+    pieces = load_tokenizer()
+    unknown = pieces.unk_id()
+    return [pieces.piece_to_id(f"\u2581{word}") != unknown for word in words]

@@ -8,14 +8,19 @@ Universal Sentence Encoder for Semantic Retrieval" (the convolutional variant). 
 from __future__ import annotations
 
 import hashlib
+import os
+import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
+from functools import lru_cache
 from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from platformdirs import user_cache_path
 
 from forewarn.errors import EncoderError
 
@@ -24,6 +29,7 @@ if TYPE_CHECKING:
 
 BLOCKS = 17
 """The embedding table's rows are stored in blocks, each with a scale of its own; row r is in block r modulo 17."""
+ROWS = BLOCKS * 7_530
 WIDTH = 512
 BRANCH = 256
 WINDOWS = ((2, 0), (3, 1), (5, 2))
@@ -34,16 +40,51 @@ MAX_CHARACTERS = 10_000
 _ROUND_CHARACTERS = 262_144
 
 
-def load_weights() -> dict[str, NDArray[np.float32]]:
-    """The arrays by their names in the package; `table` (uint8, shape (128,010, 512)) in place of its 17 blocks."""
+def load_weights(checksum: str | None = None) -> dict[str, NDArray[Any]]:
+    """The arrays by their names in the package; `table` (uint8, shape (128,010, 512)) in place of its 17 blocks.
+
+    The table is read from a copy in the user's cache, of which only the rows that are used come into memory: to unpack
+    the package's takes a quarter of a second and 65 MB. `checksum` is that of the weights, where it is known.
+    """
+    copy = _cache() / "weights" / f"{(checksum or weights_checksum())[:32]}.npy"
+    table = _table_of(copy)
     with np.load(weights_folder() / "weights.npz", allow_pickle=False) as stored:
-        arrays = {name: stored[name] for name in stored.files if not name.startswith("q")}
-        table = np.empty((BLOCKS * stored["q1"].shape[0], WIDTH), dtype=np.uint8)
-        for block in range(BLOCKS):
-            table[block::BLOCKS] = stored[f"q{block + 1}"]
-    return {**arrays, "table": table}
+        if table is None:
+            table = np.empty((ROWS, WIDTH), dtype=np.uint8)
+            for block in range(BLOCKS):
+                table[block::BLOCKS] = stored[f"q{block + 1}"]
+            _keep(copy, table)
+            mapped = _table_of(copy)
+            table = table if mapped is None else mapped
+        return {"table": table} | {name: stored[name] for name in stored.files if not name.startswith("q")}
 
 
+def _table_of(copy: Path) -> NDArray[np.uint8] | None:
+    """The table in a file, mapped into memory; None where the file is not what was written."""
+    with suppress(OSError, ValueError, EOFError):
+        table: NDArray[np.uint8] = np.load(copy, mmap_mode="r", allow_pickle=False)
+        if table.shape == (ROWS, WIDTH) and table.dtype == np.uint8 and table.flags.c_contiguous:
+            return table
+    return None
+
+
+def _keep(copy: Path, table: NDArray[np.uint8]) -> None:
+    with suppress(OSError):
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=copy.parent, delete=False) as part:
+            np.save(part, table)
+            part.flush()
+            # Its content is not looked at again: a power cut must not leave a file that has only its length.
+            os.fsync(part.fileno())
+        Path(part.name).replace(copy)
+
+
+def _cache() -> Path:
+    folder = os.environ.get("FOREWARN_CACHE")
+    return Path(folder) if folder else user_cache_path("forewarn")
+
+
+@lru_cache(maxsize=1)
 def load_tokenizer(folder: Path | None = None) -> SentencePieceProcessor:
     """The C++ SentencePiece tokeniser of `folder` (None = the package's)."""
     from sentencepiece import SentencePieceProcessor

@@ -33,7 +33,7 @@ from forewarn.line_scores import LineScores
 from forewarn.options import Options, families, merged
 from forewarn.scoring import Scorer
 from forewarn.similarity import similarity
-from forewarn.surge import Ended, Raised, Surge
+from forewarn.surge import Ended, Raised, Surge, prepare
 from forewarn.text_table import TextNumbers, TextTable
 from forewarn.timeline import Clocks, Timeline
 from forewarn.timings import Stage, Stopwatch
@@ -99,6 +99,8 @@ def scan(
     if options.unusual:
         # How unusual a text is depends on those after it: no warning could be raised without hindsight.
         options = replace(options, promise=None)
+    if options.promise:
+        prepare()
     watch = Stopwatch()
     problems: list[ForewarnError] = []
     rules = load_rules(

@@ -16,8 +16,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from threading import Thread
 from typing import Any
 
 import numpy as np
@@ -97,29 +99,18 @@ def parse_late(said: str) -> timedelta:
 
 
 class Stream:
-    """The detectors of one stream: the arrays of `surge_kernel.advance`, its counts, and its last records.
+    """The detectors of one stream: its state (`surge_kernel.STATE`), its counts, and its last records.
 
-    `recent` a frame of HEARD: the texts that count, newest last, at most as many as a beginning is looked for in.
+    `arrays` the parts of the state by name, and its `week`; `recent` a frame of HEARD: the texts that count, newest
+    last, at most as many as a beginning is looked for in.
     """
 
     def __init__(self) -> None:
         from forewarn import surge_kernel as kernel
 
-        self.arrays: dict[str, NDArray[Any]] = {
-            "window": np.zeros((2, kernel.WINDOW)),
-            "ordered": np.zeros((2, kernel.WINDOW)),
-            "waiting": np.zeros(kernel.GAP),
-            "joining": np.zeros((kernel.GAP, 2), dtype=np.int64),
-            "heard": np.zeros(kernel.HISTORY, dtype=np.uint64),
-            "known": np.zeros((kernel.BUCKETS, kernel.KINDS), dtype=np.uint64),
-            "sums": np.zeros(1),
-            "wealth": np.zeros(len(kernel.BETS)),
-            "growth": np.zeros((2, kernel.HISTORY)),
-            "week": np.zeros((0, kernel.KEPT), dtype=np.int16),
-            "hours": np.zeros((kernel.HOURS, 2), dtype=np.int64),
-            "week_sums": np.zeros(kernel.HOURS),
-            "counters": np.zeros(kernel.COUNTERS, dtype=np.int64),
-        }
+        self.state = np.zeros(1, dtype=kernel.STATE)
+        self.arrays: dict[str, NDArray[Any]] = {name: self.state[name][0] for name in kernel.STATE.fields or ()}
+        self.arrays["week"] = np.zeros((0, kernel.KEPT), dtype=np.int16)
         self.counts = Counts()
         self.recent = pl.DataFrame(schema=HEARD)
 
@@ -138,7 +129,10 @@ class Stream:
             array = arrays[name]
             if array.dtype != fresh.dtype or array.shape[1:] != fresh.shape[1:] or len(array) not in rows:
                 raise ValueError(f"{name} is {array.dtype} {array.shape}")
-            self.arrays[name] = np.array(array)
+            if name == "week":
+                self.arrays[name] = np.array(array)
+            else:
+                fresh[:] = array
 
 
 @dataclass(frozen=True, eq=False)
@@ -293,6 +287,20 @@ class Surge:
         return found
 
 
+def prepare() -> None:
+    """Load the kernels in a thread of their own: the first scan compiles them beside its rules."""
+
+    def load() -> None:
+        from forewarn import clock_kernel, surge_kernel, volume_kernel
+
+        for kernel in (clock_kernel.clocks, surge_kernel.advance, volume_kernel.advance):
+            # What is wrong with one is said where it is called.
+            with suppress(Exception):
+                kernel.load()
+
+    Thread(target=load).start()
+
+
 def run(
     stream: Stream, records: pl.DataFrame, promise: Promise, shared: int = 1, voices: bool = True
 ) -> tuple[NDArray[np.float64], NDArray[np.int8], NDArray[np.int64]]:
@@ -309,6 +317,7 @@ def run(
         stream.reach(int(records["clock"].min()), int(records["clock"].max()))  # type: ignore[arg-type]
     period = 0.0 if promise.period is None else promise.period / timedelta(microseconds=1)
     advance(
+        count,
         records["score"].fill_null(np.nan).to_numpy(),
         records["key"].to_numpy(),
         records["kind"].to_numpy(),
@@ -316,7 +325,8 @@ def run(
         promise.texts * shared / (1 - SHARE),
         period,
         voices,
-        *stream.arrays.values(),
+        stream.state,
+        stream.arrays["week"],
         values,
         codes,
         onsets,

@@ -13,7 +13,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
+
+from forewarn.native import array, kernel, part
+
+FLOATS, INTS, SHORTS, BYTES = (np.dtype(name) for name in ("f8", "i8", "i2", "i1"))
+HASHES = np.dtype("u8")
 
 WINDOW = 1_000
 """Texts of the reference."""
@@ -43,13 +47,6 @@ SPREAD = _HOUR // 128
 """Microseconds between two texts that an hour of the week keeps: all of four weeks, not the last minutes of one."""
 HOURLY, WEEKLY = 24 * _HOUR, HOURS * _HOUR
 """Age of a stream from which the hours of its week are kept, and from which those of the day are looked at."""
-LEAP = 86_400_000_000
-"""Microseconds: a time so far ahead of its source's clock is believed when the next one is no earlier."""
-CLOCK, _LATE, FIRST, _LEAPT, LIVE = range(5)
-"""What is kept of a source: its clock, the run of late records, its first clock, a time not believed yet, and whether
-it was written while it was read."""
-STEPPED = 20
-"""Late records in a row after which the clock of a source is taken to have been set back."""
 NOTHING, RAISED, ENDED, YOUNG, REPEATED = range(5)
 """What a text did: nothing, a warning, the end of one; or the stream is too young, or the text was said before."""
 
@@ -59,15 +56,7 @@ _WIDEST = 1e6
 """Scores beyond are taken for this in the second score."""
 
 
-def _compiled(function: Any) -> Any:
-    """Compiled, and kept on disk where there is a place to keep it; other threads go on meanwhile."""
-    try:
-        return njit(cache=True, nogil=True)(function)
-    except RuntimeError:
-        return njit(nogil=True)(function)
-
-
-@_compiled
+@part
 def _uniform(key: np.uint64, position: np.uint64) -> float:
     """A number in (0, 1) that depends on the text and its place only (splitmix64)."""
     z = key ^ (position * np.uint64(0x9E3779B97F4A7C15))
@@ -77,149 +66,202 @@ def _uniform(key: np.uint64, position: np.uint64) -> float:
     return (float(z >> np.uint64(11)) + 0.5) / 9007199254740992.0
 
 
-@_compiled
+@part
 def _odds(score: float) -> float:
     return np.exp(min(max(score, -8.0), 8.0))  # type: ignore[no-any-return]
 
 
-@_compiled
+STATE = np.dtype(
+    [
+        ("window", "f8", (2, WINDOW)),
+        ("ordered", "f8", (2, WINDOW)),
+        ("waiting", "f8", (GAP,)),
+        ("joining", "i8", (GAP, 2)),
+        ("heard", "u8", (HISTORY,)),
+        ("known", "u8", (BUCKETS, KINDS)),
+        ("sums", "f8", (1,)),
+        ("wealth", "f8", (len(BETS),)),
+        ("growth", "f8", (2, HISTORY)),
+        ("hours", "i8", (HOURS, 2)),
+        ("week_sums", "f8", (HOURS,)),
+        ("counters", "i8", (COUNTERS,)),
+    ]
+)
+"""What is kept of a stream; the texts of its `week`, int16 (HOURS, KEPT), only once there are some."""
+
+
+@kernel(int, FLOATS, HASHES, HASHES, INTS, float, float, bool, STATE, SHORTS, FLOATS, BYTES, INTS)
 def advance(
-    scores: Any,
-    keys: Any,
-    kinds: Any,
-    times: Any,
+    n: int,
+    scores_at: Any,
+    keys_at: Any,
+    kinds_at: Any,
+    times_at: Any,
     texts: float,
     period: float,
     voices: bool,
-    window: Any,
-    ordered: Any,
-    waiting: Any,
-    joining: Any,
-    heard: Any,
-    known: Any,
-    sums: Any,
-    wealth: Any,
-    growth: Any,
-    week: Any,
-    hours: Any,
-    week_sums: Any,
-    counters: Any,
-    values: Any,
-    codes: Any,
-    onsets: Any,
+    state_at: Any,
+    week_at: Any,
+    values_at: Any,
+    codes_at: Any,
+    onsets_at: Any,
 ) -> None:
     """Take in n texts of one stream.
 
     `scores` float64 (n,), NaN = no score; `keys`, `kinds` uint64 (n,) a hash of each text and of its template; `times`
     int64 (n,) microseconds; one false warning in `texts` texts, or, where `period` (microseconds) is not 0, in `texts`
     such periods at the rate of the stream so far; `voices` whether a text said again within HISTORY texts is one voice.
-    The arrays from `window` to `counters` are the state (`surge.Stream`). `values` float64 (n,) gets the detector,
-    `codes` int8 (n,) what each text did, `onsets` int64 (n, 4) at a warning how many of the stream's texts ago it
-    began: most likely, earliest, latest; and the score that raised it.
+    STATE and `week` are the stream's (`surge.Stream`). `values` float64 (n,) gets the detector, `codes` int8 (n,) what
+    each text did, `onsets` int64 (n, 4) at a warning how many of the stream's texts ago it began: most likely,
+    earliest, latest; and the score that raised it.
     """
-    p, won = np.zeros(2), np.zeros(2)
-    for t in range(len(scores)):
+    scores, keys, kinds, times = array(scores_at, n), array(keys_at, n), array(kinds_at, n), array(times_at, n)
+    values, codes, onsets = array(values_at, n), array(codes_at, n), array(onsets_at, (n, 4))
+    state, week = array(state_at, 1)[0], array(week_at, (HOURS, KEPT))
+    counters = state.counters
+    for t in range(n):
         codes[t] = NOTHING
-        values[t] = wealth.mean()
+        values[t] = _mean(state.wealth)
         if np.isnan(scores[t]):
             continue
-        key = keys[t]
-        said = False
-        for i in range(len(heard)):
-            said |= heard[i] == key
-        heard[counters[_VOICES] % HISTORY] = key
-        counters[_VOICES] += 1
-        if voices and said:
+        if _said(state, keys[t]) and voices:
             codes[t] = REPEATED
             continue
         if counters[SEEN] == 0:
             counters[STARTED] = times[t]
         counters[SEEN] += 1
-        count = counters[_WINDOWED]
-        score = scores[t]
-        new = _is_new(known, kinds[t])
-        odds = _odds(score)
-        hour = (times[t] // _HOUR) % HOURS
-        raised = counters[_BEGUN] > 0
-        if count < LEAST:
+        score, new = scores[t], _is_new(state.known, kinds[t])
+        if counters[_WINDOWED] < LEAST:
             codes[t] = YOUNG
         else:
-            place = _uniform(key, np.uint64(counters[SEEN]))
-            first, step, kept = _of_hour(hours, hour, times[t] - counters[STARTED])
-            if kept >= LEAST:
-                count = kept
-                total = _hourly(week, hours, week_sums, first, step, _packed(score, new), place, p)
-            else:
-                total = sums[0]
-                for kind in range(2):
-                    ranked = _ranked(score, new, kind)
-                    above = count - _place(ordered[kind], count, ranked, True)
-                    equal = count - above - _place(ordered[kind], count, ranked, False)
-                    p[kind] = (above + place * (equal + 1)) / (count + 1)
             limit = texts
             if period > 0:
                 elapsed = max(float(times[t] - counters[STARTED]), 1.0)
                 limit = texts * period * counters[SEEN] / elapsed
-            at, before = counters[_SINCE] % HISTORY, (counters[_SINCE] - 1) % HISTORY
-            won[:] = 0.0
-            for bet in range(len(BETS)):
-                kind, power = BETS[bet]
-                if power > 0.0:
-                    e, paid = power * p[kind] ** (power - 1.0), 1.0
-                else:
-                    e, paid = (count + 1) * odds / (total + odds), DISCOUNT
-                wealth[bet] = (wealth[bet] + 1.0) * paid * e
-                won[kind] += e
-            for kind in range(2):
-                grown = growth[kind, before] if counters[_SINCE] > 0 else 0.0
-                growth[kind, at] = grown + np.log(won[kind]) - _LOG_BETS[kind]
-            counters[_SINCE] += 1
-            value = wealth.mean()
-            if value > 10.0 * limit:
-                for bet in range(len(BETS)):
-                    wealth[bet] *= 10.0 * limit / value
-                value = 10.0 * limit
-            values[t] = value
-            if raised:
-                counters[_BEGUN] += 1
-                if value <= np.sqrt(limit):
-                    codes[t] = ENDED
-                    counters[_BEGUN] = 0
-                    counters[_SINCE] = 0
-                    wealth[:] = 0.0
-                elif counters[_BEGUN] == LASTING and hours[hour, 0] >= LEAST:
-                    # Another state than that of the hours of the week has come to stay.
-                    hours[:] = 0
-                    week_sums[:] = 0.0
-            elif value > limit:
-                codes[t] = RAISED
-                counters[_BEGUN] = 1
-                onsets[t, 3] = _loudest(wealth)
-                _beginning(growth[onsets[t, 3]], counters[_SINCE], onsets[t])
-        # The text that leaves the gap joins the references, unless a warning lasts. An hour of the week that has too
-        # few texts yet takes it all the same: the warning may be of nothing but the hour.
-        slot = counters[_WAITING_AT]
-        if counters[_WAITING] == GAP:
-            time, was_new = joining[slot, 0], joining[slot, 1] > 0
-            quiet = counters[_BEGUN] == 0 or counters[_BEGUN] > LASTING
-            if quiet:
-                _learn(waiting[slot], was_new, window, ordered, sums, counters)
-            if time - counters[STARTED] >= HOURLY and (quiet or hours[(time // _HOUR) % HOURS, 0] < LEAST):
-                _learn_hour(waiting[slot], was_new, time, week, hours, week_sums)
-        else:
-            counters[_WAITING] += 1
-        waiting[slot] = score
-        joining[slot, 0], joining[slot, 1] = times[t], new
-        counters[_WAITING_AT] = (slot + 1) % GAP
+            _bet(state, week, score, new, keys[t], times[t])
+            values[t], codes[t] = _judge(state, times[t], limit, onsets[t])
+        _wait(state, week, score, new, times[t])
 
 
-@_compiled
+@part
+def _said(state: Any, key: np.uint64) -> bool:
+    """Whether a text was among the last HISTORY ones, of which it becomes the latest."""
+    heard, said = state.heard, False
+    for i in range(HISTORY):
+        said |= heard[i] == key
+    heard[state.counters[_VOICES] % HISTORY] = key
+    state.counters[_VOICES] += 1
+    return said
+
+
+@part
+def _bet(state: Any, week: Any, score: float, new: bool, key: np.uint64, time: int) -> None:
+    """Bet against a text being as all before: what each bet has won, and how each score's have grown."""
+    counters, wealth, growth = state.counters, state.wealth, state.growth
+    odds, count = _odds(score), counters[_WINDOWED]
+    place = _uniform(key, np.uint64(counters[SEEN]))
+    hour = (time // _HOUR) % HOURS
+    first, step, kept = _of_hour(state.hours, hour, time - counters[STARTED])
+    if kept >= LEAST:
+        count = kept
+        total, alarming, newness = _hourly(state, week, first, step, _packed(score, new), place)
+    else:
+        total, alarming, newness = _recent(state, score, new, place)
+    p = (alarming, newness)
+    at, before = counters[_SINCE] % HISTORY, (counters[_SINCE] - 1) % HISTORY
+    for kind in range(2):
+        won = 0.0
+        for bet in range(len(BETS)):
+            whose, power = BETS[bet]
+            if whose != kind:
+                continue
+            if power > 0.0:
+                e, paid = power * p[kind] ** (power - 1.0), 1.0
+            else:
+                e, paid = (count + 1) * odds / (total + odds), DISCOUNT
+            wealth[bet] = (wealth[bet] + 1.0) * paid * e
+            won += e
+        grown = growth[kind, before] if counters[_SINCE] > 0 else 0.0
+        growth[kind, at] = grown + np.log(won) - _LOG_BETS[kind]
+    counters[_SINCE] += 1
+
+
+@part
+def _judge(state: Any, time: int, limit: float, onset: Any) -> tuple[float, int]:
+    """The detector, and whether a warning begins or ends."""
+    counters, wealth, hours = state.counters, state.wealth, state.hours
+    value = _mean(wealth)
+    if value > 10.0 * limit:
+        for bet in range(len(BETS)):
+            wealth[bet] *= 10.0 * limit / value
+        value = 10.0 * limit
+    if counters[_BEGUN] > 0:
+        counters[_BEGUN] += 1
+        if value <= np.sqrt(limit):
+            counters[_BEGUN] = counters[_SINCE] = 0
+            _fill(wealth, 0.0)
+            return value, ENDED
+        if counters[_BEGUN] == LASTING and hours[(time // _HOUR) % HOURS, 0] >= LEAST:
+            # Another state than that of the hours of the week has come to stay.
+            for hour in range(HOURS):
+                hours[hour, 0] = hours[hour, 1] = 0
+            _fill(state.week_sums, 0.0)
+    elif value > limit:
+        counters[_BEGUN] = 1
+        onset[3] = _loudest(wealth)
+        _beginning(state.growth[onset[3]], counters[_SINCE], onset)
+        return value, RAISED
+    return value, NOTHING
+
+
+@part
+def _wait(state: Any, week: Any, score: float, new: bool, time: int) -> None:
+    """A text enters the gap. The one that leaves it joins the references, unless a warning lasts.
+
+    An hour of the week that has too few texts yet takes it all the same: the warning may be of nothing but the hour.
+    """
+    counters, waiting, joining = state.counters, state.waiting, state.joining
+    slot = counters[_WAITING_AT]
+    if counters[_WAITING] == GAP:
+        then, was_new = joining[slot, 0], joining[slot, 1] > 0
+        quiet = counters[_BEGUN] == 0 or counters[_BEGUN] > LASTING
+        if quiet:
+            _learn(state, waiting[slot], was_new)
+        if then - counters[STARTED] >= HOURLY and (quiet or state.hours[(then // _HOUR) % HOURS, 0] < LEAST):
+            _learn_hour(state, week, waiting[slot], was_new, then)
+    else:
+        counters[_WAITING] += 1
+    waiting[slot] = score
+    joining[slot, 0], joining[slot, 1] = time, new
+    counters[_WAITING_AT] = (slot + 1) % GAP
+
+
+@part
+def _mean(values: Any) -> float:
+    total = 0.0
+    for i in range(len(values)):
+        total += values[i]
+    return total / len(values)
+
+
+@part
+def _fill(values: Any, value: float) -> None:
+    for i in range(len(values)):
+        values[i] = value
+
+
+@part
 def _loudest(wealth: Any) -> int:
     """The score that raised a warning: newness where its best bet has won twice what the best without it has."""
-    return NEW if wealth[FIRST_NEW:].max() > 2.0 * wealth[:FIRST_NEW].max() else ALARMING
+    best, best_new = 0.0, 0.0
+    for bet in range(FIRST_NEW):
+        best = max(best, wealth[bet])
+    for bet in range(FIRST_NEW, len(BETS)):
+        best_new = max(best_new, wealth[bet])
+    return NEW if best_new > 2.0 * best else ALARMING
 
 
-@_compiled
+@part
 def _is_new(known: Any, kind: np.uint64) -> bool:
     """Whether a kind is not among the last of its bucket, of which it becomes the latest."""
     kind = max(kind, np.uint64(1))
@@ -235,7 +277,7 @@ def _is_new(known: Any, kind: np.uint64) -> bool:
     return new  # type: ignore[no-any-return]
 
 
-@_compiled
+@part
 def _ranked(score: float, new: bool, kind: int) -> float:
     """One of a text's two scores: the second is the first, 0 up to 2 `_WIDEST` for what is known, above for the new."""
     if kind == ALARMING:
@@ -243,7 +285,7 @@ def _ranked(score: float, new: bool, kind: int) -> float:
     return min(max(score, -_WIDEST), _WIDEST) + (4.0 * _WIDEST if new else 0.0)
 
 
-@_compiled
+@part
 def _place(ordered: Any, count: int, score: float, after: bool) -> int:
     """Where `score` stands among the first `count` of `ordered`: before its equals, or after them."""
     low, high = 0, count
@@ -256,9 +298,28 @@ def _place(ordered: Any, count: int, score: float, after: bool) -> int:
     return low
 
 
-@_compiled
-def _learn(score: float, new: bool, window: Any, ordered: Any, sums: Any, counters: Any) -> None:
+@part
+def _recent(state: Any, score: float, new: bool, place: float) -> tuple[float, float, float]:
+    """The sum of the odds of the last texts, and the p-values of a text by both scores among them."""
+    count = state.counters[_WINDOWED]
+    return (
+        state.sums[0],
+        _ranked_among(state.ordered[ALARMING], count, _ranked(score, new, ALARMING), place),
+        _ranked_among(state.ordered[NEW], count, _ranked(score, new, NEW), place),
+    )
+
+
+@part
+def _ranked_among(ordered: Any, count: int, score: float, place: float) -> float:
+    above = count - _place(ordered, count, score, True)
+    equal = count - above - _place(ordered, count, score, False)
+    return (above + place * (equal + 1)) / (count + 1)
+
+
+@part
+def _learn(state: Any, score: float, new: bool) -> None:
     """Put a text into the reference; the oldest leaves a full one."""
+    window, ordered, sums, counters = state.window, state.ordered, state.sums, state.counters
     count, at = counters[_WINDOWED], counters[_WINDOW_AT]
     full = count == WINDOW
     if full:
@@ -291,13 +352,13 @@ def _learn(score: float, new: bool, window: Any, ordered: Any, sums: Any, counte
         sums[0] = total
 
 
-@_compiled
+@part
 def _packed(score: float, new: bool) -> int:
     """Score and newness in 16 bits: the score to .002, up to 32."""
     return 2 * int(np.rint(min(max(score, -32.0), 32.0) * 500.0)) + int(new)
 
 
-@_compiled
+@part
 def _of_hour(hours: Any, hour: int, age: int) -> tuple[int, int, int]:
     """First hour, step and number of texts of what a text is compared with.
 
@@ -311,14 +372,14 @@ def _of_hour(hours: Any, hour: int, age: int) -> tuple[int, int, int]:
     return hour % 24, 24, kept
 
 
-@_compiled
-def _hourly(week: Any, hours: Any, week_sums: Any, first: int, step: int, packed: int, place: float, p: Any) -> float:
-    """The p-values of a text by both scores among every `step`-th hour from `first`; returns the sum of their odds."""
+@part
+def _hourly(state: Any, week: Any, first: int, step: int, packed: int, place: float) -> tuple[float, float, float]:
+    """The sum of the odds of every `step`-th hour from `first`, and the p-values of a text by both scores in them."""
     one, both = packed >> 1, (packed >> 1) + (packed & 1) * 65_536
     above = equal = above_both = equal_both = count = np.int64(0)
     total = 0.0
     for hour in range(first, HOURS, step):
-        row, kept = week[hour], min(hours[hour, 0], KEPT)
+        row, kept = week[hour], min(state.hours[hour, 0], KEPT)
         for i in range(kept):
             there = np.int32(row[i])
             other, other_both = there >> 1, (there >> 1) + (there & 1) * 65_536
@@ -327,15 +388,18 @@ def _hourly(week: Any, hours: Any, week_sums: Any, first: int, step: int, packed
             above_both += other_both > both
             equal_both += other_both == both
         count += kept
-        total += week_sums[hour]
-    p[ALARMING] = (above + place * (equal + 1)) / (count + 1)
-    p[NEW] = (above_both + place * (equal_both + 1)) / (count + 1)
-    return total
+        total += state.week_sums[hour]
+    return (
+        total,
+        (above + place * (equal + 1)) / (count + 1),
+        (above_both + place * (equal_both + 1)) / (count + 1),
+    )
 
 
-@_compiled
-def _learn_hour(score: float, new: bool, time: int, week: Any, hours: Any, week_sums: Any) -> None:
+@part
+def _learn_hour(state: Any, week: Any, score: float, new: bool, time: int) -> None:
     """Put a text into its hour of the week, unless that hour has just kept one."""
+    hours, week_sums = state.hours, state.week_sums
     hour = (time // _HOUR) % HOURS
     kept = hours[hour, 0]
     if kept > 0 and 0 <= time - hours[hour, 1] < SPREAD:
@@ -353,7 +417,7 @@ def _learn_hour(score: float, new: bool, time: int, week: Any, hours: Any, week_
         week_sums[hour] = total
 
 
-@_compiled
+@part
 def _beginning(growth: Any, since: int, onset: Any) -> None:
     """How many texts ago it began: most likely, and the bounds of 95 % of the weight over every s.
 
@@ -362,23 +426,19 @@ def _beginning(growth: Any, since: int, onset: Any) -> None:
     """
     # The sum before the first text of the history is needed too, so the history holds one text less.
     reach = min(since, HISTORY - 1)
-    weights = np.zeros(reach)
     lowest, likely = np.inf, since - reach
     for i in range(reach):
-        s = since - reach + i
-        below = growth[(s - 1) % HISTORY] if s > 0 else 0.0
-        weights[i] = -below
+        below = _grown(growth, since - reach + i)
         if below < lowest:
-            lowest, likely = below, s
+            lowest, likely = below, since - reach + i
     total = 0.0
     for i in range(reach):
-        weights[i] = np.exp(weights[i] + lowest)
-        total += weights[i]
+        total += np.exp(lowest - _grown(growth, since - reach + i))
     onset[0] = since - 1 - likely
     onset[1], onset[2] = reach - 1, 0
     mass = 0.0
     for i in range(reach):
-        mass += weights[i]
+        mass += np.exp(lowest - _grown(growth, since - reach + i))
         if mass <= 0.025 * total:
             onset[1] = reach - 2 - i
         if mass < 0.975 * total:
@@ -386,27 +446,7 @@ def _beginning(growth: Any, since: int, onset: Any) -> None:
     onset[1], onset[2] = max(onset[1], onset[0]), min(max(onset[2], 0), onset[0])
 
 
-@_compiled
-def clocks(times: Any, late: int, state: Any, clock: Any, kept: Any) -> None:
-    """The clock of one source at each of n records: the newest time so far.
-
-    `times` int64 (n,) microseconds, -1 = none: such a record has the time of the one before, and so has one that leaps
-    ahead alone. A record more than `late` behind is left out, unless STEPPED of them come in a row: then the clock was
-    set back. `state` int64 (5,) what is kept of the source (-1 = none yet), changed in place; `clock` int64 (n,) and
-    `kept` bool (n,) are filled.
-    """
-    for t in range(len(times)):
-        time = times[t]
-        if state[CLOCK] >= 0 and time > state[CLOCK] + LEAP and (state[_LEAPT] < 0 or time < state[_LEAPT] - late):
-            state[_LEAPT] = time
-        elif time >= 0:
-            state[_LEAPT] = -1
-            if time >= state[CLOCK] - late or state[_LATE] >= STEPPED:
-                state[CLOCK] = time if state[_LATE] >= STEPPED else max(state[CLOCK], time)
-                state[_LATE] = 0
-            else:
-                state[_LATE] += 1
-        if state[FIRST] < 0:
-            state[FIRST] = state[CLOCK]
-        clock[t] = state[CLOCK]
-        kept[t] = state[CLOCK] >= 0 and state[_LATE] == 0
+@part
+def _grown(growth: Any, s: int) -> float:
+    """What the bets had grown to before text number s since the detector was at 0."""
+    return growth[(s - 1) % HISTORY] if s > 0 else 0.0

@@ -43,7 +43,7 @@ class Clocks:
 
         `now` microseconds since 1970 where the records are read as they are written, else 0.
         """
-        from forewarn.surge_kernel import CLOCK, LIVE, clocks
+        from forewarn.clock_kernel import CLOCK, LIVE, clocks
 
         rows = records.select(
             "source",
@@ -62,7 +62,7 @@ class Clocks:
         edges = [*np.flatnonzero(np.diff(source, prepend=-1)).tolist(), len(times)]
         for first, last in itertools.pairwise(edges):
             state = self.state.setdefault(rows["source"][first], np.array([-1, 0, -1, -1, 0], dtype=np.int64))
-            clocks(times[first:last], self.late, state, clock[first:last], kept[first:last])
+            clocks(last - first, times[first:last], self.late, state, clock[first:last], kept[first:last])
             state[LIVE] = abs(now - int(state[CLOCK])) <= self.late
         self.left_out += int((~kept & (clock >= 0)).sum())
         return rows.with_columns(clock=pl.Series(clock)).filter(pl.Series(kept))
@@ -74,7 +74,7 @@ class Clocks:
         while it was read, by `now` (the time of day; 0 = nobody waits). What is up to `late` old may still come. A
         source that ends as another begins is not silent: it was gone on with.
         """
-        from forewarn.surge_kernel import CLOCK, FIRST, LEAP, LIVE
+        from forewarn.clock_kernel import CLOCK, FIRST, LEAP, LIVE
 
         states = np.array(list(self.state.values()), dtype=np.int64).reshape(-1, 5)
         clocks, firsts, live = states[:, CLOCK], states[:, FIRST], states[:, LIVE]

@@ -55,28 +55,14 @@ class Change:
 
 
 class Counts:
-    """The counts of one stream: the arrays of `volume_kernel.advance`, and the names of its sources."""
+    """The counts of one stream: their state (`volume_kernel.STATE`) and its parts by name; its sources' names."""
 
     def __init__(self) -> None:
         from forewarn import volume_kernel as kernel
-        from forewarn.surge_kernel import HISTORY
 
-        self.arrays: dict[str, NDArray[Any]] = {
-            "window": np.zeros(kernel.WINDOW),
-            "waiting": np.zeros(kernel.GAP),
-            "wealth": np.zeros((2, kernel.BETS)),
-            "growth": np.zeros((2, HISTORY)),
-            "starts": np.zeros(HISTORY, dtype=np.int64),
-            "counted": np.zeros(HISTORY, dtype=np.int64),
-            "values": np.zeros(HISTORY),
-            "last": np.zeros((2, HISTORY), dtype=np.int64),
-            "season": np.zeros(kernel.HOURS),
-            "weeks": np.zeros(kernel.HOURS, dtype=np.int64),
-            "delayed": np.full(kernel.DELAY, -1.0),
-            "hour": np.zeros(2),
-            "onset": np.zeros(3, dtype=np.int64),
-            "counters": np.zeros(kernel.COUNTERS, dtype=np.int64),
-        }
+        self.state = np.zeros(1, dtype=kernel.STATE)
+        self.arrays: dict[str, NDArray[Any]] = {name: self.state[name][0] for name in kernel.STATE.fields or ()}
+        self.arrays["delayed"][:] = -1.0
         self.sources: list[str] = []
 
     def restore(self, arrays: dict[str, NDArray[Any]]) -> None:
@@ -85,7 +71,7 @@ class Counts:
             array = arrays[name]
             if array.shape != fresh.shape or array.dtype != fresh.dtype:
                 raise ValueError(f"{name} is {array.dtype} {array.shape}")
-            self.arrays[name] = np.array(array)
+            fresh[:] = array
 
     def due(self, until: int) -> bool:
         """Whether a span has passed at `until` (microseconds)."""
@@ -107,14 +93,13 @@ class Counts:
         numbers = pl.Series(range(len(self.sources)), dtype=pl.Int64)
         sources = records["source"].replace_strict(self.sources, numbers, return_dtype=pl.Int64).to_numpy()
         period = 0.0 if promise.period is None else promise.period / timedelta(microseconds=1)
-        at = 0
+        place = np.zeros(2, dtype=np.int64)
+        texts = promise.texts * shared / SHARE
         while True:
-            at, code = kernel.advance(
-                clocks, lines, sources, at, until, promise.texts * shared / SHARE, period, *self.arrays.values()
-            )
-            if code == NOTHING:
+            kernel.advance(len(clocks), clocks, lines, sources, until, texts, period, self.state, place)
+            if place[1] == NOTHING:
                 return
-            yield self._change(at, code == RAISED)
+            yield self._change(int(place[0]), place[1] == RAISED)
 
     def _change(self, before: int, raised: bool) -> Change:
         from forewarn import volume_kernel as kernel

@@ -10,10 +10,20 @@ from typing import Any
 
 import numpy as np
 
-from forewarn.surge_kernel import ENDED, HISTORY, NOTHING, RAISED, _beginning, _compiled, _uniform
+from forewarn.native import array, kernel, part
+from forewarn.surge_kernel import (
+    ENDED,
+    HISTORY,
+    INTS,
+    NOTHING,
+    RAISED,
+    _beginning,
+    _fill,
+    _uniform,
+)
 
 MINUTE = 60_000_000
-WIDTHS = np.array([1, 5, 15, 60, 360, 1440], dtype=np.int64) * MINUTE
+WIDTHS = (MINUTE, 5 * MINUTE, 15 * MINUTE, 60 * MINUTE, 360 * MINUTE, 1440 * MINUTE)
 """Spans that are counted, microseconds."""
 MEAN = 5.0
 """Records that a span holds on average, or a wider one is taken."""
@@ -57,40 +67,52 @@ HOUR, DAY, YEAR = 60 * MINUTE, 1440 * MINUTE, 365 * 1440 * MINUTE
 COUNTERS = 17
 
 
-@_compiled
+STATE = np.dtype(
+    [
+        ("window", "f8", (WINDOW,)),
+        ("waiting", "f8", (GAP,)),
+        ("wealth", "f8", (2, BETS)),
+        ("growth", "f8", (2, HISTORY)),
+        ("starts", "i8", (HISTORY,)),
+        ("counted", "i8", (HISTORY,)),
+        ("values", "f8", (HISTORY,)),
+        ("last", "i8", (2, HISTORY)),
+        ("season", "f8", (HOURS,)),
+        ("weeks", "i8", (HOURS,)),
+        ("delayed", "f8", (DELAY,)),
+        ("hour", "f8", (2,)),
+        ("onset", "i8", (3,)),
+        ("counters", "i8", (COUNTERS,)),
+    ]
+)
+"""What is kept of the counts of a stream; `onset` says at a warning how many spans ago it began: most likely,
+earliest, latest."""
+
+
+@kernel(int, INTS, INTS, INTS, int, float, float, STATE, INTS)
 def advance(
-    clocks: Any,
-    lines: Any,
-    sources: Any,
-    at: int,
+    n: int,
+    clocks_at: Any,
+    lines_at: Any,
+    sources_at: Any,
     until: int,
     texts: float,
     period: float,
-    window: Any,
-    waiting: Any,
-    wealth: Any,
-    growth: Any,
-    starts: Any,
-    counted: Any,
-    values: Any,
-    last: Any,
-    season: Any,
-    weeks: Any,
-    delayed: Any,
-    hour: Any,
-    onset: Any,
-    counters: Any,
-) -> tuple[int, int]:
-    """Count records from number `at` on, then let time go on to `until` (microseconds; 0 = not beyond them).
+    state_at: Any,
+    place_at: Any,
+) -> None:
+    """Count n records from number `place[0]` on, then let time go on to `until` (microseconds; 0 = not beyond them).
 
     `clocks`, `lines`, `sources` int64 (n,); one false warning in `texts` texts or, where `period` (microseconds) is not
-    0, in `texts` such periods; the arrays from `window` on are the state (`volume.Counts`). Returns the number of the
-    record before which a warning began or ended (n: none) and what happened. `onset` int64 (3,) then holds how many
-    spans ago it began: most likely, earliest, latest.
+    0, in `texts` such periods; STATE is the stream's (`volume.Counts`). `place` int64 (2,) gets the number of the
+    record before which a warning began or ended (n: none) and what happened.
     """
-    for record in range(at, len(clocks) + 1):
+    clocks, lines, sources = array(clocks_at, n), array(lines_at, n), array(sources_at, n)
+    state, place = array(state_at, 1)[0], array(place_at, 2)
+    counters = state.counters
+    for record in range(place[0], n + 1):
         # After the last record time goes on without one.
-        given = record < len(clocks)
+        given = record < n
         clock = clocks[record] if given else until
         if given and counters[WIDTH] == 0:
             counters[WIDTH] = WIDTHS[0]
@@ -101,55 +123,21 @@ def advance(
             counters[START] = clock // counters[WIDTH] * counters[WIDTH]
             counters[COUNT], counters[_PARTIAL] = 0, 1
         while counters[WIDTH] > 0 and clock >= counters[START] + counters[WIDTH]:
-            code = _close(
-                clock,
-                texts,
-                period,
-                window,
-                waiting,
-                wealth,
-                growth,
-                starts,
-                counted,
-                values,
-                last,
-                season,
-                weeks,
-                delayed,
-                hour,
-                onset,
-                counters,
-            )
+            code = _close(state, clock, texts, period)
             if code != NOTHING:
-                return record, code
+                place[0], place[1] = record, code
+                return
         if given:
             counters[COUNT] += 1
             counters[RECORDS] += 1
             counters[LINE], counters[SOURCE] = lines[record], sources[record]
-    return len(clocks), NOTHING
+    place[0], place[1] = n, NOTHING
 
 
-@_compiled
-def _close(
-    clock: int,
-    texts: float,
-    period: float,
-    window: Any,
-    waiting: Any,
-    wealth: Any,
-    growth: Any,
-    starts: Any,
-    counted: Any,
-    values: Any,
-    last: Any,
-    season: Any,
-    weeks: Any,
-    delayed: Any,
-    hour: Any,
-    onset: Any,
-    counters: Any,
-) -> int:
+@part
+def _close(state: Any, clock: int, texts: float, period: float) -> int:
     """The span is over: judge it, learn it, and begin the next."""
+    counters, window, waiting, last = state.counters, state.window, state.waiting, state.last
     count, start, width = counters[COUNT], counters[START], counters[WIDTH]
     counters[COUNT] = 0
     counters[START] = start + width
@@ -162,14 +150,14 @@ def _close(
         return NOTHING
     at = counters[SPANS] % HISTORY
     counters[SPANS] += 1
-    starts[at], counted[at] = start, count
+    state.starts[at], state.counted[at] = start, count
     last[0, at], last[1, at] = counters[LINE], counters[SOURCE]
     code = NOTHING
     if counters[WINDOWED] >= LEAST:
-        low, high = _usual(start // HOUR, season, weeks)
-        code = _judge(count, start, low, high, texts, period, window, wealth, growth, onset, counters)
-    values[at] = wealth.mean()
-    _remember(count, start, width, season, weeks, delayed, hour, counters)
+        low, high = _usual(state, start // HOUR)
+        code = _judge(state, count, start, low, high, texts, period)
+    state.values[at] = _total(state.wealth) / (2 * BETS)
+    _remember(state, count, start, width)
     slot = counters[_WAITING_AT]
     if counters[_WAITING] < GAP:
         counters[_WAITING] += 1
@@ -179,17 +167,31 @@ def _close(
         if counters[WINDOWED] < WINDOW:
             counters[WINDOWED] += 1
             if counters[WINDOWED] == LEAST:
-                _widen(window, weeks, delayed, hour, counters)
+                _widen(state)
     waiting[slot] = count
     counters[_WAITING_AT] = (slot + 1) % GAP
     return code
 
 
-@_compiled
-def _widen(window: Any, weeks: Any, delayed: Any, hour: Any, counters: Any) -> None:
+@part
+def _total(values: Any) -> float:
+    """The sum of a table, row by row."""
+    total = 0.0
+    for row in range(len(values)):
+        for i in range(len(values[row])):
+            total += values[row, i]
+    return total
+
+
+@part
+def _widen(state: Any) -> None:
     """Take a wider span where this one holds too few records, and begin anew. One burst does not hide that."""
-    known = window[:LEAST]
-    mean = (known.sum() - known.max()) / (LEAST - 1)
+    counters = state.counters
+    total, most = 0.0, 0.0
+    for i in range(LEAST):
+        total += state.window[i]
+        most = max(most, state.window[i])
+    mean = (total - most) / (LEAST - 1)
     width = counters[WIDTH]
     if mean >= MEAN or width == WIDTHS[-1]:
         return
@@ -202,15 +204,16 @@ def _widen(window: Any, weeks: Any, delayed: Any, hour: Any, counters: Any) -> N
     counters[_PARTIAL] = 1
     counters[WINDOWED] = counters[_WINDOW_AT] = counters[_WAITING] = counters[_WAITING_AT] = 0
     counters[SPANS] = counters[RECORDS] = counters[_EMPTY] = 0
-    weeks[:] = 0
-    delayed[:] = -1.0
-    hour[:] = 0.0
+    _fill(state.weeks, 0)
+    _fill(state.delayed, -1.0)
+    _fill(state.hour, 0.0)
 
 
-@_compiled
-def _usual(hour: int, season: Any, weeks: Any) -> tuple[float, float]:
+@part
+def _usual(state: Any, hour: int) -> tuple[float, float]:
     """The least and the most that was usual at this hour, the one before and the one after: of past weeks or, where
     there are none yet, of past days."""
+    season, weeks = state.season, state.weeks
     low, high = np.inf, -np.inf
     for near in range(-1, 2):
         slot = (hour + near) % HOURS
@@ -223,27 +226,18 @@ def _usual(hour: int, season: Any, weeks: Any) -> tuple[float, float]:
     return low, high
 
 
-@_compiled
-def _judge(
-    count: int,
-    start: int,
-    low: float,
-    high: float,
-    texts: float,
-    period: float,
-    window: Any,
-    wealth: Any,
-    growth: Any,
-    onset: Any,
-    counters: Any,
-) -> int:
+@part
+def _judge(state: Any, count: int, start: int, low: float, high: float, texts: float, period: float) -> int:
     """Bet against the count being one of those of the reference, upwards and downwards.
 
     Counts within FACTOR of what is usual are equal: the p-values are valid where the reference and the count are
     exchangeable, for the usual is that of all of them together and of times before them.
     """
-    known = counters[WINDOWED]
-    level = (window[:known].sum() + count) / (known + 1)
+    counters, window, wealth, growth = state.counters, state.window, state.wealth, state.growth
+    known, level = counters[WINDOWED], 0.0
+    for i in range(known):
+        level += window[i]
+    level = (level + count) / (known + 1)
     most, least = FACTOR * max(level, high), min(level, low) / FACTOR
     at, since = counters[_SINCE] % HISTORY, counters[_SINCE]
     for direction in range(2):
@@ -265,29 +259,39 @@ def _judge(
     counters[_SINCE] += 1
     limit = texts * counters[SPANS] / max(counters[RECORDS], 1) if period == 0 else texts * period / counters[WIDTH]
     limit = max(limit, 100.0)
-    value = wealth.mean()
+    value = _total(wealth) / (2 * BETS)
     if value > 10.0 * limit:
-        wealth *= 10.0 * limit / value
+        for direction in range(2):
+            for bet in range(BETS):
+                wealth[direction, bet] *= 10.0 * limit / value
         value = 10.0 * limit
     if counters[BEGUN] > 0:
         counters[BEGUN] += 1
         if value <= np.sqrt(limit):
             counters[BEGUN] = counters[_SINCE] = 0
-            wealth[:] = 0.0
+            for direction in range(2):
+                _fill(wealth[direction], 0.0)
             return ENDED
     elif value > limit:
         counters[BEGUN] = 1
-        counters[DIRECTION] = MORE if wealth[MORE].sum() > wealth[FEWER].sum() else FEWER
-        _beginning(growth[counters[DIRECTION]], counters[_SINCE], onset)
+        counters[DIRECTION] = MORE if _sum(wealth[MORE]) > _sum(wealth[FEWER]) else FEWER
+        _beginning(growth[counters[DIRECTION]], counters[_SINCE], state.onset)
         return RAISED
     return NOTHING
 
 
-@_compiled
-def _remember(
-    count: int, start: int, width: int, season: Any, weeks: Any, delayed: Any, hour: Any, counters: Any
-) -> None:
+@part
+def _sum(values: Any) -> float:
+    total = 0.0
+    for i in range(len(values)):
+        total += values[i]
+    return total
+
+
+@part
+def _remember(state: Any, count: int, start: int, width: int) -> None:
     """The mean of each hour is known to the same hour of later days and weeks, four weeks back."""
+    season, weeks, delayed, hour, counters = state.season, state.weeks, state.delayed, state.hour, state.counters
     now = start // HOUR
     if now != counters[_HOUR]:
         mean = hour[0] / hour[1] if hour[1] * width * 2 >= HOUR else -1.0
@@ -301,6 +305,6 @@ def _remember(
             mean = -1.0
             counters[_HOUR] = max(counters[_HOUR] + 1, now - 2 * DELAY)
         counters[_HOUR] = now
-        hour[:] = 0.0
+        _fill(hour, 0.0)
     hour[0] += count
     hour[1] += 1

@@ -12,12 +12,12 @@ import msgspec
 LEVELS = ("informational", "low", "medium", "high", "critical")
 TEXT = "text"
 """The field that keywords look at: the record's text."""
-
-
 _SPECIAL = re.compile(r"([\\.^$|()\[\]{}*+?/-])")
 
+# Patterns and atoms, tens of thousands without cycles, need not be looked through by Python's collector: `gc=False`.
 
-class Pattern(msgspec.Struct, frozen=True):
+
+class Pattern(msgspec.Struct, frozen=True, gc=False):
     """One expression, in the syntax that Hyperscan and RE2 share, searched for in one line.
 
     `^` and `$` are the ends of the value; a line break in a value counts as a carriage return. `literal` is the plain
@@ -38,7 +38,7 @@ def escape(text: str) -> str:
     return "".join(char if char >= " " else f"\\x{ord(char):02x}" for char in escaped)
 
 
-class Atom(msgspec.Struct, frozen=True):
+class Atom(msgspec.Struct, frozen=True, gc=False):
     """One thing that is true or false of a record, and the place it is true of.
 
     `kind` says how `patterns` and `arguments` are read:
@@ -56,25 +56,25 @@ class Atom(msgspec.Struct, frozen=True):
     label: str = ""
 
 
-class Leaf(msgspec.Struct, frozen=True, tag="atom"):
+class Leaf(msgspec.Struct, frozen=True, gc=False, tag="atom"):
     """An atom's truth; `atom` is its index in the rule's `atoms`."""
 
     atom: int
 
 
-class All(msgspec.Struct, frozen=True, tag="all"):
+class All(msgspec.Struct, frozen=True, gc=False, tag="all"):
     """True where every part is."""
 
     parts: tuple[Node, ...]
 
 
-class Any(msgspec.Struct, frozen=True, tag="any"):
+class Any(msgspec.Struct, frozen=True, gc=False, tag="any"):
     """True where a part is."""
 
     parts: tuple[Node, ...]
 
 
-class Not(msgspec.Struct, frozen=True, tag="not"):
+class Not(msgspec.Struct, frozen=True, gc=False, tag="not"):
     """True where the part is not."""
 
     part: Node

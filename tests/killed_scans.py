@@ -18,12 +18,14 @@ from tiny_encoder import TinyEncoder
 
 import forewarn.adaptation
 import forewarn.case_input
+import forewarn.clock_kernel
 import forewarn.detectors
 import forewarn.early
 import forewarn.embeddings.cases
 import forewarn.pipeline
 import forewarn.surge_kernel
 import forewarn.terminal
+import forewarn.volume_kernel
 from forewarn import checkpoint, cli, embedding, embeddings, intake, scoring, text_table
 
 checkpoint.EVERY = 0.0

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from benchmarks.simulated_streams import DRAWN, TEXTS, false_warnings, quiet
 from forewarn import surge_kernel as kernel
+from forewarn.clock_kernel import STEPPED
 from forewarn.errors import ForewarnError
 from forewarn.options import Options
 from forewarn.pipeline import scan
@@ -103,7 +104,7 @@ def slow(scores: Floats, keys: Floats, kinds: Floats) -> list[float]:
         earlier = slice(max(0, last - kernel.WINDOW), last)
         count = earlier.stop - earlier.start
         if count >= kernel.LEAST:
-            place = kernel._uniform.py_func(np.uint64(keys[at]), np.uint64(at + 1))
+            place = kernel._uniform(np.uint64(keys[at]), np.uint64(at + 1))
             p = [
                 ((row[earlier] > row[at]).sum() + place * ((row[earlier] == row[at]).sum() + 1)) / (count + 1)
                 for row in (scores, both)
@@ -262,8 +263,8 @@ def test_one_time_from_the_future_costs_nothing() -> None:
 
 def test_times_from_the_future_that_agree_cost_twenty_records_and_no_more() -> None:
     lines, clock, left_out = clocked([10, 99_999, 99_999, *range(11, 51)])
-    assert left_out == kernel.STEPPED
-    assert lines[3:] == list(range(3 + kernel.STEPPED, 43))
+    assert left_out == STEPPED
+    assert lines[3:] == list(range(3 + STEPPED, 43))
     assert clock[2:4] == [99_999, 31]
 
 

@@ -21,6 +21,7 @@ import polars as pl
 import pytest
 
 from forewarn.alerts import EarlyWarning, Incident, Place
+from forewarn.clock_kernel import STEPPED
 from forewarn.deliver import Delivery, WarningLog, to_address, to_command
 from forewarn.errors import ForewarnError, InputError, OutputError
 from forewarn.files import whole_file
@@ -29,7 +30,6 @@ from forewarn.options import Options
 from forewarn.pipeline import scan
 from forewarn.problems import Problems
 from forewarn.records import Wanted, read_piece
-from forewarn.surge_kernel import STEPPED
 from forewarn.watch import Receivers, watch
 from forewarn.watching import Watcher
 
