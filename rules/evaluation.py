@@ -215,19 +215,9 @@ class Block:
         return NOTHING
 
     def _same(self, atom: Atom, column: Column) -> Selection:
-        name, starts, ends = atom.arguments
-        other = self._events.column(name) if self._events is not None else NO_COLUMN
+        other = self._events.column(atom.arguments[0]) if self._events is not None else NO_COLUMN
         both, mine, its = np.intersect1d(column.rows, other.rows, assume_unique=True, return_indices=True)
-        pair = pl.DataFrame(
-            {"own": column.values.gather(mine), "other": other.values.gather(its)},
-            schema=dict.fromkeys(("own", "other"), pl.String),
-        )
-        own, theirs = pl.col("own").str.to_lowercase(), pl.col("other").str.to_lowercase()
-        if starts and ends:
-            test = own.str.contains(theirs, literal=True)
-        else:
-            test = own.str.starts_with(theirs) if starts else own.str.ends_with(theirs) if ends else own == theirs
-        return Selection(both[pair.select(test).to_series().to_numpy()])
+        return Selection(both[same(atom, column.values.gather(mine), other.values.gather(its))])
 
     def _failing(self, atom: Atom, rows: Rows) -> Rows:
         """Those of the rows on which a closer look says no; each distinct text is looked at once."""
@@ -244,6 +234,18 @@ class Block:
                 verdicts[key] = not self._holds(atom, text)
             fails[at] = verdicts[key]
         return rows[fails]
+
+
+def same(atom: Atom, own: pl.Series, other: pl.Series) -> NDArray[np.bool_]:
+    """Of n pairs of values, in which the field of an atom is the same as the other field, or starts or ends as it."""
+    _, starts, ends = atom.arguments
+    pair = pl.DataFrame({"own": own, "other": other}, schema=dict.fromkeys(("own", "other"), pl.String))
+    mine, its = pl.col("own").str.to_lowercase(), pl.col("other").str.to_lowercase()
+    if starts and ends:
+        test = mine.str.contains(its, literal=True)
+    else:
+        test = mine.str.starts_with(its) if starts else mine.str.ends_with(its) if ends else mine == its
+    return pair.select(test).to_series().to_numpy()
 
 
 def _one_line(texts: pl.Series) -> pl.Series:
