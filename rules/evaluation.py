@@ -84,17 +84,16 @@ class Field:
         bounds = np.searchsorted(ids, np.arange(len(self.numbers) + 1))
         return [rows[bounds[i] : bounds[i + 1]] for i in range(len(self.numbers))]
 
-    def hits_in(self, column: Column) -> list[Rows]:
-        """For each pattern, the rows of a sparse column in which it occurs; each distinct value is matched once."""
-
-        def everywhere(found: Rows) -> Rows:
-            if not len(found):
-                return found
+    def hits_in(self, column: Column) -> dict[int, Rows]:
+        """For each pattern that occurs, the rows of a sparse column in which it does; each distinct value is met once."""
+        found, ids = self.expressions.hits(column.distinct)
+        numbers, first = np.unique(ids, return_index=True)
+        rows = {}
+        for number, values in zip(numbers.tolist(), np.split(found, first[1:]), strict=False):
             chosen = np.zeros(len(column.distinct), dtype=bool)
-            chosen[found] = True
-            return column.rows[chosen[column.codes]]
-
-        return [everywhere(found) for found in self.hits(column.distinct)]
+            chosen[values] = True
+            rows[number] = column.rows[chosen[column.codes]]
+        return rows
 
 
 class Block:

@@ -7,7 +7,7 @@ one of each kind (`alike_events`).
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -20,12 +20,13 @@ from forewarn.rules.evaluation import Block, Field, Rows, Selection, Verdict
 from forewarn.rules.events import Column, Events
 from forewarn.rules.expressions import Expressions
 from forewarn.rules.normalise import folded
-from forewarn.rules.rule import TEXT, Atom, Leaf, Pattern, Rule
+from forewarn.rules.rule import TEXT, All, Atom, Leaf, Node, Not, Pattern, Rule
 
 if TYPE_CHECKING:
     from forewarn.rules.alike_events import AlikeEvents
 
 Similar = Callable[[Atom, list[str]], NDArray[np.bool_]]
+_Scope = tuple[tuple[tuple[str, str], ...], tuple[str, ...]]
 Fired = tuple[Rows, Rows]
 """Rows and rules, each of shape (k,)."""
 _NOWHERE: Rows = np.empty(0, dtype=np.int64)
@@ -56,7 +57,7 @@ class EventMatcher:
             product: _fields(rules[number] for number in own).get(TEXT, {}) for product, own in self.by_product.items()
         }
         self.fields = {
-            name: Field(Expressions(list(patterns), state.get(f"event:{name}")), patterns)
+            name: Field(Expressions(list(patterns), state.get(f"event:{name}"), apart=True), patterns)
             for name, patterns in self.asked.items()
         }
         self.keywords = {
@@ -65,6 +66,13 @@ class EventMatcher:
             )
             for product, patterns in keywords.items()
         }
+        # Rules of one log source, and where that is not Windows of the same fields, are for the same events.
+        self._scopes: dict[str, dict[_Scope, list[int]]] = {product: defaultdict(list) for product in self.by_product}
+        for number, rule in rules.items():
+            product = rule.logsource.get("product", "")
+            asked = () if product == "windows" else sorted({atom.field for atom in rule.atoms})
+            self._scopes[product][tuple(sorted(rule.logsource.items())), tuple(asked)].append(number)
+        self._needed = {number: _needed(rule.condition, rule.atoms) for number, rule in rules.items()}
         # What is more than a keyword in the whole event is looked for in each.
         self.whole = {
             number: rule
@@ -100,61 +108,65 @@ class EventMatcher:
         """What `match` says of the given rules, each event decoded and each rule tried."""
         events = Events(raw, list(self.asked))
         rows, numbers, hits = [_NOWHERE], [_NOWHERE], self._hits_of(events)
-        for product, own in self.by_product.items():
-            chosen = {i: rules[i] for i in own if i in rules}
-            covered = {i: _covered(events, rule) for i, rule in chosen.items()}
-            block = self._block_of(raw, events, hits, product, self.searched_in(events, chosen))
-            for number, those in covered.items():
-                if len(those):
+        for product, scopes in self._scopes.items():
+            covered = [(events.covered(dict(source), fields), own) for (source, fields), own in scopes.items()]
+            chosen = {i: rules[i] for _, own in covered for i in own if i in rules}
+            block, found = self._block_of(raw, events, hits, product, self.searched_in(events, chosen))
+            for those, own in covered:
+                for number in own if len(those) else ():
+                    if number not in rules:
+                        continue
                     self.tried.add(number)
-                    selected = block.select(rules[number].condition, rules[number].atoms) & Selection(those)
-                    rows.append(selected.rows)
-                    numbers.append(np.full(len(selected.rows), number))
+                    needed = self._needed[number]
+                    if needed is None or any(len(found(atom.field, atom.patterns[0])) for atom in needed):
+                        selected = block.select(rules[number].condition, rules[number].atoms) & Selection(those)
+                        rows.append(selected.rows)
+                        numbers.append(np.full(len(selected.rows), number))
         return np.concatenate(rows), np.concatenate(numbers)
 
     def holds(self, rule: Rule, raw: str) -> Callable[[Leaf], bool]:
         """Whether the atoms of a rule hold in one event."""
         alone, texts = Selection(np.zeros(1, dtype=np.int64)), pl.Series([raw])
         events = Events(texts, list(self.asked))
-        block = self._block_of(texts, events, self._hits_of(events), rule.logsource.get("product", ""), alone.rows)
+        block, _ = self._block_of(texts, events, self._hits_of(events), rule.logsource.get("product", ""), alone.rows)
         return lambda leaf: bool(len((block.select(leaf, rule.atoms) & alone).rows))
 
     def searched_in(self, events: Events, rules: Mapping[int, Rule]) -> Rows:
         """The events in which keywords of the rules are looked for."""
         with_keywords = [rule for rule in rules.values() if any(atom.field == TEXT for atom in rule.atoms)]
-        return np.unique(np.concatenate([_NOWHERE, *(_covered(events, rule) for rule in with_keywords)]))
+        covered = [events.covered(rule.logsource, [atom.field for atom in rule.atoms]) for rule in with_keywords]
+        return np.unique(np.concatenate([_NOWHERE, *covered]))
 
-    def _hits_of(self, events: Events) -> Callable[[str], list[Rows]]:
+    def _hits_of(self, events: Events) -> Callable[[str], dict[int, Rows]]:
         @cache
-        def hits(name: str) -> list[Rows]:
+        def hits(name: str) -> dict[int, Rows]:
             return self.fields[name].hits_in(events.column(name))
 
         return hits
 
     def _block_of(
-        self, raw: pl.Series, events: Events, hits: Callable[[str], list[Rows]], product: str, searched: Rows
-    ) -> Block:
-        """The block that a product's rules are evaluated on; keywords are looked for in the rows `searched`."""
+        self, raw: pl.Series, events: Events, hits: Callable[[str], dict[int, Rows]], product: str, searched: Rows
+    ) -> tuple[Block, Callable[[str, Pattern], Rows]]:
+        """The block that a product's rules are evaluated on, and where its patterns occur.
+
+        Keywords are looked for in the rows `searched`.
+        """
         keywords = self.keywords[product]
 
         @cache
-        def keyword_hits() -> list[Rows]:
+        def keyword_hits() -> dict[int, Rows]:
             return keywords.hits_in(Column.of(searched, folded(raw.gather(searched))))
 
         def found(name: str, pattern: Pattern) -> Rows:
             if name == TEXT:
-                return keyword_hits()[keywords.numbers[pattern]]
-            return hits(name)[self.fields[name].numbers[pattern]]
+                return keyword_hits().get(keywords.numbers[pattern], _NOWHERE)
+            return hits(name).get(self.fields[name].numbers[pattern], _NOWHERE)
 
-        return self.block(raw, found, events)
+        return self.block(raw, found, events), found
 
     def block(self, raw: pl.Series, found: Callable[[str, Pattern], Rows], events: Events) -> Block:
         """The block on which conditions over n events are evaluated."""
         return Block(raw, found, np.ones(len(raw), dtype=bool), self._verdict, self._similar, events)
-
-
-def _covered(events: Events, rule: Rule) -> Rows:
-    return events.covered(rule.logsource, [atom.field for atom in rule.atoms])
 
 
 def any_case(pattern: Pattern) -> Pattern | None:
@@ -162,6 +174,20 @@ def any_case(pattern: Pattern) -> Pattern | None:
     if not pattern.expression.isascii() or not (pattern.caseless or pattern.expression == pattern.expression.lower()):
         return None
     return msgspec.structs.replace(pattern, caseless=True)
+
+
+def _needed(node: Node, atoms: Sequence[Atom]) -> list[Atom] | None:
+    """Atoms of which one at least holds wherever the condition does, as few as can be; None = it may hold without any."""
+    match node:
+        case Leaf():
+            return [atoms[node.atom]] if atoms[node.atom].kind in ("find", "affirmed", "near") else None
+        case Not():
+            return None
+    parts = [_needed(part, atoms) for part in node.parts]
+    known = [part for part in parts if part is not None]
+    if isinstance(node, All):
+        return min(known, key=len, default=None)
+    return [atom for part in known for atom in part] if len(known) == len(parts) else None
 
 
 def _fields(rules: Iterable[Rule]) -> dict[str, dict[Pattern, int]]:
