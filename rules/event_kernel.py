@@ -240,7 +240,7 @@ def _event(
     at, blanks = _skipped(data, at, end)
     folds |= blanks
     if at == end or data[at] != 123:
-        return 0, layout, folds
+        return -1, layout, folds
     own[0], inside[0], is_object[0] = -1, 0, 1
     at += 1
     fresh = True

@@ -30,22 +30,19 @@ _Scope = tuple[tuple[tuple[str, str], ...], tuple[str, ...]]
 Fired = tuple[Rows, Rows]
 """Rows and rules, each of shape (k,)."""
 _NOWHERE: Rows = np.empty(0, dtype=np.int64)
-_FEW = 1000
+FEW = 1000
 """Events so far up to which kinds are not worth their start."""
 
 
 class EventMatcher:
     """The compiled patterns of rules about events: `rules` by their number in the rule set.
 
-    `holds`, `similar` take a closer look; `few` events are not worth kinds. `tried` are the rules that an event was for
-    so far; `asked` the patterns of each field, `fields` their compiled form, `keywords` that of each product's keywords;
+    `holds`, `similar` take a closer look. `tried` are the rules that an event was for so far; `asked` the patterns of each field, `fields` their compiled form, `keywords` that of each product's keywords;
     `whole` the rules that look at the whole event for more than a keyword.
     """
 
-    def __init__(
-        self, rules: Mapping[int, Rule], holds: Verdict, similar: Similar, state: Mapping[str, bytes], few: int = _FEW
-    ) -> None:
-        self.rules, self._verdict, self._similar, self._few = rules, holds, similar, few
+    def __init__(self, rules: Mapping[int, Rule], holds: Verdict, similar: Similar, state: Mapping[str, bytes]) -> None:
+        self.rules, self._verdict, self._similar = rules, holds, similar
         self.tried: set[int] = set()
         self.asked = _fields(rules.values())
         self.asked.pop(TEXT, None)
@@ -94,7 +91,7 @@ class EventMatcher:
     def match(self, raw: pl.Series) -> Fired:
         """The rules that fire on n events (String, no null): rows and rules, in no order."""
         self._seen += len(raw)
-        if self._seen < self._few:
+        if self._seen < FEW:
             return self.one_by_one(raw, self.rules)
         if self._alike is None:
             from forewarn.rules.alike_events import AlikeEvents
