@@ -21,7 +21,7 @@ from forewarn.rules.event_matcher import any_case
 from forewarn.rules.events import Column, Events
 from forewarn.rules.normalise import folded, one_blank
 from forewarn.rules.numbers import Numbered
-from forewarn.rules.rule import TEXT, Atom, Leaf
+from forewarn.rules.rule import Atom, Leaf
 
 if TYPE_CHECKING:
     from forewarn.rules.event_matcher import EventMatcher, Fired
@@ -37,12 +37,7 @@ class AlikeEvents:
     def __init__(self, matcher: EventMatcher) -> None:
         self._matcher = matcher
         self._by_kind = {number: rule for number, rule in matcher.rules.items() if number not in matcher.whole}
-        # The rules with keywords of each product that has any.
-        self._searching = {
-            product: {i: matcher.rules[i] for i in own if any(atom.field == TEXT for atom in matcher.rules[i].atoms)}
-            for product, own in matcher.by_product.items()
-            if matcher.keywords[product].numbers
-        }
+        self._searching = [product for product, field in matcher.keywords.items() if field.numbers]
         atoms = dict.fromkeys(atom for rule in self._by_kind.values() for atom in rule.atoms)
         self._compared = [atom for atom in atoms if atom.kind == "same"]
         self._by_value: dict[str, list[Atom]] = defaultdict(list)
@@ -61,7 +56,7 @@ class AlikeEvents:
         # A kind says what holds in each field; here it is told apart by what holds in the whole event.
         more, what = self._in_whole_events(raw, known, plain)
         rows, items = np.concatenate([plain, more]), np.concatenate([known.kinds[plain], -1 - what]).astype(np.int32)
-        order = np.argsort(rows, kind="stable")
+        order = np.lexsort((-items, rows))
         last = np.searchsorted(rows[order], plain, side="right")
         first = np.searchsorted(rows[order], plain)
         before = self._told_apart.count
@@ -96,8 +91,8 @@ class AlikeEvents:
         searched = np.zeros((len(new), len(self._searching)), np.bool_)
         if self._searching and len(new):
             events = Events(raw.gather(new), list(self._matcher.asked))
-            for at, rules in enumerate(self._searching.values()):
-                searched[self._matcher.searched_in(events, rules), at] = True
+            for at, product in enumerate(self._searching):
+                searched[self._matcher.searched_in(events, product), at] = True
         self._searched_in = np.concatenate([self._searched_in, searched])
 
     def _in_whole_events(self, raw: pl.Series, known: Kinds, plain: Rows) -> Fired:
@@ -108,9 +103,8 @@ class AlikeEvents:
             searched = plain[self._searched_in[known.kinds[plain], at]]
             field = self._matcher.keywords[product]
             if len(searched):
-                found, ids = field.expressions.hits(
-                    self._any_case_of(product, raw.gather(searched), known.folds[searched])
-                )
+                searched, texts = self._any_case_of(product, raw, known.folds, searched)
+                found, ids = field.expressions.hits(texts)
                 rows.append(searched[found])
                 what.append(ids + number)
             number += len(field.numbers)
@@ -120,23 +114,26 @@ class AlikeEvents:
             number += 1
         return np.concatenate(rows), np.concatenate(what)
 
-    def _any_case_of(self, product: str, raw: pl.Series, folds: NDArray[np.int8]) -> pl.Series:
-        """The events folded, but for the case of letters where no pattern minds it."""
+    def _any_case_of(self, product: str, raw: pl.Series, folds: NDArray[np.int8], rows: Rows) -> tuple[Rows, pl.Series]:
+        """Events folded, but for the case of letters where no pattern minds it: the rows in another order, the texts."""
         if any(any_case(pattern) is None for pattern in self._matcher.keywords[product].numbers):
-            return folded(raw)
-        blanks, letters = (np.flatnonzero(folds == BLANKS), np.flatnonzero(folds & LETTERS))
-        if len(blanks):
-            raw = raw.scatter(blanks, one_blank(raw.gather(blanks)))
-        return raw.scatter(letters, folded(raw.gather(letters))) if len(letters) else raw
+            return rows, folded(raw.gather(rows))
+        changes = folds[rows]
+        same, blanks, letters = rows[changes == 0], rows[changes == BLANKS], rows[changes >= LETTERS]
+        texts = [raw.gather(same), one_blank(raw.gather(blanks)), folded(raw.gather(letters))]
+        return np.concatenate([same, blanks, letters]), pl.concat(texts)
 
     def _same(self, atom: Atom, known: Kinds) -> Rows:
         """The rows in which two fields are the same as an atom says; each pair of values is looked at once."""
         numbers = [self._kinds.fields.get(name, -1) for name in (atom.field, atom.arguments[0])]
-        own, other = (np.flatnonzero(known.fields == number) for number in numbers)
-        both, mine, its = np.intersect1d(known.rows[own], known.rows[other], assume_unique=True, return_indices=True)
-        pairs = np.stack([known.values[own[mine]], known.values[other[its]]], axis=1)
-        distinct, which = np.unique(pairs, axis=0, return_inverse=True)
-        holds = same(atom, *(self._kinds.texts(distinct[:, side]) for side in range(2)))
+        sides = np.full((2, len(known.kinds)), -1, np.int64)
+        for side, number in enumerate(numbers):
+            having = known.fields == number
+            sides[side, known.rows[having]] = known.values[having]
+        both = np.flatnonzero((sides >= 0).all(axis=0))
+        own, other = sides[:, both]
+        pairs, which = np.unique(own << 32 | other, return_inverse=True)
+        holds = same(atom, self._kinds.texts(pairs >> 32), self._kinds.texts(pairs & 0xFFFFFFFF))
         return both[holds[which]]
 
     def _holding(self, name: str, values: pl.Series) -> Fired:

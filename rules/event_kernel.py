@@ -24,6 +24,13 @@ ANY, NO_OBJECT, NO_NEST = range(3)
 _DEEPEST, MOST = 64, 1024
 """How deep an event is followed, and how many of its values are taken; beyond, it is not plain."""
 _QUOTE, _BACKSLASH, _BLANK, _COMMA, _COLON = 34, 92, 32, 44, 58
+_IN_A_STRING = np.zeros(256, np.uint8)
+_IN_A_STRING[:33] = _IN_A_STRING[0xC0:] = 1
+_IN_A_STRING[[_QUOTE, _BACKSLASH]] = 1
+"""Bytes of a string that are looked at: its end, escapes, blanks, what may not be there, first bytes of other letters."""
+_ESCAPED = np.zeros(256, np.uint8)
+_ESCAPED[list(b'"\\/bfnrt')] = 1
+_ESCAPED[ord("u")] = 2
 _FNV, _PRIME = np.uint64(0xCBF29CE484222325), np.uint64(0x100000001B3)
 
 
@@ -62,44 +69,35 @@ def _string(data: Any, at: int, end: int, unlike: Any) -> tuple[int, bool, int]:
     """Past the string whose quote is at `at`; 0 where it is none. Also whether it has escapes, and what folding changes."""
     at += 1
     escaped = False
-    folds = before = 0
+    folds = 0
     while at < end:
         byte = data[at]
-        if byte == _QUOTE:
-            return at + 1, escaped, folds
-        if byte < _BLANK:
-            return 0, escaped, folds
-        if byte == _BACKSLASH:
-            escaped = True
+        kind = _IN_A_STRING[byte]
+        if kind == 0:
             at += 1
-            if at >= end:
-                return 0, escaped, folds
-            kind = data[at]
-            if kind == 117:  # u and four hexadecimal digits; halves of a pair are left to the other reader
-                if at + 4 >= end:
-                    return 0, escaped, folds
-                for place in range(at + 1, at + 5):
-                    digit = data[place] | 32
-                    if not (48 <= data[place] <= 57 or 97 <= digit <= 102):
-                        return 0, escaped, folds
-                if data[at + 1] | 32 == 100 and data[at + 2] >= 56:
-                    return 0, escaped, folds
-                at += 4
-            elif not (
-                kind == _QUOTE
-                or kind == _BACKSLASH
-                or kind == 47
-                or kind == 98
-                or kind == 102
-                or kind == 110
-                or kind == 114
-                or kind == 116
-            ):
-                return 0, escaped, folds
+        elif byte == _QUOTE:
+            return at + 1, escaped, folds
         elif byte == _BLANK:
-            if before == _BLANK:
+            if data[at - 1] == _BLANK:
                 folds |= BLANKS
-        elif byte >= 0xC0:
+            at += 1
+        elif byte == _BACKSLASH:
+            escaped = True
+            if at + 1 == end or _ESCAPED[data[at + 1]] == 0:
+                return 0, escaped, folds
+            if _ESCAPED[data[at + 1]] == 1:
+                at += 2
+                continue
+            # u and four hexadecimal digits; halves of a pair are left to the other reader.
+            if at + 5 >= end or (data[at + 2] | 32 == 100 and data[at + 3] >= 56):
+                return 0, escaped, folds
+            for place in range(at + 2, at + 6):
+                if not (48 <= data[place] <= 57 or 97 <= data[place] | 32 <= 102):
+                    return 0, escaped, folds
+            at += 6
+        elif byte < _BLANK:
+            return 0, escaped, folds
+        else:
             if byte < 0xE0 and at + 1 < end:
                 if unlike[((byte & 31) << 6) | (data[at + 1] & 63)]:
                     folds |= LETTERS
@@ -108,8 +106,7 @@ def _string(data: Any, at: int, end: int, unlike: Any) -> tuple[int, bool, int]:
                     folds |= LETTERS
             else:
                 folds |= LETTERS
-        before = byte
-        at += 1
+            at += 1
     return 0, escaped, folds
 
 

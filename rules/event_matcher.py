@@ -37,7 +37,8 @@ FEW = 1000
 class EventMatcher:
     """The compiled patterns of rules about events: `rules` by their number in the rule set.
 
-    `holds`, `similar` take a closer look. `tried` are the rules that an event was for so far; `asked` the patterns of each field, `fields` their compiled form, `keywords` that of each product's keywords;
+    `holds`, `similar` take a closer look. `tried` are the rules that an event was for so far; `asked` the patterns of each
+    field, `fields` their compiled form, `keywords` that of each product's keywords, `searching` its rules that have any;
     `whole` the rules that look at the whole event for more than a keyword.
     """
 
@@ -69,7 +70,20 @@ class EventMatcher:
             product = rule.logsource.get("product", "")
             asked = () if product == "windows" else sorted({atom.field for atom in rule.atoms})
             self._scopes[product][tuple(sorted(rule.logsource.items())), tuple(asked)].append(number)
-        self._needed = {number: _needed(rule.condition, rule.atoms) for number, rule in rules.items()}
+        self.searching = {
+            product: [i for i in own if any(atom.field == TEXT for atom in rules[i].atoms)]
+            for product, own in self.by_product.items()
+        }
+        # The rules that cannot do without a pattern, by its field and number; and those that may do without any.
+        self._asking: dict[tuple[str, int], list[int]] = defaultdict(list)
+        self._without: list[int] = []
+        for number, rule in rules.items():
+            needed = _needed(rule.condition, rule.atoms)
+            if needed is None or any(atom.field == TEXT for atom in needed):
+                self._without.append(number)
+                continue
+            for atom in needed:
+                self._asking[atom.field, self.asked[atom.field][atom.patterns[0]]].append(number)
         # What is more than a keyword in the whole event is looked for in each.
         self.whole = {
             number: rule
@@ -105,32 +119,40 @@ class EventMatcher:
         """What `match` says of the given rules, each event decoded and each rule tried."""
         events = Events(raw, list(self.asked))
         rows, numbers, hits = [_NOWHERE], [_NOWHERE], self._hits_of(events)
+        may_fire = {number for number in self._may_fire(events, hits) if number in rules}
         for product, scopes in self._scopes.items():
-            covered = [(events.covered(dict(source), fields), own) for (source, fields), own in scopes.items()]
-            chosen = {i: rules[i] for _, own in covered for i in own if i in rules}
-            block, found = self._block_of(raw, events, hits, product, self.searched_in(events, chosen))
-            for those, own in covered:
-                for number in own if len(those) else ():
-                    if number not in rules:
-                        continue
-                    self.tried.add(number)
-                    needed = self._needed[number]
-                    if needed is None or any(len(found(atom.field, atom.patterns[0])) for atom in needed):
-                        selected = block.select(rules[number].condition, rules[number].atoms) & Selection(those)
+            if product not in ("", "windows") and not len(events.others):
+                continue
+            block = self._block_of(raw, events, hits, product, self.searched_in(events, product))
+            for (source, fields), own in scopes.items():
+                chosen = may_fire.intersection(own)
+                covered = events.covered(dict(source), fields) if chosen or not self.tried.issuperset(own) else _NOWHERE
+                if len(covered):
+                    self.tried.update(own)
+                    for number in chosen:
+                        selected = block.select(rules[number].condition, rules[number].atoms) & Selection(covered)
                         rows.append(selected.rows)
                         numbers.append(np.full(len(selected.rows), number))
         return np.concatenate(rows), np.concatenate(numbers)
+
+    def _may_fire(self, events: Events, hits: Callable[[str], dict[int, Rows]]) -> set[int]:
+        """The rules of which a pattern that they cannot do without occurs, and those that may do without any."""
+        found = set(self._without)
+        for name in events.columns.keys() & self.fields.keys():
+            for number in hits(name):
+                found.update(self._asking.get((name, number), ()))
+        return found
 
     def holds(self, rule: Rule, raw: str) -> Callable[[Leaf], bool]:
         """Whether the atoms of a rule hold in one event."""
         alone, texts = Selection(np.zeros(1, dtype=np.int64)), pl.Series([raw])
         events = Events(texts, list(self.asked))
-        block, _ = self._block_of(texts, events, self._hits_of(events), rule.logsource.get("product", ""), alone.rows)
+        block = self._block_of(texts, events, self._hits_of(events), rule.logsource.get("product", ""), alone.rows)
         return lambda leaf: bool(len((block.select(leaf, rule.atoms) & alone).rows))
 
-    def searched_in(self, events: Events, rules: Mapping[int, Rule]) -> Rows:
-        """The events in which keywords of the rules are looked for."""
-        with_keywords = [rule for rule in rules.values() if any(atom.field == TEXT for atom in rule.atoms)]
+    def searched_in(self, events: Events, product: str) -> Rows:
+        """The events in which keywords of a product's rules are looked for."""
+        with_keywords = [self.rules[number] for number in self.searching[product]]
         covered = [events.covered(rule.logsource, [atom.field for atom in rule.atoms]) for rule in with_keywords]
         return np.unique(np.concatenate([_NOWHERE, *covered]))
 
@@ -143,11 +165,8 @@ class EventMatcher:
 
     def _block_of(
         self, raw: pl.Series, events: Events, hits: Callable[[str], dict[int, Rows]], product: str, searched: Rows
-    ) -> tuple[Block, Callable[[str, Pattern], Rows]]:
-        """The block that a product's rules are evaluated on, and where its patterns occur.
-
-        Keywords are looked for in the rows `searched`.
-        """
+    ) -> Block:
+        """The block that a product's rules are evaluated on; keywords are looked for in the rows `searched`."""
         keywords = self.keywords[product]
 
         @cache
@@ -159,7 +178,7 @@ class EventMatcher:
                 return keyword_hits().get(keywords.numbers[pattern], _NOWHERE)
             return hits(name).get(self.fields[name].numbers[pattern], _NOWHERE)
 
-        return self.block(raw, found, events), found
+        return self.block(raw, found, events)
 
     def block(self, raw: pl.Series, found: Callable[[str, Pattern], Rows], events: Events) -> Block:
         """The block on which conditions over n events are evaluated."""

@@ -72,7 +72,7 @@ class Events:
         self.columns, self._count = columns, count
         ids, channels = (self.column(name) for name in ALWAYS)
         self.windows: Rows = np.intersect1d(ids.rows, channels.rows, assume_unique=True)
-        self._others: Rows = np.setdiff1d(np.arange(self._count), self.windows, assume_unique=True)
+        self.others: Rows = np.setdiff1d(np.arange(self._count), self.windows, assume_unique=True)
         self._ids = ids.values.gather(np.searchsorted(ids.rows, self.windows))
         self._channels = channels.values.gather(np.searchsorted(channels.rows, self.windows))
         self._covered: dict[tuple[tuple[str, str], ...], Rows | None] = {}
@@ -99,7 +99,7 @@ class Events:
         if rows is not None:
             return rows
         named = logsource.get("product") or logsource.get("service")
-        rest = self._others if named else np.arange(self._count)
+        rest = self.others if named else np.arange(self._count)
         if not len(rest):
             return rest
         having = [np.intersect1d(self.column(field).rows, rest, assume_unique=True) for field in set(fields)]

@@ -25,8 +25,12 @@ FIELDS = ["a", "b", "a.b", "a.b.c", "Image", "User", "Level", "Computer", "Provi
 
 # Events as they may be, and as they may not.
 
-_keys = st.sampled_from(["a", "b", "c", "a.b", "b.c", "Image", "User", "NewProcessName", "SubjectUserName", "Level", "ä"])
-_texts = st.sampled_from(["", "x", "C:\\x\\y.exe", 'a"b', "ä®", "\u4e2d", "  ", "\t\n", "😀", "\u202e", "Security", "4688"])
+_keys = st.sampled_from(
+    ["a", "b", "c", "a.b", "b.c", "Image", "User", "NewProcessName", "SubjectUserName", "Level", "ä"]
+)
+_texts = st.sampled_from(
+    ["", "x", "C:\\x\\y.exe", 'a"b', "ä®", "\u4e2d", "  ", "\t\n", "😀", "\u202e", "Security", "4688"]
+)
 _scalars = st.none() | st.booleans() | st.integers(-5, 5000) | st.floats(-10, 10).map(lambda x: round(x, 2)) | _texts
 _values = st.recursive(
     _scalars, lambda inner: st.lists(inner, max_size=2) | st.dictionaries(_keys, inner, max_size=3), max_leaves=6
@@ -64,7 +68,9 @@ def _written(draw: st.DrawFn) -> str:
     )
     if draw(st.integers(0, 3)) == 0:
         at = draw(st.integers(0, len(text)))
-        put = draw(st.sampled_from(["", ",", "]", "}", "{", '"', "\\", "0", "e", "-", "\t", "\\ud800", '"a":1,', "\\u00e4"]))
+        put = draw(
+            st.sampled_from(["", ",", "]", "}", "{", '"', "\\", "0", "e", "-", "\t", "\\ud800", '"a":1,', "\\u00e4"])
+        )
         text = text[:at] + put + text[at + draw(st.integers(0, 2)) :]
     return text
 
@@ -109,7 +115,12 @@ def test_what_folding_changes_is_known_before_it_is_folded(written: list[str]) -
         {"a": "x", "b": 1},
         {"a": {"b": "x", "c": [1, {"d": 2}]}, "Image": "C:\\x"},
         {"Event": {"System": {"EventID": 1, "Channel": "x"}, "EventData": {"Image": "é\n", "a": None}}},
-        {"Event": {"System": {"EventID": {"#text": 4688}, "Channel": "Security"}, "EventData": {"NewProcessName": "x"}}},
+        {
+            "Event": {
+                "System": {"EventID": {"#text": 4688}, "Channel": "Security"},
+                "EventData": {"NewProcessName": "x"},
+            }
+        },
         {"Event": {"System": {"Provider": {"#attributes": {"Name": "P"}}}, "UserData": {"a": {"b": 1.5}}}},
     ],
 )
@@ -193,7 +204,10 @@ def _windows(event_id: int, channel: str, **data: Any) -> dict[str, Any]:
 WINDOWS_RULES = [
     ({"category": "process_creation"}, {"selection": {"Image|endswith": "\\cmd.exe"}, "condition": "selection"}),
     ({"category": "process_creation"}, {"s": {"User|fieldref": "ParentUser"}, "condition": "s"}),
-    ({"category": "process_creation"}, {"s": {"CommandLine|cidr": "10.0.0.0/8"}, "k": ["perfc"], "condition": "s or k"}),
+    (
+        {"category": "process_creation"},
+        {"s": {"CommandLine|cidr": "10.0.0.0/8"}, "k": ["perfc"], "condition": "s or k"},
+    ),
     ({"service": "security"}, {"keywords": ["bank  RUN", "mimikatz"], "condition": "keywords"}),
     ({}, {"s": {"Image|contains": "a"}, "f": {"User": None}, "condition": "s and not f"}),
     ({"service": "system"}, {"s": {"EventID|gt": 100}, "condition": "s"}),
