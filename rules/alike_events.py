@@ -22,6 +22,7 @@ from forewarn.rules.events import Column, Events
 from forewarn.rules.normalise import folded, one_blank
 from forewarn.rules.numbers import Numbered
 from forewarn.rules.rule import Atom, Leaf
+from forewarn.rules.threads import in_parts
 
 if TYPE_CHECKING:
     from forewarn.rules.event_matcher import EventMatcher, Fired
@@ -101,13 +102,17 @@ class AlikeEvents:
         number = 0
         for at, product in enumerate(self._searching):
             searched = plain[self._searched_in[known.kinds[plain], at]]
-            field = self._matcher.keywords[product]
             if len(searched):
-                searched, texts = self._any_case_of(product, raw, known.folds, searched)
-                found, ids = field.expressions.hits(texts)
-                rows.append(searched[found])
-                what.append(ids + number)
-            number += len(field.numbers)
+
+                def part(first: int, end: int, of: Rows = searched, product: str = product) -> Fired:
+                    rows, texts = self._any_case_of(product, raw, known.folds, of[first:end])
+                    found, ids = self._matcher.keywords[product].expressions.hits(texts)
+                    return rows[found], ids
+
+                for found, ids in in_parts(part, len(searched)):
+                    rows.append(found)
+                    what.append(ids + number)
+            number += len(self._matcher.keywords[product].numbers)
         for atom in self._compared:
             rows.append(self._same(atom, known))
             what.append(np.full(len(rows[-1]), number))

@@ -8,6 +8,7 @@ the input.
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
@@ -62,6 +63,7 @@ class Expressions:
         edges = [p.edges if p.literal is not None else ("", "") for p in self.patterns]
         self._edges = np.array([[_EDGE[edge] for edge in pair] for pair in edges], dtype=np.int8).reshape(-1, 2)
         self._bytes = np.array([len((p.literal or "").encode()) for p in self.patterns], dtype=np.int64)
+        self._own = threading.local()
         self._database, self._slow = _database(self.patterns, self._ids, state, self._apart)
 
     def compiled(self) -> bytes:
@@ -112,12 +114,20 @@ class Expressions:
             add_id(number)
             add_end(end)
 
-        self._database.scan(block, match_event_handler=on_match)
+        self._database.scan(block, match_event_handler=on_match, scratch=self._scratch())
         number, end = np.asarray(ids, dtype=np.int64), np.asarray(ends, dtype=np.int64)
         keep = self._at_their_edges(block, number, end)
         rows = np.searchsorted(ends_of_lines, end[keep], side="right")
         # An empty match at the end of a line that ends the block lies one past the last row.
         return np.minimum(rows, len(values) - 1), number[keep]
+
+    def _scratch(self) -> Any:
+        """What Hyperscan writes into while it scans: one for each thread."""
+        import hyperscan
+
+        if not hasattr(self._own, "scratch"):
+            self._own.scratch = hyperscan.Scratch(self._database)
+        return self._own.scratch
 
     def _at_their_edges(self, block: bytes, number: Integers, end: Integers) -> NDArray[np.bool_]:
         """Which of k matches in lines of text end and begin where their patterns ask for it: bool (k,)."""
