@@ -1,7 +1,7 @@
 """Rules about events, matched on every event of a block while one of each kind is looked at.
 
-In: a column of events as JSON. Out: which rules fire on which events. Exact: in events of one kind the same atoms hold, so
-that a rule fires on all of them or on none. Events that have to be decoded are looked at each.
+In: a column of events as JSON. Out: which rules fire on which events. Exact: in events of one kind the same atoms hold,
+so that a rule fires on all of them or on none. Events that have to be decoded are looked at each.
 """
 
 from __future__ import annotations
@@ -120,7 +120,7 @@ class AlikeEvents:
         return np.concatenate(rows), np.concatenate(what)
 
     def _any_case_of(self, product: str, raw: pl.Series, folds: NDArray[np.int8], rows: Rows) -> tuple[Rows, pl.Series]:
-        """Events folded, but for the case of letters where no pattern minds it: the rows in another order, the texts."""
+        """Events folded, but for the case of letters where no pattern minds it: rows in another order, their texts."""
         if any(any_case(pattern) is None for pattern in self._matcher.keywords[product].numbers):
             return rows, folded(raw.gather(rows))
         changes = folds[rows]

@@ -85,7 +85,7 @@ class Field:
         return [rows[bounds[i] : bounds[i + 1]] for i in range(len(self.numbers))]
 
     def hits_in(self, column: Column) -> dict[int, Rows]:
-        """For each pattern that occurs, the rows of a sparse column in which it does; each distinct value is met once."""
+        """For each pattern that occurs, in which rows of a sparse column; each distinct value is matched once."""
         found, ids = self.expressions.hits(column.distinct)
         numbers, first = np.unique(ids, return_index=True)
         rows = {}

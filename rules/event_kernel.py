@@ -18,7 +18,7 @@ SINGLE, NULL, OBJECT, LIST = range(4)
 """Kinds of a value."""
 NO_FIELD, NOT_PLAIN = -1, -2
 BLANKS, LETTERS = 1, 2
-"""What folding changes in an event beside the case of ASCII letters: runs of blanks; letters, or it may."""
+"""What folding changes in an event beside the case of ASCII letters: runs of blanks; letters, perhaps."""
 ANY, NO_OBJECT, NO_NEST = range(3)
 """What the value of a path may be: anything; an object stands for what is in it; or no object or list at all."""
 _DEEPEST, MOST = 64, 1024
@@ -27,7 +27,7 @@ _QUOTE, _BACKSLASH, _BLANK, _COMMA, _COLON = 34, 92, 32, 44, 58
 _IN_A_STRING = np.zeros(256, np.uint8)
 _IN_A_STRING[:33] = _IN_A_STRING[0xC0:] = 1
 _IN_A_STRING[[_QUOTE, _BACKSLASH]] = 1
-"""Bytes of a string that are looked at: its end, escapes, blanks, what may not be there, first bytes of other letters."""
+"""Bytes of a string that are looked at: its end, escapes, blanks, what may not be there, other letters' first bytes."""
 _ESCAPED = np.zeros(256, np.uint8)
 _ESCAPED[list(b'"\\/bfnrt')] = 1
 _ESCAPED[ord("u")] = 2
@@ -40,8 +40,8 @@ class Paths(NamedTuple):
     `table` int32, a power of two: a node, or -1; `parent` int32 (k,); `keys` uint8 and `bounds` int64 (k, 2) each
     node's key; `inner` bool (k,) whether it has children; `field`, `slot` int32 (2, k) for each layout: the field that
     a node is, and what no two nodes of an event may be; `shape` int8 (k,) what its value may be; `renamed` int64
-    (r, 3): an event ID, the field that has no value, the field that has it; `marks` the nodes or fields of Event.System,
-    Channel, EventID.
+    (r, 3): an event ID, the field that has no value, the field that has it; `marks` the node of Event.System, the
+    fields Channel and EventID, how many slots there are.
     """
 
     table: NDArray[np.int32]
@@ -66,7 +66,7 @@ def compiled(function: Any) -> Any:
 
 @compiled
 def _string(data: Any, at: int, end: int, unlike: Any) -> tuple[int, bool, int]:
-    """Past the string whose quote is at `at`; 0 where it is none. Also whether it has escapes, and what folding changes."""
+    """Past the string whose quote is at `at`; 0 = it is none. Also whether it has escapes, and what folding changes."""
     at += 1
     escaped = False
     folds = 0
@@ -196,10 +196,7 @@ def _whole_number(data: Any, start: int, end: int) -> int:
     """The event ID that a value is, written as a number or a string; -1 where it is none, -2 where it has escapes."""
     if data[start] == _QUOTE:
         start, end = start + 1, end - 1
-    if end <= start or end - start > 9 or (data[start] == 48 and end - start > 1):
-        number = -1
-    else:
-        number = 0
+    number = -1 if end <= start or end - start > 9 or (data[start] == 48 and end - start > 1) else 0
     for at in range(start, end):
         if data[at] == _BACKSLASH:
             return -2
@@ -230,7 +227,7 @@ SECURITY = np.frombuffer(b'"Security"', dtype=np.uint8)
 def _event(
     data: Any, at: int, end: int, paths: Any, unlike: Any, nodes: Any, starts: Any, ends: Any, kinds: Any, deep: Any
 ) -> tuple[int, int, int]:
-    """The values of one event in the order of their ends: how many, -1 = not plain; its layout; what folding changes."""
+    """The values of one event in the order of their ends: how many, -1 = not plain; layout; what folding changes."""
     found = depth = 0
     layout, folds = FLAT, 0
     own, inside, begun, is_object = deep[0], deep[1], deep[2], deep[3]
@@ -424,7 +421,7 @@ def number(
 ) -> tuple[int, int]:
     """Numbers for the sequences `items[starts[i]:ends[i]]` under `leads[i]`, into `out` int32 (n,).
 
-    `table` int32, a power of two, `hashes` uint64 (c,), `kept` items, `bounds` int64 (c, 2) and `known` int32 (c,) leads
+    `table` int32, a power of two, `hashes` uint64 (c,), `kept` items, `bounds` int64 (c, 2), `known` int32 (c,) leads
     hold the `count` sequences known before. Returns how many sequences are done, and how many are known then: fewer are
     done where `c`, `table` or `kept` is too small.
     """

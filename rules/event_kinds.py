@@ -100,7 +100,7 @@ class EventKinds:
     def _meet(self) -> None:
         """Put the values that are new into classes."""
         first = len(self._class_of)
-        new = np.arange(first, self._values.count)
+        new = np.arange(first, self._values.count, dtype=np.int32)
         fields = self._values.leads[first:]
         self._class_of = np.concatenate([self._class_of, np.empty(len(new), np.int32)])
         order = np.argsort(fields, kind="stable")
@@ -114,7 +114,7 @@ class EventKinds:
         if name in ALWAYS:
             # What an event is, is asked by its own name, not by a rule's pattern.
             at = np.arange(len(values))
-            return self._classes.of(values.astype(np.int32), at, at + 1, -1 - leads)
+            return self._classes.of(values, at, at + 1, -1 - leads)
         rows, atoms = self._holding(name, self.texts(values))
         order = np.lexsort((atoms, rows))
         last = np.cumsum(np.bincount(rows, minlength=len(values)))

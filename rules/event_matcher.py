@@ -1,7 +1,7 @@
-"""Rules about events, matched on every event of a block while one of each kind is looked at.
+"""Rules about events: their compiled patterns, and which fire on which events.
 
-In: a column of events as JSON. Out: which rules fire on which events. Few events are decoded and looked at each; of many,
-one of each kind (`alike_events`).
+In: a column of events as JSON. Out: rows and rules. Few events are decoded and looked at each; of many, one of each
+kind (`alike_events`).
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ FEW = 1000
 class EventMatcher:
     """The compiled patterns of rules about events: `rules` by their number in the rule set.
 
-    `holds`, `similar` take a closer look. `tried` are the rules that an event was for so far; `asked` the patterns of each
-    field, `fields` their compiled form, `keywords` that of each product's keywords, `searching` its rules that have any;
-    `whole` the rules that look at the whole event for more than a keyword.
+    `holds`, `similar` take a closer look. `tried` are the rules that an event was for so far; `asked` the patterns of
+    each field, `fields` their compiled form; `keywords` that of each product's keywords, `searching` its rules
+    that have any; `whole` the rules that look at the whole event for more than a keyword.
     """
 
     def __init__(self, rules: Mapping[int, Rule], holds: Verdict, similar: Similar, state: Mapping[str, bytes]) -> None:
@@ -193,7 +193,7 @@ def any_case(pattern: Pattern) -> Pattern | None:
 
 
 def _needed(node: Node, atoms: Sequence[Atom]) -> list[Atom] | None:
-    """Atoms of which one at least holds wherever the condition does, as few as can be; None = it may hold without any."""
+    """Atoms of which one at least holds wherever the condition does, as few as can be; None = it can do without any."""
     match node:
         case Leaf():
             return [atoms[node.atom]] if atoms[node.atom].kind in ("find", "affirmed", "near") else None

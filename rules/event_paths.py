@@ -1,7 +1,7 @@
 """Where the fields of an event stand in its JSON: `events` says it of a decoded event, this of one that is not decoded.
 
-In: names of fields. Out: the tree of `event_kernel.Paths`, for the flat layout (a name with dots is a path, in every way
-of cutting it) and for that of Windows. Also which letters make an event one that has to be folded.
+In: names of fields. Out: the tree of `event_kernel.Paths`, for the flat layout (a name with dots is a path, in every
+way of cutting it) and for that of Windows. Also which letters make an event one that has to be folded.
 """
 
 from __future__ import annotations
@@ -111,7 +111,7 @@ class _Tree:
 
 @lru_cache(maxsize=1)
 def unlike() -> NDArray[np.bool_]:
-    """Of each of the first 65,536 code points, whether folding may change it or what stands beside it: bool (65536,)."""
+    """Of the first 65,536 code points, whether folding may change it or what stands beside it: bool (65536,)."""
     found = np.ones(1 << 16, np.bool_)
     found[:128] = False
     for point in range(128, 1 << 16):

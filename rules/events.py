@@ -3,7 +3,7 @@
 In: events as JSON strings. Out: sparse columns of strings, and the rows that a log source covers. Windows events
 (`{"Event": {"System": …, "EventData": …}}`), flat JSON and nested JSON with dotted names are the three layouts known.
 Events are decoded one by one: msgspec and a walk over what is there take a third of the time of a decoder that makes
-every column for every event (docs/decisions.md).
+every column for every event (docs/decisions.md). Of many events only one of each kind comes here (`alike_events`).
 """
 
 from __future__ import annotations

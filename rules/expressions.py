@@ -1,8 +1,8 @@
 """Many expressions over many values at once.
 
 In: patterns, a column of values. Out: which pattern occurs in which row. Hyperscan scans the values as one block, line
-by line, or each apart; where it has no wheel, or cannot take an expression, RE2 does the same, slower. Time is linear in
-the input.
+by line, or each apart; where it has no wheel, or cannot take an expression, RE2 does the same, slower. Time is linear
+in the input.
 """
 
 from __future__ import annotations

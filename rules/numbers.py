@@ -1,7 +1,7 @@
 """Numbers for sequences: the first sequence is 0, the next new one 1, and one met before has the number it had.
 
-In: items in one array, and where each sequence begins and ends. Out: a number for each. Sequences are compared whole, so
-that two different ones never share a number.
+In: items in one array, and where each sequence begins and ends. Out: a number for each. Sequences are compared whole,
+so that two different ones never share a number.
 """
 
 from __future__ import annotations
