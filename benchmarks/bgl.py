@@ -19,7 +19,8 @@ from forewarn.fitting import FitOptions, fit
 from forewarn.frames import SIGNALS
 from forewarn.labelling import most_useful
 from forewarn.model import save_model
-from forewarn.pipeline import Options, Scan, scan
+from forewarn.options import Options
+from forewarn.pipeline import Scan, scan
 
 BEST = 200
 LABELS = (10, 20, 40)
@@ -88,7 +89,7 @@ def _with_labels(log: Path, alert: np.ndarray, context: Context) -> Table:
 
 def best_lines(found: Scan, per_line: pl.DataFrame) -> np.ndarray:
     """The rows of the 200 most alarming lines, int64 (200,)."""
-    places = rank(found.scores, found.texts["count"]).select("text_id").with_row_index("place")
+    places = rank(found.scores.whole(), found.texts.whole()["count"]).select("text_id").with_row_index("place")
     ordered = per_line.with_row_index("row").join(places, on="text_id").sort("place", "row")
     return ordered["row"].to_numpy()[:BEST]
 

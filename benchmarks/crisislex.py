@@ -105,7 +105,7 @@ def _events(context: Context) -> list[Event]:
         texts = mask_of(written)
         vectors = encoder.encode(written.to_list())
         sets = RuleSets()
-        number = sets.number(rules.match(records), records.height).to_numpy()
+        number = sets.number(rules.fired(records)).to_numpy()
         outliers = fit_outliers(vectors, texts, np.ones(len(texts), dtype=np.int64))
         signals = {
             "rules": sets.log_odds(rules, fusion.prior())[number],

@@ -22,7 +22,6 @@ from benchmarks.benchmark import ROOT, Benchmark, Context, Table, Value
 from benchmarks.burst_detectors import GRID, MINUTE, OTHERS, Alarms, Floats, prepared
 from benchmarks.simulated_streams import RATES, simulated
 from forewarn import fusion, surge_kernel
-from forewarn.early import past_scores
 from forewarn.embeddings import CaseBase, Encoder, load_encoder
 from forewarn.fitting import FitOptions, fit
 from forewarn.frames import SIGNAL_FRAME
@@ -97,7 +96,7 @@ def events(context: Context) -> list[Event]:
             written = plain(records["text"])
             vectors = encoder.encode(written.to_list())
             sets = RuleSets()
-            number = sets.number(rules.match(records), records.height).to_numpy()
+            number = sets.number(rules.fired(records)).to_numpy()
             cased = cases.vote(vectors)
             scores = {}
             for labels in LABELS:
@@ -105,7 +104,7 @@ def events(context: Context) -> list[Event]:
                 signals = {"rules": sets.log_odds(rules, numbers)[number], "cases": cased}
                 if labels != "none":
                     signals["classifier"] = model.classify(vectors, written)[:, 0]
-                scores[labels] = past_scores(numbers, _frame(signals))
+                scores[labels] = fusion.past_scores(numbers, _frame(signals))
             found.append(
                 Event(
                     name,

@@ -17,7 +17,7 @@ from forewarn.detectors import fit_outliers
 from forewarn.embeddings import load_encoder
 from forewarn.fitting import FitOptions, fit
 from forewarn.model import save_model
-from forewarn.pipeline import Options
+from forewarn.options import Options
 
 
 def run(context: Context) -> list[Table]:

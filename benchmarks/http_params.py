@@ -13,7 +13,7 @@ from benchmarks.measures import auroc, average_precision, recall_at
 from forewarn.baseline import fit_baseline
 from forewarn.fitting import FitOptions, baseline_model
 from forewarn.model import save_model
-from forewarn.pipeline import Options
+from forewarn.options import Options
 
 FILES = ("http_params/payload_train.csv", "http_params/payload_test.csv")
 

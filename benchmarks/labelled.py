@@ -18,7 +18,8 @@ from benchmarks.measures import auroc, average_precision, expected_calibration_e
 from forewarn.embeddings import load_encoder
 from forewarn.fitting import FitOptions, fit
 from forewarn.model import save_model
-from forewarn.pipeline import Options, scan
+from forewarn.options import Options
+from forewarn.pipeline import scan
 
 RARER = 0.1
 

@@ -155,10 +155,19 @@ NEEDED = [
         "scale",
         "200,000 different tweets: texts/s",
         "Whole",
-        ("forewarn scan, different tweets",),
+        ("forewarn scan, different tweets", 200_000),
         "lines/s",
         "≥",
         1500,
+    ),
+    *(
+        Needed("scale", what, "Ratios", (what,), "ratio", "≤", bar)
+        for what, bar in (
+            ("ten times the lines: seconds", 10.5),
+            ("ten times the lines: peak", 1.1),
+            ("the scan to polars and the encoder: seconds", 4),
+            ("four times the different tweets: peak", 1.1),
+        )
     ),
     Needed("scale", "100 lines: seconds", "To start", ("forewarn scan, 100 lines, warm caches",), "s", "≤", 3),
     *(

@@ -22,7 +22,7 @@ from benchmarks.measures import auroc
 from benchmarks.perturbations import CHINESE, LETTERS, changed
 from forewarn.fitting import FitOptions, fit
 from forewarn.model import save_model
-from forewarn.pipeline import Options
+from forewarn.options import Options
 
 STRENGTHS = (1.0, 2.0)
 """Changes for every ten characters."""

@@ -71,12 +71,13 @@ def make_tweets(originals: Path, file: Path, count: int, seed: int) -> Path:
 
 
 def run(context: Context) -> list[Table]:
-    """Measure the floors and the scan at two sizes, tweets, and small starts."""
+    """Measure the floors and the scan at two sizes, different tweets at three, and small starts."""
     logs, tweets = context.need("loghub"), context.need("crisislex_t6")
     sizes = (20_000, 200_000) if context.quick else (1_000_000, 10_000_000)
     summary = context.scratch / "summary.json"
     rows: list[list[Value]] = []
     stages: list[list[Value]] = []
+    scans: list[Measured] = []
     for lines in sizes:
         log = make_log(logs, context.scratch / f"{lines}.log", lines, context.seed)
         runs = 3 if lines == sizes[0] else 1
@@ -85,12 +86,15 @@ def run(context: Context) -> list[Table]:
         if lines == sizes[0]:
             encoded = measure([sys.executable, "-c", _ENCODER, log], runs=1)
             rows.append(_row("the same and the encoder, distinct texts", lines, log, encoded))
-        rows.append(_row("forewarn scan", lines, log, _scan(log, summary, runs)))
+        scans.append(_scan(log, summary, runs))
+        rows.append(_row("forewarn scan", lines, log, scans[-1]))
         stages += _stages(lines, summary)
         log.unlink()
-    texts = 2_000 if context.quick else 200_000
-    file = make_tweets(tweets, context.scratch / "tweets.txt", texts, context.seed)
-    rows.append(_row("forewarn scan, different tweets", texts, file, _scan(file, summary, 1)))
+    several = (1_000, 2_000, 4_000) if context.quick else (100_000, 200_000, 400_000)
+    for texts in several:
+        file = make_tweets(tweets, context.scratch / "tweets.txt", texts, context.seed)
+        scans.append(_scan(file, summary, 1))
+        rows.append(_row("forewarn scan, different tweets", texts, file, scans[-1]))
     few = make_log(logs, context.scratch / "few.log", 100, context.seed)
     warm = [sys.executable, "-m", "forewarn", "scan", few]
     measure(warm, runs=1, ok=(0, 1))
@@ -98,8 +102,16 @@ def run(context: Context) -> list[Table]:
         ["forewarn scan, 100 lines, warm caches", measure(warm, ok=(0, 1))],
         ["forewarn --help", measure([sys.executable, "-m", "forewarn", "--help"])],
     ]
+    small, large, fewest, _, most = scans
+    ratios: list[list[Value]] = [
+        ["ten times the lines: seconds", large.seconds / small.seconds],
+        ["ten times the lines: peak", large.peak_bytes / small.peak_bytes],
+        ["the scan to polars and the encoder: seconds", small.seconds / encoded.seconds],
+        ["four times the different tweets: peak", most.peak_bytes / fewest.peak_bytes],
+    ]
     return [
         Table("Whole processes", ["what", "lines", "MB", "s", "CPU s", "lines/s", "peak MiB"], rows),
+        Table("Ratios", ["what", "ratio"], ratios),
         Table("Stages of the scan", ["lines", "stage", "s", "peak MiB"], stages, "Peak: by the end of the stage."),
         Table(
             "To start",

@@ -20,7 +20,8 @@ from benchmarks.benchmark import Benchmark, Context, Missing, Table, Value
 from benchmarks.measures import auroc
 from forewarn.detectors import fit_outliers
 from forewarn.embeddings import load_encoder
-from forewarn.pipeline import Options, scan
+from forewarn.options import Options
+from forewarn.pipeline import scan
 
 Floats = NDArray[np.float64]
 SETS = {

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from forewarn.errors import ForewarnError
     from forewarn.fitting import FitOptions, fit
     from forewarn.model import Model, load_model, save_model
-    from forewarn.pipeline import Options, Scan, scan
+    from forewarn.options import Options
+    from forewarn.pipeline import Scan, scan
     from forewarn.rules import load_rules
     from forewarn.similar_cases import SimilarCase, similar
     from forewarn.updating import update
@@ -29,7 +30,7 @@ _WHERE = {
     "ForewarnError": "errors",
     "Incident": "alerts",
     "Model": "model",
-    "Options": "pipeline",
+    "Options": "options",
     "Scan": "pipeline",
     "SimilarCase": "similar_cases",
     "find_drift": "drift",

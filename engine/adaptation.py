@@ -47,7 +47,8 @@ class Adaptation:
     """What one scan taught.
 
     `log_odds` float64 (n,), what it adds to each text's, learnt from texts without that one; `share` the estimated
-    share of crisis texts; `weight` between 0 and 1; `features`, `linear` the last model, for its words.
+    share of crisis texts; `weight` between 0 and 1; `features`, `linear` the last model. A text's log-odds become
+    `spread * (log_odds + gain * learnt) + shift`.
     """
 
     log_odds: Floats
@@ -55,6 +56,15 @@ class Adaptation:
     weight: float
     features: Features
     linear: Linear
+    gain: float
+    spread: float
+    shift: float
+
+    def added(self, log_odds: Floats, vectors: NDArray[np.float32], texts: pl.Series) -> Floats:
+        """What it adds to the log-odds of k other texts, float64 (k,); all as `adapt` takes them."""
+        learnt = self.linear.log_odds(vectors, self.features.matrix(texts))[:, 0]
+        added: Floats = self.spread * (log_odds + self.gain * learnt) + self.shift - log_odds
+        return added
 
     def words(self, text: str) -> list[str]:
         """The words of a text that speak for a crisis here, the heaviest first; Chinese characters in a row are one."""
@@ -90,22 +100,23 @@ def adapt(
 
     features, matrix = fit_features(texts)
     folds = np.random.default_rng(seed).permutation(len(texts)) % FOLDS
-    current, learnt, weight, share = log_odds, np.zeros(len(texts)), 0.0, 0.5
+    current, learnt, weight, share, gain = log_odds, np.zeros(len(texts)), 0.0, 0.5, 0.0
     models: list[Linear] = []
     for _ in range(ROUNDS):
         share = crisis_share(current)
         weight = strength * _weight(len(texts) * min(share, 1.0 - share))
         if weight == 0.0:
             return None
-        crisis = _logistic(shifted(current, share))
+        crisis = _logistic(current + shift_to(current, share))
         positive, negative = crisis**2, (1.0 - crisis) ** 2
         learnt, models = cross_fitted(vectors, matrix, positive, negative, folds, penalty=PENALTY)
-        scale = spread / max(float(learnt.std()), 1e-9)
-        current = log_odds + WEIGHT * weight * scale * learnt
+        gain = WEIGHT * weight * spread / max(float(learnt.std()), 1e-9)
+        current = log_odds + gain * learnt
     kept = spread * (1.0 + (SHARPER - 1.0) * weight) / float(current.std())
-    fused = shifted(kept * current, crisis_share(kept * current))
+    shift = shift_to(kept * current, crisis_share(kept * current))
+    fused = kept * current + shift
     mean = Linear(*(np.mean([getattr(m, part) for m in models], axis=0) for part in ("dense", "sparse", "bias")))
-    return Adaptation(fused - log_odds, share, weight, features, mean)
+    return Adaptation(fused - log_odds, share, weight, features, mean, gain, kept, shift)
 
 
 def crisis_share(log_odds: Floats) -> float:
@@ -119,8 +130,8 @@ def crisis_share(log_odds: Floats) -> float:
     return float(_logistic(np.array((np.log(own / (1 - own)) + np.log(mixed / (1 - mixed))) / 2)))
 
 
-def shifted(log_odds: Floats, share: float) -> Floats:
-    """Log-odds (n,) moved by a constant so that their mean probability is `share` (bisection)."""
+def shift_to(log_odds: Floats, share: float) -> float:
+    """By how much log-odds (n,) are to be moved so that their mean probability is `share` (bisection)."""
     low, high = -40.0, 40.0
     for _ in range(50):
         middle = (low + high) / 2
@@ -128,8 +139,7 @@ def shifted(log_odds: Floats, share: float) -> Floats:
             high = middle
         else:
             low = middle
-    moved: Floats = log_odds + low
-    return moved
+    return low
 
 
 def _weight(rarer: float) -> float:

@@ -73,18 +73,21 @@ def fit_baseline(
 ) -> Baseline:
     """Read files in which nothing is wrong. Raises InputError where nothing could be read."""
     from forewarn.detectors import sample_of
-    from forewarn.pipeline import Options, scan
+    from forewarn.options import Options
+    from forewarn.pipeline import scan
 
     found = scan(
         paths, Options(text_column=text_column, encoder=encoder, device=device, adapt=False, seed=seed, cache=cache)
     )
-    texts = found.texts.select("template", "count", row=pl.int_range(pl.len()))
-    if texts.height > MOST_TEXTS:
-        texts = texts.sort("count", descending=True, maintain_order=True).head(MOST_TEXTS).sort("row")
-    rows = texts["row"].to_numpy()
-    sample = sample_of(texts["count"].to_numpy(), seed)
-    scores = found.scores[rows]
-    silent = (scores["rules_log_odds"] <= 0).to_numpy()
+    counts, rows = found.texts.array("count"), np.arange(found.texts.height)
+    if len(rows) > MOST_TEXTS:
+        rows = np.sort(np.argsort(-counts.astype(np.int64), kind="stable")[:MOST_TEXTS])
+    sample = sample_of(counts[rows], seed)
+    scores = found.scores.rows(rows)
     return Baseline(
-        texts.drop("row"), sample, found.vectors[rows[sample]], scores["log_odds"].to_numpy().copy(), silent.copy()
+        found.texts.rows(rows).select("template", "count"),
+        sample,
+        found.vectors(rows[sample]),
+        scores["log_odds"].to_numpy().copy(),
+        (scores["rules_log_odds"] <= 0).to_numpy().copy(),
     )

@@ -53,10 +53,10 @@ class WaitingBlocks:
     ) -> None:
         self._owned.close()
 
-    def keep(self, frame: pl.DataFrame) -> None:
-        """Write one more frame. Raises OutputError."""
+    def keep(self, frame: pl.DataFrame, batch: int | None = None) -> None:
+        """Write one more frame, in batches of so many rows that can be read alone. Raises OutputError."""
         written = io.BytesIO()
-        frame.write_ipc(written)
+        frame.write_ipc(written, record_batch_size=batch)
         content = written.getbuffer()
         file = _file(self._folder, len(self.kept))
         try:

@@ -13,7 +13,6 @@ import hashlib
 import importlib.metadata
 import os
 import shutil
-import stat
 import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -27,7 +26,7 @@ from filelock import FileLock, Timeout
 from forewarn.blocks import Kept, WaitingBlocks, check
 from forewarn.errors import ForewarnError, OutputError
 from forewarn.files import forget_parts, not_written, whole_file, work_folder
-from forewarn.paths import files_in
+from forewarn.paths import can_be_read_again, files_in
 from forewarn.problems import Noted, Problems
 from forewarn.records import Reached
 
@@ -176,7 +175,7 @@ def work_of(
     It goes when the block ends well, and where it failed before a checkpoint. Raises ForewarnError where `resume` is
     asked for and not possible, OutputError where an output cannot be written or another scan writes it.
     """
-    once = next((str(path) for path in paths if not _again(path)), None)
+    once = next((str(path) for path in paths if not can_be_read_again(path)), None)
     if resume and once:
         raise ForewarnError(
             f"{'standard input' if once == '-' else once} can be read only once: a scan of it cannot be resumed",
@@ -223,14 +222,6 @@ def identity_of(paths: Sequence[str | Path], rules: Sequence[Rule], options: Map
     versions = {name: importlib.metadata.version(name) for name in ("forewarn", "polars")}
     said = {name: str(value) for name, value in options.items()}
     return Identity({name: _look(name) for name in files_in(paths, Problems([]))}, content, versions, said)
-
-
-def _again(path: str | Path) -> bool:
-    try:
-        mode = os.stat(path).st_mode
-    except OSError:
-        return str(path) != "-"
-    return stat.S_ISREG(mode) or stat.S_ISDIR(mode)
 
 
 def _look(name: str) -> tuple[int, int, int]:

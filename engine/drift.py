@@ -17,8 +17,10 @@ import polars as pl
 from forewarn.detectors import two_sample_test
 from forewarn.evaluation import calibration_error, figures
 from forewarn.model import load_model
+from forewarn.options import Options
 from forewarn.partition import FOLDS, crises
-from forewarn.pipeline import Options, scan
+from forewarn.pipeline import scan
+from forewarn.scoring import HELD
 from forewarn.texts import mask_of
 
 TOLD_APART = 0.8
@@ -69,9 +71,10 @@ def find_drift(
     """
     model = load_model(folder, device=device)
     found = scan(paths, Options(model=Path(folder), text_column=text_column, device=device, adapt=False, seed=seed))
-    told, p_value = two_sample_test(model.sample, found.vectors, seed=seed)
+    some = np.unique(np.linspace(0, found.texts.height - 1, min(found.texts.height, HELD)).astype(np.int64))
+    told, p_value = two_sample_test(model.sample, found.vectors(some), seed=seed)
     taught = mask_of(model.training["text"])
-    usual, unseen = _unseen(taught, found.texts["template"])
+    usual, unseen = _unseen(taught, found.texts.rows(some)["template"])
     worth = calibration = None
     before = model.report.get("scores", {}).get("fused")
     if labelled is not None:

@@ -10,7 +10,7 @@ import hashlib
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -19,16 +19,16 @@ import polars as pl
 from numpy.typing import NDArray
 
 from forewarn.alerts import EarlyWarning, Moved, Place, Reason, level_of
+from forewarn.block_frame import BlockFrame
 from forewarn.evidence import nearest_crises
 from forewarn.spelling import plain
-from forewarn.surge import Raised
+from forewarn.surge import Heard, Raised
 from forewarn.volume import FEWER
 
 Floats = NDArray[np.float64]
 Vectors = NDArray[np.float32]
 if TYPE_CHECKING:
     from forewarn.embeddings import CaseBase, Encoder
-    from forewarn.fusion import Fusion
     from forewarn.rule_sets import RuleSets
     from forewarn.rules import RuleSet
 
@@ -39,59 +39,68 @@ _WORDS = 8
 _IDEOGRAPHS = re.compile("[\u3400-\u9fff]{2,}")
 _TOGETHER = 16
 """Warnings whose past cases are looked up at once: from 20 on FAISS has other routines, which round otherwise."""
+_MOST_WORDS = 1 << 16
+"""Words that are remembered; those of texts may be sixteen times as many."""
+_MOST_EMBEDDED = 2_000
+"""Vectors of warnings' texts that are remembered, and past cases of their centres."""
 _NEW = 1.4
 """Log of how much more often a new word is said than before."""
 _SAME = 0.5
 """Cosine from which two centres are one incident."""
-_DECIMALS = 3
-"""A score keeps so many: vectors differ in their seventh digit by which texts are embedded together."""
 
 
 @dataclass
 class Known:
-    """The distinct texts that have been scored: `texts` a frame with at least `template`, `rule_set`, `example`.
+    """The distinct texts that have been scored: `texts` frames with at least `template`, `rule_set`, `example`.
 
     `made` float32 (n, d) their vectors, where an encoder made them that gives the same bits whatever it embeds
     together. Others are made anew for the few texts of a warning: a warning must not hang on what else was read.
     """
 
-    texts: pl.DataFrame
+    texts: BlockFrame
     encoder: Encoder
     rules: RuleSet
     rule_sets: RuleSets
     cases: CaseBase
     made: Vectors | None = None
     embedded: dict[str, Vectors] = field(default_factory=dict)
+    similar: dict[bytes, list[Reason]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.words = Words(self.texts["template"])
+        self.words = Words(self.texts)
 
-    def vectors(self, texts: list[int]) -> Vectors:
-        """The vectors of n of the texts, float32 (n, d); those of earlier warnings are remembered."""
+    def about(self, texts: set[int]) -> dict[int, tuple[str, int]]:
+        """The example and the rule set of texts."""
+        numbers = sorted(texts)
+        rows = self.texts.rows(np.array(numbers)).select("example", "rule_set").rows()
+        return dict(zip(numbers, rows, strict=True))
+
+    def vectors(self, texts: list[int], examples: list[str]) -> Vectors:
+        """The vectors of n of the texts, float32 (n, d), by their numbers and examples."""
         if self.made is not None:
             found: Vectors = self.made[texts]
             return found
-        return self.encode(self.texts["example"].gather(texts).to_list())
+        return self.encode(examples)
 
     def encode(self, texts: list[str]) -> Vectors:
-        """The vectors of any n texts, float32 (n, d); those of earlier ones are remembered."""
+        """The vectors of any n texts, float32 (n, d); some earlier ones are remembered."""
+        if len(self.embedded) > _MOST_EMBEDDED:
+            self.embedded.clear()
         written = plain(pl.Series(texts, dtype=pl.String)).to_list()
         new = [text for text in dict.fromkeys(written) if text not in self.embedded]
         if new:
             self.embedded |= zip(new, self.encoder.encode(new), strict=True)
         return np.stack([self.embedded[text] for text in written])
 
-
-def past_scores(numbers: Fusion, signals: pl.DataFrame) -> Floats:
-    """What is said of each text by what was known before the scan: rules, classifier and cases, float64 (n,).
-
-    Outliers and what the scan taught are left out: both look at all of the input. So is calibration, whose steps would
-    only make ties.
-    """
-    blind = signals.with_columns(outliers=pl.lit(None, pl.Float64), adapted=pl.lit(None, pl.Float64))
-    fused = numbers.fuse(blind)
-    score: Floats = (fused["log_odds"] - fused["calibration_log_odds"]).to_numpy()
-    return np.round(score, _DECIMALS)
+    def nearest(self, centres: list[Vectors]) -> list[list[Reason]]:
+        """The past crises nearest to each of n vectors, float32 (d,); streams come back to what they were."""
+        named = [centre.tobytes() for centre in centres]
+        if len(self.similar) > _MOST_EMBEDDED:
+            self.similar.clear()
+        new = {name: centre for name, centre in zip(named, centres, strict=True) if name not in self.similar}
+        found = nearest_crises(self.cases, np.array(list(new.values())), together=_TOGETHER)
+        self.similar |= zip(new, found, strict=True)
+        return [self.similar[name] for name in named]
 
 
 class Incidents:
@@ -102,7 +111,7 @@ class Incidents:
         self.open: dict[str, tuple[Vectors, int]] = {}
 
     def of(self, centre: Vectors, clock: int, warning: str) -> str:
-        """The incident's id: that of its first warning."""
+        """The incident of the next warning, by its id: that of its first one."""
         oldest = clock - int(self.hours * 3600e6)
         self.open = {name: kept for name, kept in self.open.items() if kept[1] >= oldest}
         near = {name: float(kept[0] @ centre) for name, kept in self.open.items()}
@@ -116,70 +125,62 @@ class Incidents:
 
 @dataclass(frozen=True)
 class Lead:
-    """A stream that has changed, and the texts that this is told from.
+    """A warning that is in no incident yet.
 
-    `raised` without its frames, which hold on to the block that they are part of; `size`, `sources` of the records
-    since; of the loudest texts `texts`, `probability`, the `central` one, `centre` float32 (d,) of their vectors,
-    `moved` and `new_words`.
+    `centre` float32 (d,) of the vectors of its loudest texts; `central` the number of the text nearest to it; `clock`
+    when it was raised, microseconds since 1970.
     """
 
-    raised: Raised
-    size: int
-    sources: list[str]
-    texts: list[int]
-    probability: float
-    central: str
+    warning: EarlyWarning
     centre: Vectors
-    moved: list[Moved]
-    new_words: list[str]
+    central: int
+    clock: int
 
 
-def lead(raised: Raised, known: Known) -> Lead:
-    """Which texts a stream's change is told from."""
-    since = raised.since.filter(pl.col("clock") >= raised.onset["clock"])
-    rows, scores = _loudest(since, raised.earlier["score"].to_numpy())
-    texts = since["text"].gather(rows).to_list()
-    vectors = known.vectors(texts)
+def explain(events: Sequence[Raised], known: Known, false_warnings: str) -> list[Lead]:
+    """What streams that have changed warn of, in the order given."""
+    since = [event.since[event.since.clock >= event.onset["clock"]] for event in events]
+    loud = [_loudest(some, event.earlier.score) for some, event in zip(since, events, strict=True)]
+    texts = [some.text[rows].tolist() for some, rows in zip(since, loud, strict=True)]
+    about = known.about({text for some in texts for text in some})
+    vectors = [known.vectors(some, [about[text][0] for text in some]) for some in texts]
+    centres = [_centre(each) for each in vectors]
+    similar = known.nearest(centres)
+    leads = []
+    for at, event in enumerate(events):
+        central = texts[at][int(np.argmax(vectors[at] @ centres[at]))]
+        warning = _warning(event, since[at], loud[at], texts[at], central, about, similar[at], known, false_warnings)
+        leads.append(Lead(warning, centres[at], central, event.at["clock"]))
+    return leads
+
+
+def _centre(vectors: Vectors) -> Vectors:
     middle = vectors.mean(axis=0)
-    centre = (middle / max(float(np.linalg.norm(middle)), 1e-9)).astype(np.float32)
-    examples = known.texts["example"].gather(texts).to_list()
-    places = since.select("source", "line", "time")[rows[:_MOVED]].rows()
-    return Lead(
-        replace(raised, since=raised.since.clear(), earlier=raised.earlier.clear()),
-        since.height if raised.size is None else raised.size,
-        list(dict.fromkeys(since["source"].to_list()))[:20],
-        texts,
-        float(1 / (1 + np.exp(-np.clip(float(scores[:_MOVED].mean()), -40, 40)))),
-        examples[int(np.argmax(vectors @ centre))],
-        centre,
-        [
-            Moved(Place(*where), text, score)
-            for where, text, score in zip(places, examples, scores.tolist(), strict=False)
-        ],
-        # The last words before a silence are not what it is about.
-        [] if raised.raised_by == FEWER else known.words.new(texts, raised.earlier["text"].to_numpy()),
-    )
+    centre: Vectors = (middle / max(float(np.linalg.norm(middle)), 1e-9)).astype(np.float32)
+    return centre
 
 
-def explain(leads: Sequence[Lead], known: Known, incidents: Incidents, false_warnings: str) -> list[EarlyWarning]:
-    """The warnings of streams that have changed, in the order given."""
-    similar: list[list[Reason]] = []
-    for at in range(0, len(leads), _TOGETHER):
-        similar += nearest_crises(known.cases, np.stack([one.centre for one in leads[at : at + _TOGETHER]]))
-    return [_warning(one, near, known, incidents, false_warnings) for one, near in zip(leads, similar, strict=True)]
-
-
-def _warning(led: Lead, similar: list[Reason], known: Known, incidents: Incidents, false_warnings: str) -> EarlyWarning:
-    raised, at = led.raised, led.raised.at
+def _warning(
+    raised: Raised,
+    since: Heard,
+    loud: NDArray[np.int64],
+    texts: list[int],
+    central: int,
+    about: dict[int, tuple[str, int]],
+    similar: list[Reason],
+    known: Known,
+    false_warnings: str,
+) -> EarlyWarning:
+    """The warning of a change, of the texts `since` its onset the rows `loud` of which are the loudest."""
+    at, scores = raised.at, since.score[loud[:_MOVED]]
     content = f"{raised.stream}\0{at['source']}\0{at['line']}\0{at['clock']}\0{raised.raised_by}"
-    name = "fw-w" + hashlib.sha256(content.encode()).hexdigest()[:12]
-    sets = known.texts["rule_set"].gather(led.texts).to_list()
-    fired = [known.rules.rules[rule] for number in sets for rule in known.rule_sets.sets[number]]
+    fired = [known.rules.rules[rule] for text in texts for rule in known.rule_sets.sets[about[text][1]]]
     categories = Counter(rule.category for rule in fired if rule.category)
+    probability = float(1 / (1 + np.exp(-np.clip(float(scores.mean()), -40, 40))))
     return EarlyWarning(
-        id=name,
-        incident=incidents.of(led.centre, at["clock"], name),
-        level=level_of(max(led.probability, 0.5)),
+        id="fw-w" + hashlib.sha256(content.encode()).hexdigest()[:12],
+        incident="",
+        level=level_of(max(probability, 0.5)),
         stream=raised.stream,
         raised=place(at),
         onset=place(raised.onset),
@@ -187,12 +188,16 @@ def _warning(led: Lead, similar: list[Reason], known: Known, incidents: Incident
         onset_high=place(raised.high),
         false_warnings=false_warnings,
         value=_short(at["value"]),
-        size=led.size,
-        text=led.central,
+        size=len(since) if raised.size is None else raised.size,
+        text=about[central][0],
         category=categories.most_common(1)[0][0] if categories else similar[0].category if similar else None,
-        sources=led.sources,
-        moved=led.moved,
-        new_words=led.new_words,
+        sources=[since.names[number] for number in list(dict.fromkeys(since.source.tolist()))[:20]],
+        moved=[
+            Moved(place(since.row(int(row))), about[text][0], score)
+            for row, text, score in zip(loud, texts, scores.tolist(), strict=False)
+        ],
+        # The last words before a silence are not what it is about.
+        new_words=[] if raised.raised_by == FEWER else known.words.new(texts, raised.earlier.text),
         similar=similar,
         playbook=list(dict.fromkeys(rule.playbook.strip() for rule in fired if rule.playbook)),
         curve=[(time, _short(value)) for time, value in raised.curve],
@@ -201,20 +206,21 @@ def _warning(led: Lead, similar: list[Reason], known: Known, incidents: Incident
     )
 
 
-def _loudest(since: pl.DataFrame, earlier: Floats) -> tuple[NDArray[np.int64], Floats]:
-    """The rows of a timeline with its loudest texts, loudest first, each once, and their scores.
+def _loudest(since: Heard, earlier: Floats) -> NDArray[np.int64]:
+    """The rows with the loudest texts, loudest first, each text once.
 
     Only those above nine of ten `earlier` scores, float64 (n,); the newest row where there are none.
     """
-    scores, clocks, texts = (since[name].to_numpy() for name in ("score", "clock", "text"))
-    ranked = np.lexsort((clocks, -scores))
-    loud = ranked[np.sort(np.unique(texts[ranked], return_index=True)[1])[:_LEADING]]
+    loud = np.arange(len(since))
     if len(earlier):
         tenth = int(0.9 * (len(earlier) - 1) + 0.5)
-        loud = loud[scores[loud] > np.partition(earlier, tenth)[tenth]]
-    if not len(loud):
-        loud = np.array([since.height - 1])
-    return loud, scores[loud]
+        loud = np.flatnonzero(since.score > np.partition(earlier, tenth)[tenth])
+        if not len(loud):
+            return np.array([len(since) - 1])
+    ranked = loud[np.lexsort((since.clock[loud], -since.score[loud]))]
+    first = np.unique(since.text[ranked], return_index=True)[1]
+    first.sort()
+    return ranked[first[:_LEADING]]
 
 
 def place(row: dict[str, Any]) -> Place:
@@ -227,19 +233,24 @@ def _short(value: float) -> float:
 
 
 class Words:
-    """Which words the texts have, each text's found once; `templates` String (n,)."""
+    """Which words the texts have, found when they are asked for and remembered; `texts` have a `template`."""
 
-    def __init__(self, templates: pl.Series) -> None:
-        self._templates = templates
+    def __init__(self, texts: BlockFrame) -> None:
+        self._texts = texts
+        self._forget()
+
+    def _forget(self) -> None:
         self._numbers: dict[str, int] = {}
         self._words: list[str] = []
-        # The numbers of the words of the texts met so far, one text after the other.
-        self._flat = np.empty(0, dtype=np.int64)
-        self._first = np.zeros(len(templates), dtype=np.int64)
-        self._many = np.full(len(templates), -1, dtype=np.int64)
+        # The numbers of the words of the texts met so far, one text after the other, and where those of a text begin
+        # and end; 0 = not met. Zeros that are never written take no memory.
+        self._flat, self._used = np.zeros(1 << 12, dtype=np.int32), 1
+        self._ends = np.zeros((2, self._texts.height), dtype=np.int32)
 
     def new(self, loud: list[int], earlier: NDArray[np.uint32]) -> list[str]:
         """The words that the loud texts share and the earlier records hardly have, by their lift; both are texts."""
+        if max(len(self._words), self._used >> 4) > _MOST_WORDS:
+            self._forget()
         shared, before = self._counted(np.array(loud)), self._counted(earlier)
         words = np.flatnonzero(shared >= (2 if len(loud) > 2 else 1))
         count = shared[words].astype(np.float64)
@@ -250,29 +261,32 @@ class Words:
 
     def _counted(self, texts: NDArray[Any]) -> NDArray[np.int64]:
         """How often each word known so far is said in texts, each as often as it is given."""
-        self._meet(np.unique(texts[self._many[texts] < 0]).tolist())
-        many = self._many[texts]
-        ends = np.cumsum(many)
-        total = int(ends[-1]) if len(ends) else 0
-        places = np.repeat(self._first[texts] - ends + many, many) + np.arange(total)
+        first, end = self._ends[0][texts], self._ends[1][texts]
+        if not end.all():
+            self._meet(np.unique(texts[end == 0]))
+            first, end = self._ends[0][texts], self._ends[1][texts]
+        many = end - first
+        until = np.cumsum(many)
+        total = int(until[-1]) if len(until) else 0
+        places = np.repeat(end - until, many) + np.arange(total)
         counted: NDArray[np.int64] = np.bincount(self._flat[places], minlength=len(self._words))
         return counted
 
-    def _meet(self, texts: list[int]) -> None:
+    def _meet(self, texts: NDArray[Any]) -> None:
         """Find the words of texts that are new."""
-        met: list[int] = []
-        for text in texts:
-            words = _words(self._templates[text])
+        for text, template in zip(texts.tolist(), self._texts.rows(texts)["template"].to_list(), strict=True):
+            words = _words(template)
             for word in words - self._numbers.keys():
                 self._numbers[word] = len(self._words)
                 self._words.append(word)
-            self._first[text], self._many[text] = len(self._flat) + len(met), len(words)
-            met += [self._numbers[word] for word in words]
-        if met:
-            self._flat = np.append(self._flat, met)
+            first, self._used = self._used, self._used + len(words)
+            if self._used > len(self._flat):
+                self._flat = np.append(self._flat, np.zeros(self._used + len(self._flat), dtype=np.int32))
+            self._flat[first : self._used] = [self._numbers[word] for word in words]
+            self._ends[:, text] = first, self._used
 
 
-@lru_cache(maxsize=1 << 16)
+@lru_cache(maxsize=1 << 14)
 def _words(text: str) -> frozenset[str]:
     """Words of three letters or more, and pairs of neighbouring ideographs."""
     from forewarn.detectors.ngrams import words_of

@@ -34,9 +34,7 @@ def embed(
     with ExitStack() as stack:
         made = kept = 0
         if work:
-            # Another encoder's vectors are not ours.
-            weights = hashlib.sha256(f"{encoder.checksum} {encoder.dimension}".encode()).hexdigest()[:16]
-            name = f"vectors-{weights}"
+            name = f"vectors-{weights_of(encoder)}"
             waiting = stack.enter_context(WaitingBlocks(work.place(name)))
             work.wait(name, waiting)
             for file in waiting.files():
@@ -59,3 +57,8 @@ def embed(
             if progress:
                 progress("texts embedded", made)
     return vectors
+
+
+def weights_of(encoder: Encoder) -> str:
+    """A name for an encoder's weights: what another one made is not taken up."""
+    return hashlib.sha256(f"{encoder.checksum} {encoder.dimension}".encode()).hexdigest()[:16]

@@ -16,14 +16,14 @@ from numpy.typing import NDArray
 from forewarn.alerts import Alert, Evidence, Place, Reason, alert_id, level_of
 from forewarn.frames import SIGNALS
 from forewarn.similar_cases import title_of
+from forewarn.spelling import plain
 
 if TYPE_CHECKING:
-    from forewarn.adaptation import Adaptation
+    from forewarn.block_frame import BlockFrame
     from forewarn.embeddings import CaseBase
-    from forewarn.fusion import Fusion
-    from forewarn.model import Model
     from forewarn.rule_sets import RuleSets
     from forewarn.rules import RuleSet
+    from forewarn.scoring import Scorer
 
 SIMILAR_CASES = 3
 _WORDS = 5
@@ -31,53 +31,44 @@ _WORDS = 5
 
 @dataclass(frozen=True)
 class Explainer:
-    """Everything that the alerts of one scan are explained from.
+    """Everything that the alerts of one scan are explained from: the distinct texts' `scorer` and what it `scored`."""
 
-    `texts`, `signals`, `scores` the frames of the n distinct texts; `vectors` their embeddings, float32 (n, d);
-    `kinds` float64 (n, 1 + k) what the model's classifier says, of each of its k categories in the columns after the
-    first.
-    """
-
-    texts: pl.DataFrame
-    signals: pl.DataFrame
-    scores: pl.DataFrame
+    scorer: Scorer
+    scored: BlockFrame
     rules: RuleSet
     rule_sets: RuleSets
-    cases: CaseBase
-    vectors: NDArray[np.float32]
-    fusion: Fusion
-    adaptation: Adaptation | None
-    model: Model | None
-    kinds: NDArray[np.float64] | None
-    origin: str
 
-    def alerts(self, text_ids: pl.Series) -> list[Alert]:
-        """The alerts of the chosen texts, in the order given."""
+    def alerts(self, text_ids: pl.Series) -> tuple[list[Alert], NDArray[np.float32]]:
+        """The alerts of k chosen texts, in the order given, and their vectors, float32 (k, d)."""
+        numbers, model = text_ids.to_numpy(), self.scorer.model
+        texts, vectors = self.scorer.texts.rows(numbers), self.scorer.vectors(numbers)
         if text_ids.is_empty():
-            return []
-        chosen = text_ids.to_numpy()
-        similar = nearest_crises(self.cases, self.vectors[chosen])
+            return [], vectors
+        categories: list[str | None] = [None] * len(numbers)
+        if model and model.categories:
+            kinds = model.classify(vectors, plain(texts["example"]))
+            if kinds is not None:
+                categories = [model.categories[kind] for kind in kinds[:, 1:].argmax(axis=1)]
+        similar = nearest_crises(self.scorer.cases, vectors)
         rows = zip(
-            self.texts[chosen].iter_rows(named=True),
-            self.signals[chosen].iter_rows(named=True),
-            self.scores[chosen].iter_rows(named=True),
+            texts.iter_rows(named=True),
+            self.scored.rows(numbers).iter_rows(named=True),
             similar,
+            categories,
             strict=True,
         )
-        return [self._alert(*row) for row in rows]
+        return [self._alert(*row) for row in rows], vectors
 
-    def _alert(
-        self, text: dict[str, Any], signal: dict[str, Any], score: dict[str, Any], similar: list[Reason]
-    ) -> Alert:
+    def _alert(self, text: dict[str, Any], score: dict[str, Any], similar: list[Reason], category: str | None) -> Alert:
         fired = [self.rules.rules[rule] for rule in self.rule_sets.sets[text["rule_set"]]]
         why = {"rules": self._rules(text), "cases": similar, "outliers": []}
         why["classifier"] = self._taught(text["example"])
         why["adapted"] = self._learnt(text["template"])
         evidence = [Evidence("prior", score["base"])]
         evidence += [
-            Evidence(name, score[f"{name}_log_odds"], signal[name], why[name])
+            Evidence(name, score[f"{name}_log_odds"], score[name], why[name])
             for name in SIGNALS
-            if signal[name] is not None
+            if score[name] is not None
         ]
         if score["calibration_log_odds"]:
             evidence.append(Evidence("calibration", score["calibration_log_odds"]))
@@ -85,7 +76,7 @@ class Explainer:
         evidence += [
             Evidence(name, score[f"{name}_log_odds"])
             for name in SIGNALS
-            if signal[name] is None and score[f"{name}_log_odds"]
+            if score[name] is None and score[f"{name}_log_odds"]
         ]
         return Alert(
             id=alert_id(text["template"], [rule.id for rule in fired]),
@@ -95,26 +86,22 @@ class Explainer:
             p_value=score["p_value"],
             log_odds=score["log_odds"],
             level=level_of(score["probability"]),
-            category=self._category(text["text_id"], why["rules"] or similar),
+            # That which the model was taught, where it was taught several; else that of a rule or a past case.
+            category=category or next((one.category for one in why["rules"] or similar if one.category), None),
             text=text["example"],
             count=text["count"],
             first=Place(text["first_source"], text["first_line"], text["first_time"]),
             last=Place(text["last_source"], text["last_line"], text["last_time"]),
             evidence=evidence,
-            origin=self.origin,
+            origin=self.scorer.origin,
         )
-
-    def _category(self, text: int, reasons: list[Reason]) -> str | None:
-        """The category that the model was taught, where it was taught several; else that of a rule or a past case."""
-        if self.model and self.model.categories and self.kinds is not None:
-            return self.model.categories[int(self.kinds[text, 1:].argmax())]
-        return next((reason.category for reason in reasons if reason.category), None)
 
     def _rules(self, text: dict[str, Any]) -> list[Reason]:
         members = self.rule_sets.sets[text["rule_set"]]
         if not members:
             return []
-        parts = self.fusion.rule_set_parts(self.rule_sets.weights(text["rule_set"], self.rules, self.fusion))
+        numbers = self.scorer.numbers
+        parts = numbers.rule_set_parts(self.rule_sets.weights(text["rule_set"], self.rules, numbers))
         reasons = [
             Reason(
                 id=self.rules.rules[rule].id,
@@ -131,34 +118,43 @@ class Explainer:
         return sorted(reasons, key=lambda reason: -(reason.log_odds or 0.0))
 
     def _taught(self, text: str) -> list[Reason]:
-        weighed = self.model.classifier.words(text) if self.model and self.model.classifier else []
+        model = self.scorer.model
+        weighed = model.classifier.words(text) if model and model.classifier else []
         words = [word for word, weight in weighed if weight > 0][:_WORDS]
         return [Reason(note="as in labelled crises", words=words)] if words else []
 
     def _learnt(self, template: str) -> list[Reason]:
-        words = self.adaptation.words(template)[:_WORDS] if self.adaptation else []
+        adaptation = self.scorer.adaptation
+        words = adaptation.words(template)[:_WORDS] if adaptation else []
         return [Reason(note="as in other texts of this scan", words=words)] if words else []
 
 
-def nearest_crises(cases: CaseBase, vectors: NDArray[np.float32], number: int = SIMILAR_CASES) -> list[list[Reason]]:
+def nearest_crises(
+    cases: CaseBase, vectors: NDArray[np.float32], number: int = SIMILAR_CASES, together: int | None = None
+) -> list[list[Reason]]:
     """The past crises nearest to each of n vectors, float32 (n, d), most similar first, with what happened next.
 
-    The similarity keeps three digits: on a GPU, vectors differ in their last ones by what they are embedded with.
+    `together` how many are looked up at once, None = all. The similarity keeps three digits: on a GPU, vectors differ
+    in their last ones by what they are embedded with.
     """
-    similarity, found = cases.search(vectors, number)
-    numbers = sorted({int(case) for case in found.ravel() if case >= 0})
+    if not len(vectors):
+        return []
+    step = together or len(vectors)
+    looked_up = [cases.search(vectors[at : at + step], number) for at in range(0, len(vectors), step)]
+    similarity, found = (np.concatenate(part) for part in zip(*looked_up, strict=True))
+    numbers = np.unique(found[found >= 0]).tolist()
     rows = dict(zip(numbers, cases.rows(numbers).iter_rows(named=True), strict=True))
     return [
         [
             Reason(
                 id=case["id"],
                 title=title_of(case),
-                similarity=round(float(near), 3),
+                similarity=round(near, 3),
                 date=case["time"],
                 category=case["category"],
                 outcome=case["outcome"],
             )
-            for near, case in ((near, rows[int(case)]) for near, case in zip(nears, row, strict=True) if case >= 0)
+            for near, case in ((near, rows[case]) for near, case in zip(nears, row, strict=True) if case >= 0)
         ]
-        for nears, row in zip(similarity, found, strict=True)
+        for nears, row in zip(similarity.tolist(), found.tolist(), strict=True)
     ]

@@ -258,7 +258,7 @@ def _signals(
     progress("rules, cases, outliers")
     rules, sets = load_rules(), RuleSets()
     records = pl.DataFrame({"text": texts}).with_columns(raw=pl.lit(None, pl.String))
-    number = sets.number(rules.match(records), records.height).to_numpy()
+    number = sets.number(rules.fired(records)).to_numpy()
     unusual = np.empty(len(texts))
     ordinary = baseline.outliers(options.detectors, options.seed) if baseline else None
     for part in parts:

@@ -64,3 +64,7 @@ SCORES: dict[str, pl.DataType] = {
 what calibration adds to the sum of the others (0 before any label); `probability` its logistic
 function; `low`, `high` the Venn–Abers interval (null before any label); `p_value` conformal, against the reference.
 """
+
+SCORED: dict[str, pl.DataType] = {**SCORES, **dict.fromkeys(SIGNALS, pl.Float64()), "past": pl.Float64()}
+"""One row for each distinct text: its scores, its signals, and `past`, what the signals that know nothing of the rest
+of the scan say (`fusion.past_scores`): log-odds of which a stream is watched."""

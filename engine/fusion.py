@@ -22,6 +22,8 @@ from forewarn.calibration import Calibration
 from forewarn.frames import SCORES, SIGNALS
 
 Floats = NDArray[np.float64]
+_DECIMALS = 3
+"""A score keeps so many: vectors differ in their seventh digit by which texts are embedded together."""
 IN_LOG_ODDS = ("rules", "adapted")
 """Signals that are what they add."""
 
@@ -140,6 +142,18 @@ def _decode(content: bytes) -> Fusion:
     read = msgspec.json.decode(content, type=_PriorFile)
     slopes = {name: Slope(**numbers) for name, numbers in read.slopes.items()}
     return Fusion(read.fitted_on, read.base, read.rule_levels, read.rule_discount, slopes, read.rule_scale)
+
+
+def past_scores(numbers: Fusion, signals: pl.DataFrame) -> Floats:
+    """What is said of each text by what was known before the scan: rules, classifier and cases, float64 (n,).
+
+    Outliers and what the scan taught are left out: both look at all of the input. So is calibration, whose steps would
+    only make ties.
+    """
+    blind = signals.with_columns(outliers=pl.lit(None, pl.Float64), adapted=pl.lit(None, pl.Float64))
+    fused = numbers.fuse(blind)
+    score: Floats = (fused["log_odds"] - fused["calibration_log_odds"]).to_numpy()
+    return np.round(score, _DECIMALS)
 
 
 def conformal_p_values(scores: Floats, reference: Floats, weights: Floats) -> Floats:

@@ -26,31 +26,57 @@ _APART = timedelta(hours=6)
 
 
 class _Group:
+    """What is said of the warnings and alerts of an incident; warnings are added before alerts."""
+
     def __init__(self) -> None:
-        self.warnings: list[EarlyWarning] = []
+        self.warnings: list[str] = []
         self.alerts: list[Alert] = []
-        self.vectors: list[NDArray[np.float32]] = []
-        self.weights: list[float] = []
+        self.texts: dict[str, NDArray[np.float32]] = {}
+        self.first: dict[str, Place] = {}
+        self.last: Place | None = None
+        self.span: tuple[datetime, datetime] | None = None
+        self.size = 0
+        self.level = len(LEVELS)
+        self.categories = Counter[str]()
+        self.new_words: list[str] = []
+        self.similar: list[Reason] = []
+        self.playbook: dict[str, None] = {}
+        self._sum: NDArray[np.float64] | float = 0.0
 
     def centre(self) -> NDArray[np.float64]:
-        middle = np.average(np.asarray(self.vectors), axis=0, weights=self.weights)
+        middle = self._sum / (len(self.warnings) + len(self.alerts))
         return np.asarray(middle / max(float(np.linalg.norm(middle)), 1e-9))
 
     def add(self, item: Alert | EarlyWarning, vector: NDArray[np.float32]) -> None:
         if isinstance(item, Alert):
             self.alerts.append(item)
+            self.size += item.count
+            reasons = [reason for evidence in item.evidence for reason in evidence.why]
+            playbook = [reason.playbook.strip() for reason in reasons if reason.playbook]
         else:
-            self.warnings.append(item)
-        self.vectors.append(vector)
-        self.weights.append(1.0)
+            if not self.warnings:
+                self.size, self.similar = item.size, item.similar
+            self.warnings.append(item.id)
+            self.new_words = self.new_words or item.new_words
+            playbook = item.playbook
+        self.playbook |= dict.fromkeys(playbook)
+        self.level = min(self.level, list(LEVELS).index(item.level))
+        self.categories.update([item.category] if item.category else [])
+        self.texts.setdefault(item.text, vector)
+        self._sum = self._sum + vector.astype(np.float64)
+        for place in (item.first, item.last) if isinstance(item, Alert) else (item.onset, item.raised):
+            self._reach(place)
 
-    def span(self) -> tuple[datetime | None, datetime | None]:
-        times = [place.time for place in self.places() if place.time]
-        return (min(times), max(times)) if times else (None, None)
+    def _reach(self, place: Place) -> None:
+        self.first[place.source] = min(self.first.get(place.source, place), place, key=_order)
+        self.last = max(self.last or place, place, key=_order)
+        if place.time:
+            first, last = self.span or (place.time, place.time)
+            self.span = min(first, place.time), max(last, place.time)
 
-    def places(self) -> list[Place]:
-        ends = [place for alert in self.alerts for place in (alert.first, alert.last)]
-        return ends + [place for warning in self.warnings for place in (warning.onset, warning.raised)]
+
+def _order(place: Place) -> tuple[bool, datetime, str, int]:
+    return place.time is None, place.time or datetime.min, place.source, place.line
 
 
 def incidents(
@@ -128,41 +154,29 @@ def _time(alert: Alert) -> float:
 
 
 def _meets(group: _Group, alert: Alert) -> bool:
-    first, last = group.span()
-    if first is None or last is None or alert.first.time is None or alert.last.time is None:
+    if group.span is None or alert.first.time is None or alert.last.time is None:
         return True
-    return alert.first.time - _APART <= last and first <= alert.last.time + _APART
+    return alert.first.time - _APART <= group.span[1] and group.span[0] <= alert.last.time + _APART
 
 
 def _incident(name: str, group: _Group) -> Incident:
-    centre = group.centre()
-    central = int(np.argmax(np.asarray(group.vectors) @ centre))
-    # Vectors stand in the order of adding: warnings first.
-    texts = [warning.text for warning in group.warnings] + [alert.text for alert in group.alerts]
-    places = sorted(group.places(), key=lambda at: (at.time is None, at.time or datetime.min, at.source, at.line))
-    first, last = group.span()
-    size = sum(alert.count for alert in group.alerts) + sum(warning.size for warning in group.warnings[:1])
-    hours = (last - first).total_seconds() / 3600 if first and last else 0.0
-    items: list[Alert | EarlyWarning] = [*group.warnings, *group.alerts]
-    levels = sorted((item.level for item in items), key=list(LEVELS).index)
-    categories = Counter(item.category for item in items if item.category)
-    reasons = [reason for alert in group.alerts for item in alert.evidence for reason in item.why]
-    playbook = [line for warning in group.warnings for line in warning.playbook]
-    playbook += [reason.playbook.strip() for reason in reasons if reason.playbook]
+    central = int(np.argmax(np.array(list(group.texts.values())) @ group.centre()))
+    first = sorted(group.first.values(), key=_order)
+    hours = (group.span[1] - group.span[0]).total_seconds() / 3600 if group.span else 0.0
     return Incident(
         id=name,
-        title=texts[central],
-        level=levels[0],
-        category=categories.most_common(1)[0][0] if categories else None,
-        first=places[0],
-        last=places[-1],
-        size=size,
-        speed=round(size / hours, 2) if hours else None,
-        sources=list(dict.fromkeys(place.source for place in places))[:20],
-        new_words=next((warning.new_words for warning in group.warnings if warning.new_words), []),
-        similar=group.warnings[0].similar if group.warnings else _similar(group.alerts),
-        playbook=list(dict.fromkeys(playbook)),
-        warnings=[warning.id for warning in group.warnings],
+        title=list(group.texts)[central],
+        level=list(LEVELS)[group.level],
+        category=group.categories.most_common(1)[0][0] if group.categories else None,
+        first=first[0],
+        last=group.last or first[-1],
+        size=group.size,
+        speed=round(group.size / hours, 2) if hours else None,
+        sources=[place.source for place in first[:20]],
+        new_words=group.new_words,
+        similar=group.similar if group.warnings else _similar(group.alerts),
+        playbook=list(group.playbook),
+        warnings=group.warnings,
         alerts=[alert.id for alert in group.alerts],
     )
 

@@ -7,21 +7,23 @@ and what each line leaves behind for line scores and early warning. Memory grows
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 
+from forewarn.ahead import read_ahead
 from forewarn.blocks import WaitingBlocks
 from forewarn.checkpoint import Reading, Work
 from forewarn.errors import ForewarnError
 from forewarn.line_scores import LineScores
 from forewarn.problems import Problems
-from forewarn.records import BLOCK_BYTES, Reached, read
+from forewarn.records import BLOCK_BYTES, Reached
 from forewarn.rule_sets import RuleSets
-from forewarn.texts import TextTable, group, keyed
+from forewarn.text_table import TextTable
+from forewarn.texts import Keying, group
 from forewarn.timeline import Timeline
 from forewarn.timings import Stopwatch
 
@@ -41,6 +43,7 @@ class Intake:
     def __init__(
         self,
         rules: RuleSet,
+        table: TextTable,
         problems: list[ForewarnError],
         timeline: Timeline | None = None,
         lines: LineScores | None = None,
@@ -48,7 +51,8 @@ class Intake:
     ) -> None:
         self._rules, self._problems, self._work = rules, Problems(problems), work
         self.timeline, self.lines = timeline, lines
-        self.rule_sets, self.table = RuleSets(), TextTable()
+        self.rule_sets, self.table = RuleSets(), table
+        self._keying = Keying(rules, self.rule_sets)
         self.files: set[str] = set()
         self.rows = 0
 
@@ -66,17 +70,18 @@ class Intake:
             reached = self._take_up(partial)
             if reached is None:
                 return
-            for block in read(
+            blocks = read_ahead(
                 paths,
                 text_column=text_column,
                 time_column=time_column,
                 block_bytes=BLOCK_BYTES,
                 problems=self._problems,
                 reached=reached,
-            ):
+            )
+            for block, reached in stack.enter_context(closing(blocks)):
                 size = int(block["text"].str.len_bytes().sum())
                 watch.lap("read", block.height, size)
-                records = keyed(block, self.rule_sets.number(self._rules.match(block), block.height))
+                records = self._keying.keyed(block)
                 watch.lap("match rules", block.height, size)
                 self._group(records, partial)
                 watch.lap("group", block.height, size)

@@ -28,22 +28,21 @@ def most_useful(found: Scan, number: int, labelled: pl.Series | None = None) -> 
     `p (1 - p) sqrt(count) (1 - nearest cosine to those chosen before)`: uncertainty x count x diversity. BGL, the alert
     lines among the best 200 with 20 labels: 138 so, 133 with the count itself, 128 without it (docs/decisions.md).
     """
-    p, counts = found.scores["probability"].to_numpy(), found.texts["count"].to_numpy().astype(np.float64)
+    p, counts = found.scores.array("probability"), found.texts.array("count").astype(np.float64)
     worth = p * (1 - p) * np.sqrt(counts)
     if labelled is not None:
         known = mask_of(labelled)
-        worth[found.texts["template"].is_in(known.implode()).to_numpy()] = 0.0
+        worth[found.texts.array("known", pl.col("template").is_in(known.implode()))] = 0.0
     rows = np.sort(np.argsort(-worth, kind="stable")[: max(_LOOKED_AT, number)])
     rows = rows[worth[rows] > 0]
-    vectors, worth = found.vectors[rows], worth[rows]
+    vectors, worth = found.vectors(rows), worth[rows]
     chosen: list[int] = []
     nearest = np.zeros(len(rows))
     for _ in range(min(number, len(rows))):
         best = int(np.argmax(np.where(np.isin(np.arange(len(rows)), chosen), -1.0, worth * (1 - nearest))))
         chosen.append(best)
         nearest = np.maximum(nearest, np.clip(vectors @ vectors[best], 0.0, 1.0))
-    texts: pl.DataFrame = found.texts[rows[chosen]]
-    return texts.select(
+    return found.texts.rows(rows[chosen]).select(
         label=pl.lit("", pl.String),
         text="example",
         count="count",

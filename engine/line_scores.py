@@ -10,10 +10,11 @@ from pathlib import Path
 
 import polars as pl
 
+from forewarn.block_frame import BlockFrame
 from forewarn.blocks import WaitingBlocks
 from forewarn.files import whole_file
 from forewarn.frames import SIGNALS
-from forewarn.texts import text_key
+from forewarn.text_table import TextNumbers
 
 
 class LineScores(WaitingBlocks):
@@ -24,15 +25,17 @@ class LineScores(WaitingBlocks):
         self._path = path
 
     def add(self, records: pl.DataFrame) -> None:
-        """Keep the lines of one block of keyed records (`texts.keyed`)."""
-        self.keep(records.select("source", "line", text_key()))
+        """Keep the lines of one block of keyed records (`texts.Keying`)."""
+        self.keep(records.select("source", "line", "text_key"))
 
-    def finish(self, texts: pl.DataFrame, scores: pl.DataFrame, signals: pl.DataFrame) -> None:
-        """Join every line to its text's scores and write the file. Raises OutputError."""
-        by_text = texts.select("text_id", text_key()).with_columns(
-            *(signals[name] for name in SIGNALS), scores["log_odds"], scores["probability"]
-        )
-        lines = pl.scan_ipc(self.files())
-        joined = lines.join(by_text.lazy(), on="text_key", how="left", maintain_order="left").drop("text_key")
-        with whole_file(self._path) as part:
-            joined.select("source", "line", "text_id", *SIGNALS, "log_odds", "probability").sink_parquet(part)
+    def finish(self, texts: TextNumbers, scored: BlockFrame) -> None:
+        """Give every line its text's scores and write the file; `scored` those of `texts`. Raises OutputError."""
+        columns = {name: scored.array(name) for name in (*SIGNALS, "log_odds", "probability")}
+        with WaitingBlocks() as lines:
+            for file in self.files():
+                block = pl.read_ipc(file)
+                text = texts.of(block["text_key"])
+                of_text = [pl.Series(name, column[text], nan_to_null=True) for name, column in columns.items()]
+                lines.keep(block.select("source", "line", pl.Series("text_id", text, pl.UInt32), *of_text))
+            with whole_file(self._path) as part:
+                pl.scan_ipc(lines.files()).sink_parquet(part)

@@ -63,6 +63,15 @@ def _below(folder: str, seen: set[tuple[int, int]], problems: Problems) -> Itera
             problems.note(path, "a link that leads nowhere" if os.path.islink(path) else reason(error))
 
 
+def can_be_read_again(path: str | Path) -> bool:
+    """Whether a path is no pipe: what comes from one comes when it comes, and once."""
+    try:
+        mode = os.stat(path).st_mode
+    except OSError:
+        return str(path) != "-"
+    return stat.S_ISREG(mode) or stat.S_ISDIR(mode)
+
+
 def reason(error: OSError) -> str:
     """Why a file cannot be read, in words."""
     if isinstance(error, FileNotFoundError):

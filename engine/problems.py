@@ -58,6 +58,14 @@ class Problems:
             for (path, message), (error, times) in self._seen.items()
         ]
 
+    def taken(self) -> list[Noted]:
+        """Everything so far, which is forgotten here."""
+        noted = self.noted()
+        self._seen.clear()
+        if self._into:
+            self._into.clear()
+        return noted
+
     def restore(self, noted: list[Noted]) -> None:
         """Go on after what was noted before."""
         for one in noted:

@@ -12,7 +12,7 @@ import io
 import os
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -22,20 +22,16 @@ from typing import BinaryIO
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
 from forewarn import events, parquet, tables, timestamps
 from forewarn.decode import PARQUET, BrokenStream, TextStream
 from forewarn.errors import ForewarnError
 from forewarn.frames import RECORDS
+from forewarn.lines import Cells, Lines, Origin, cut, is_filled, records_of
 from forewarn.paths import files_in, reason
 from forewarn.problems import Problems
 
-MAX_TEXT = 1 << 16
-"""Characters of a text that are kept; a longer one is cut and its line noted."""
-_VOTERS = 100
-"""How many lines of each of several small files vote on its time format."""
 BLOCK_BYTES = 8 << 20
 """Bytes of input that are read together: more are matched quicker, fewer need less memory (docs/decisions.md)."""
 
@@ -114,57 +110,6 @@ class Wanted:
     problems: Problems
 
 
-@dataclass(frozen=True)
-class Origin:
-    """Where rows come from: the file, the latest time they can have, their time formats (None: the rows shall vote)."""
-
-    source: str
-    latest: datetime
-    formats: tuple[timestamps.TimeFormat, ...] | None
-
-
-@dataclass(frozen=True)
-class Lines:
-    """Lines of one file that wait to become records: `data`, one line for each of `numbers` (UInt64, shape (n,)).
-
-    `keys` set: the lines are JSON events.
-    """
-
-    origin: Origin
-    numbers: npt.NDArray[np.uint64]
-    data: bytes
-    keys: events.Keys | None
-
-    @property
-    def kind(self) -> object:
-        """Lines of one kind can be made into records together."""
-        return self.keys
-
-    @property
-    def size(self) -> int:
-        """Bytes."""
-        return len(self.data)
-
-
-@dataclass(frozen=True)
-class Cells:
-    """Rows of one delimited file that wait to become records."""
-
-    origin: Origin
-    rows: tables.Rows
-    table: tables.Table
-
-    @property
-    def kind(self) -> object:
-        """Rows of one layout can be made into records together."""
-        return self.table
-
-    @property
-    def size(self) -> int:
-        """Bytes, about."""
-        return int(self.rows.cells.estimated_size())
-
-
 def _items_after(
     reached: Reached, paths: Iterable[str | Path], wanted: Wanted
 ) -> Iterator[Lines | Cells | pl.DataFrame]:
@@ -237,7 +182,7 @@ def _text_items(stream: TextStream, latest: datetime, wanted: Wanted) -> Iterato
     formats = None
     if _votes_alone(stream, wanted):
         lines = pl.Series(head.split("\n")[: timestamps.SAMPLE], dtype=pl.String)
-        lines = lines.filter(_is_filled(lines))
+        lines = lines.filter(is_filled(lines))
         stamps = events.events(lines, keys)["stamp"] if keys else lines
         formats = timestamps.recognise(stamps, cells=keys is not None)[0]
     origin = Origin(name, latest, formats)
@@ -250,8 +195,7 @@ def _text_items(stream: TextStream, latest: datetime, wanted: Wanted) -> Iterato
     else:
         for block in blocks:
             blank = blank and block.data.isspace()
-            count = block.data.count(b"\n")
-            numbers_ = np.arange(block.first_line, block.first_line + count, dtype=np.uint64)
+            numbers_ = np.arange(block.first_line, stream.lines + 1, dtype=np.uint64)
             yield Lines(origin, numbers_, block.data, keys)
     if blank and not stream.broken:
         wanted.problems.note(name, "the file is empty")
@@ -328,7 +272,7 @@ def _blocks(items: Iterable[Lines | Cells | pl.DataFrame], wanted: Wanted) -> It
     for item in chain(items, [None]):
         alone = item is None or isinstance(item, pl.DataFrame)
         if waiting and (alone or type(item) is not type(waiting[0]) or item.kind != waiting[0].kind):
-            frames.append(_records(waiting, wanted.problems))
+            frames.append(records_of(waiting, wanted.problems))
             waiting = []
         if isinstance(item, pl.DataFrame):
             frames.append(item)
@@ -338,118 +282,8 @@ def _blocks(items: Iterable[Lines | Cells | pl.DataFrame], wanted: Wanted) -> It
             filled += item.size
         if filled >= wanted.block_bytes or item is None:
             if waiting:
-                frames.append(_records(waiting, wanted.problems))
+                frames.append(records_of(waiting, wanted.problems))
             records = pl.concat(frames, rechunk=len(frames) > 1) if frames else pl.DataFrame(schema=RECORDS)
             waiting, frames, filled = [], [], 0
             if records.height:
-                yield _cut(records, wanted.problems)
-
-
-def _records(waiting: Sequence[Lines | Cells], problems: Problems) -> pl.DataFrame:
-    """The records of lines or rows of one kind, of one or more files."""
-    lines = [item for item in waiting if isinstance(item, Lines)]
-    said = (
-        _lines_said(lines, problems) if lines else _cells_said([i for i in waiting if isinstance(i, Cells)], problems)
-    )
-    origins = [item.origin for item in waiting]
-    run = said["run"].to_numpy()
-    bare = bool(lines) and lines[0].keys is None
-    return said.select(
-        pl.Series([origin.source for origin in origins]).gather(run).alias("source"),
-        "line",
-        _times(origins, run, said["text" if bare else "stamp"], cells=not bare).alias("time"),
-        "text",
-        "raw",
-    )
-
-
-def _lines_said(lines: Sequence[Lines], problems: Problems) -> pl.DataFrame:
-    """`run` (which of `lines`), `line`, `text`, `raw`, and of JSON events `stamp`; blank lines are left out."""
-    data = lines[0].data if len(lines) == 1 else b"".join(item.data for item in lines)
-    text = pl.read_lines(data).to_series()
-    line = np.concatenate([item.numbers for item in lines])
-    run = np.repeat(np.arange(len(lines)), [len(item.numbers) for item in lines])
-    filled = _is_filled(text)
-    if not filled.all():
-        text, line, run = text.filter(filled), line[filled.to_numpy()], run[filled.to_numpy()]
-    frame = pl.DataFrame({"run": run, "line": line, "text": text})
-    if lines[0].keys is None:
-        return frame.with_columns(raw=pl.lit(None, pl.String))
-    frame = frame.drop("text").hstack(events.events(text, lines[0].keys))
-    for (number,), broken in frame.filter("broken").group_by("run", maintain_order=True):
-        problems.note(
-            lines[int(str(number))].origin.source,
-            "is not whole JSON; read as plain text",
-            line=broken["line"][0],
-            times=broken.height,
-            remedy="Write one JSON object a line.",
-        )
-    return frame
-
-
-def _cells_said(cells: Sequence[Cells], problems: Problems) -> pl.DataFrame:
-    """`run` (which of `cells`), `line`, `text`, `raw`, `stamp`; rows without a word or number are left out."""
-    rows = cells[0].rows
-    if len(cells) > 1:
-        rows = tables.Rows(
-            pl.concat([item.rows.cells for item in cells]),
-            pl.concat([item.rows.line for item in cells]),
-            pl.concat([item.rows.whole for item in cells]),
-        )
-    run = np.repeat(np.arange(len(cells)), [len(item.rows.line) for item in cells])
-    table = cells[0].table
-    frame = tables.said(rows, table).with_columns(run=run, line=rows.line, whole=rows.whole)
-    for (number,), unfit in frame.drop_nulls("whole").group_by("run", maintain_order=True):
-        problems.note(
-            cells[int(str(number))].origin.source,
-            f"a row that has not the {len(table.columns)} cells of the header; its whole line is read as text",
-            line=unfit["line"][0],
-            times=unfit.height,
-            remedy=f"Put cells that hold {table.delimiter!r} or a line end into double quotes.",
-        )
-    return frame.drop_nulls("text")
-
-
-def _is_filled(text: pl.Series) -> pl.Series:
-    return text.str.contains(r"\S")
-
-
-def _times(origins: Sequence[Origin], run: npt.NDArray[np.int64], stamp: pl.Series, *, cells: bool) -> pl.Series:
-    """The time of each line or stamp, by the formats of the file it is from (`run`, shape (n,), ascending)."""
-    formats = [origin.formats for origin in origins]
-    undecided = [number for number, form in enumerate(formats) if form is None]
-    if undecided:
-        begins, ends = np.searchsorted(run, undecided), np.searchsorted(run, undecided, side="right")
-        voters = [np.arange(begin, min(end, begin + _VOTERS)) for begin, end in zip(begins, ends, strict=True)]
-        group = np.repeat(np.arange(len(undecided)), [len(rows) for rows in voters])
-        sample = stamp.gather(np.concatenate(voters))
-        found = timestamps.recognise(sample, group, len(undecided), cells=cells)
-        for number, form in zip(undecided, found, strict=True):
-            formats[number] = form
-    latest = pl.Series([origin.latest for origin in origins], dtype=timestamps.UTC_TIME)
-    kinds = list(dict.fromkeys(formats))
-    if len(kinds) == 1:
-        return timestamps.parse(stamp, kinds[0] or (), latest if len(origins) == 1 else latest.gather(run))
-    time = pl.repeat(None, len(stamp), dtype=timestamps.UTC_TIME, eager=True)
-    kind = np.array([kinds.index(form) for form in formats])[run]
-    for number, chosen in enumerate(kinds):
-        if chosen:
-            rows = np.flatnonzero(kind == number)
-            time = time.scatter(rows, timestamps.parse(stamp.gather(rows), chosen, latest.gather(run[rows])))
-    return time
-
-
-def _cut(records: pl.DataFrame, problems: Problems) -> pl.DataFrame:
-    """Cut texts that are longer than `MAX_TEXT`, and note where."""
-    if not (records["text"].str.len_bytes() > MAX_TEXT).any():
-        return records
-    long = records["text"].str.len_chars() > MAX_TEXT
-    for source, lines in records.filter(long).group_by("source", maintain_order=True):
-        problems.note(
-            str(source[0]),
-            f"is longer than {MAX_TEXT:,} characters; the rest of the text is left out",
-            line=lines["line"][0],
-            times=lines.height,
-            remedy="Check that the file has line ends.",
-        )
-    return records.with_columns(pl.when(long).then(pl.col("text").str.head(MAX_TEXT)).otherwise("text").alias("text"))
+                yield cut(records, wanted.problems)

@@ -1,7 +1,7 @@
 """Which set of rules fired on each record, as one small number.
 
-In: the matcher's hits (row, rule). Out: the number of a set for each row, and what each set is worth. Set 0 is the
-empty set. Numbers are given in the order of first occurrence.
+In: what the matcher found (`rules.fired`). Out: the number of a set for each record, and what each set is worth. Set 0
+is the empty set. Numbers are given to sets as they are met.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from forewarn.fusion import Fusion
     from forewarn.rules import RuleSet
+    from forewarn.rules.fired import Fired
 
 
 class RuleSets:
@@ -25,19 +26,20 @@ class RuleSets:
         self.sets: list[tuple[int, ...]] = [()]
         self._numbers: dict[str, int] = {}
 
-    def number(self, hits: pl.DataFrame, rows: int) -> pl.Series:
-        """The set of each of `rows` records: UInt32, shape (rows,). `hits` is sorted by row, then rule."""
-        numbers = np.zeros(rows, dtype=np.uint32)
+    def number(self, fired: Fired) -> pl.Series:
+        """The set of each of n records: UInt32, shape (n,)."""
+        numbers = np.zeros(fired.classes, dtype=np.uint32)
+        hits = fired.of_present()
         if hits.height:
-            keyed = hits.group_by("row", maintain_order=True).agg(
+            keyed = hits.group_by("class", maintain_order=True).agg(
                 pl.col("rule").cast(pl.String).str.join(",").alias("key")
             )
             for key in keyed["key"].unique(maintain_order=True):
                 if key not in self._numbers:
                     self._numbers[key] = len(self.sets)
                     self.sets.append(tuple(int(rule) for rule in key.split(",")))
-            numbers[keyed["row"].to_numpy()] = keyed["key"].replace_strict(self._numbers, return_dtype=pl.UInt32)
-        return pl.Series("rule_set", numbers)
+            numbers[keyed["class"].to_numpy()] = keyed["key"].replace_strict(self._numbers, return_dtype=pl.UInt32)
+        return pl.Series("rule_set", numbers).gather(fired.of)
 
     def restore(self, sets: list[tuple[int, ...]]) -> None:
         """Take over sets that were numbered before, the empty one first."""

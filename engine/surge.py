@@ -17,7 +17,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -47,6 +47,10 @@ TIMELINE: dict[str, pl.DataType] = {
 `text` the number of its distinct text; `by` the value that `--stream-by` parts the input by, null = none; `category`
 that of the rules that fired, null = none; `score` log-odds that knew only the past.
 """
+HEARD: dict[str, pl.DataType] = {
+    name: TIMELINE[name] for name in ("source", "line", "time", "clock", "text", "score")
+} | {"value": pl.Float64()}
+"""The last texts of a stream: what a warning says of them, and the detector's `value` after each."""
 RAISED_BY = ("alarming texts", "new kinds")
 """The two scores of a text (`surge_kernel`) in a reader's words."""
 _UNITS = {"h": 1, "d": 24, "w": 168}
@@ -95,8 +99,7 @@ def parse_late(said: str) -> timedelta:
 class Stream:
     """The detectors of one stream: the arrays of `surge_kernel.advance`, its counts, and its last records.
 
-    `recent` a timeline frame with the detector's `value`: the texts that count, newest last, at most as many as a
-    beginning is looked for in.
+    `recent` a frame of HEARD: the texts that count, newest last, at most as many as a beginning is looked for in.
     """
 
     def __init__(self) -> None:
@@ -118,7 +121,7 @@ class Stream:
             "counters": np.zeros(kernel.COUNTERS, dtype=np.int64),
         }
         self.counts = Counts()
-        self.recent = pl.DataFrame(schema=TIMELINE | {"value": pl.Float64()})
+        self.recent = pl.DataFrame(schema=HEARD)
 
     def reach(self, first: int, last: int) -> None:
         """Make room for the hours of the week where records from `first` to `last` (microseconds) can fill them."""
@@ -138,13 +141,52 @@ class Stream:
             self.arrays[name] = np.array(array)
 
 
+@dataclass(frozen=True, eq=False)
+class Heard:
+    """Some texts of a stream, in order: the columns of HEARD as arrays (n,), which are parts of those of a block.
+
+    `source` int64, numbers of `names`; `time` datetime64[us], UTC, NaT = none.
+    """
+
+    names: list[str]
+    source: NDArray[np.int64]
+    line: NDArray[np.uint64]
+    time: NDArray[np.datetime64]
+    clock: NDArray[np.int64]
+    text: NDArray[np.uint32]
+    score: NDArray[np.float64]
+    value: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, frame: pl.DataFrame) -> Heard:
+        """The n rows of a frame of HEARD."""
+        names = frame["source"].unique(maintain_order=True)
+        numbers = frame["source"].replace_strict(names, pl.Series(range(len(names))), return_dtype=pl.Int64)
+        return cls(names.to_list(), numbers.to_numpy(), *(frame[name].to_numpy() for name in list(HEARD)[1:]))
+
+    def __len__(self) -> int:
+        return len(self.line)
+
+    def __getitem__(self, part: slice | NDArray[Any]) -> Heard:
+        return Heard(self.names, *(getattr(self, name)[part] for name in HEARD))
+
+    def row(self, at: int) -> dict[str, Any]:
+        """Where one text stands: `source`, `line`, `time`, `clock`, and the detector's `value` there."""
+        place = {"source": self.names[self.source[at]], "line": int(self.line[at]), "time": _times(self.time[[at]])[0]}
+        return place | {"clock": int(self.clock[at]), "value": float(self.value[at])}
+
+
+def _times(times: NDArray[np.datetime64]) -> list[datetime | None]:
+    return [None if time is None else time.replace(tzinfo=UTC) for time in times.tolist()]
+
+
 @dataclass(frozen=True)
 class Raised:
     """A stream has changed.
 
     `at` the record that raised it, `onset`, `low`, `high` the most likely first record of the change and the bounds of
-    its 95 % interval, each a row of the timeline; `since` the texts from `low` on (timeline and `value`), `earlier`
-    those before it, as far back as a beginning is looked for; `curve` (time, value) of the detector before; `raised_by`
+    its 95 % interval, each where it stands (`Heard.row`); `since` the texts from `low` on, `earlier` those before it,
+    as far back as a beginning is looked for; `curve` (time, value) of the detector before; `raised_by`
     what changed, one of RAISED_BY or of `volume`; `size` records since the onset. Of a change in the number of records
     `at`, `onset`, `low` and `high` are moments between two records, each at the place of the last one before; `volume`
     says how many there were; `since` are the last texts before a silence.
@@ -156,8 +198,8 @@ class Raised:
     onset: dict[str, Any]
     low: dict[str, Any]
     high: dict[str, Any]
-    since: pl.DataFrame
-    earlier: pl.DataFrame
+    since: Heard
+    earlier: Heard
     curve: list[tuple[datetime | None, float]]
     size: int | None = None
     volume: Volume | None = None
@@ -215,7 +257,7 @@ class Surge:
             source = name.removeprefix("source ") if "source" in self.families and name.startswith("source ") else None
             if stream.counts.due(until := passed(source)):
                 for change in stream.counts.advance(nothing, self.promise, len(self.families), until):
-                    found += _changed(name, stream.recent, change)
+                    found += _changed(name, Heard.of(stream.recent), change)
         return found
 
     def young(self) -> list[str]:
@@ -232,20 +274,22 @@ class Surge:
         values, codes, onsets = run(stream, part, self.promise, shared, self.voices)
         counts = (codes != kernel.REPEATED) & part["score"].is_not_nan().to_numpy()
         known = len(stream.recent)
-        columns = [*TIMELINE, "value"]
-        texts = pl.concat(
-            [stream.recent, part.with_columns(value=pl.Series(values)).filter(pl.Series(counts)).select(columns)]
-        )
-        place = np.cumsum(counts) - 1 + known
-        found: list[tuple[int, Raised | Ended]] = []
-        for change in stream.counts.advance(part, self.promise, shared):
-            before = known + int(counts[: change.before].sum())
-            found += [(part["row"][change.before], event) for event in _changed(name, texts[:before], change)]
-        for at in np.flatnonzero((codes == kernel.RAISED) | (codes == kernel.ENDED)).tolist():
-            here = int(place[at])
-            event = _raised(name, texts, here, onsets[at]) if codes[at] == kernel.RAISED else _ended(name, texts, here)
-            found.append((part["row"][at], event))
+        new = part.with_columns(value=pl.Series(values)).filter(pl.Series(counts)).select(HEARD.keys())
+        texts = pl.concat([stream.recent, new])
         stream.recent = texts.tail(kernel.HISTORY)
+        changes = list(stream.counts.advance(part, self.promise, shared))
+        told = np.flatnonzero((codes == kernel.RAISED) | (codes == kernel.ENDED)).tolist()
+        if not changes and not told:
+            return []
+        heard, rows = Heard.of(texts), part["row"]
+        before = np.append(0, np.cumsum(counts)) + known
+        found: list[tuple[int, Raised | Ended]] = []
+        for change in changes:
+            found += [(rows[change.before], one) for one in _changed(name, heard[: before[change.before]], change)]
+        for at in told:
+            here = int(before[at])
+            event = _raised(name, heard, here, onsets[at]) if codes[at] == kernel.RAISED else _ended(name, heard, here)
+            found.append((rows[at], event))
         return found
 
 
@@ -280,41 +324,41 @@ def run(
     return values, codes, onsets
 
 
-def _raised(name: str, texts: pl.DataFrame, here: int, onset: NDArray[np.int64]) -> Raised:
+def _raised(name: str, heard: Heard, here: int, onset: NDArray[np.int64]) -> Raised:
     from forewarn.surge_kernel import HISTORY
 
     likely, low, high = (max(0, here - int(back)) for back in onset[:3])
-    shown = texts[max(0, here - _CURVE) : here + 1]
+    shown = heard[max(0, here - _CURVE) : here + 1]
     return Raised(
         name,
         RAISED_BY[int(onset[3])],
-        texts.row(here, named=True),
-        texts.row(likely, named=True),
-        texts.row(low, named=True),
-        texts.row(high, named=True),
-        texts[low : here + 1],
+        heard.row(here),
+        heard.row(likely),
+        heard.row(low),
+        heard.row(high),
+        heard[low : here + 1],
         # What one record at a time would still hold: a warning must not hang on the size of the blocks.
-        texts[max(0, here - HISTORY) : low],
-        list(zip(shown["time"].to_list(), shown["value"].to_list(), strict=True)),
+        heard[max(0, here - HISTORY) : low],
+        list(zip(_times(shown.time), shown.value.tolist(), strict=True)),
     )
 
 
-def _ended(name: str, texts: pl.DataFrame, here: int) -> Ended:
-    return Ended(name, texts.row(here, named=True))
+def _ended(name: str, heard: Heard, here: int) -> Ended:
+    return Ended(name, heard.row(here))
 
 
-def _changed(name: str, texts: pl.DataFrame, change: Change) -> list[Raised | Ended]:
-    """What a change in the number of records is; `texts` those that were heard until then."""
+def _changed(name: str, heard: Heard, change: Change) -> list[Raised | Ended]:
+    """What a change in the number of records is; `heard` the texts until then."""
     from forewarn.surge_kernel import HISTORY
 
     if change.raised_by is None:
         return [Ended(name, change.at, by_volume=True)]
-    texts = texts.tail(HISTORY)
-    if texts.is_empty():
+    heard = heard[-HISTORY:]
+    if not len(heard):
         return []
-    since = texts.filter(pl.col("clock") >= change.onset["clock"]) if change.raised_by != FEWER else texts.tail(_LAST)
-    since = since if since.height else texts.tail(1)
-    onset = change.onset | {"clock": since["clock"][0]}
+    shown = slice(-_LAST, None) if change.raised_by == FEWER else heard.clock >= change.onset["clock"]
+    since = heard[shown] if len(heard[shown]) else heard[-1:]
+    onset = change.onset | {"clock": int(since.clock[0])}
     return [
         Raised(
             name,
@@ -324,7 +368,7 @@ def _changed(name: str, texts: pl.DataFrame, change: Change) -> list[Raised | En
             change.low,
             change.high,
             since,
-            texts.head(texts.height - since.height),
+            heard[: len(heard) - len(since)],
             change.curve,
             change.size,
             change.volume,

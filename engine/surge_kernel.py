@@ -60,11 +60,11 @@ _WIDEST = 1e6
 
 
 def _compiled(function: Any) -> Any:
-    """Compiled, and kept on disk where there is a place to keep it."""
+    """Compiled, and kept on disk where there is a place to keep it; other threads go on meanwhile."""
     try:
-        return njit(cache=True)(function)
+        return njit(cache=True, nogil=True)(function)
     except RuntimeError:
-        return njit(function)
+        return njit(nogil=True)(function)
 
 
 @_compiled
@@ -268,14 +268,19 @@ def _learn(score: float, new: bool, window: Any, ordered: Any, sums: Any, counte
     for kind in range(2):
         ranked, row = _ranked(score, new, kind), ordered[kind]
         hole = _place(row, count, window[kind, at], False) if full else count - 1
-        # The scores between the one that leaves and the one that comes move by one place.
-        while hole > 0 and row[hole - 1] > ranked:
-            row[hole] = row[hole - 1]
-            hole -= 1
-        while hole < count - 1 and row[hole + 1] < ranked:
-            row[hole] = row[hole + 1]
-            hole += 1
-        row[hole] = window[kind, at] = ranked
+        # The scores between the one that leaves and the one that comes move by one place. Their number is known before:
+        # a loop that need not look at them moves four at a time.
+        if hole > 0 and row[hole - 1] > ranked:
+            place = _place(row, hole, ranked, True)
+            moved = row[place : hole + 1]
+            for i in range(len(moved) - 1, 0, -1):
+                moved[i] = moved[i - 1]
+        else:
+            place = max(hole, _place(row, count, ranked, False) - 1)
+            moved = row[hole : place + 1]
+            for i in range(len(moved) - 1):
+                moved[i] = moved[i + 1]
+        row[place] = window[kind, at] = ranked
     sums[0] += _odds(score)
     counters[_WINDOW_AT] = (at + 1) % WINDOW
     if counters[_WINDOW_AT] == 0:

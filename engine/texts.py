@@ -1,16 +1,20 @@
-"""Records to distinct texts: mask what varies, group what is left, count.
+"""Records to partial texts: mask what varies, group what is left of a block, count.
 
-In: blocks of the records frame, with the set of rules that fired on each row. Out: the texts frame (`frames.TEXTS`),
-one row for each distinct (template, rule set), in the order of first occurrence. Memory grows with the number of
-distinct texts, never with the number of records. Words are never masked, in any script.
+In: blocks of the records frame, with the set of rules that fired on each row. Out: one row for each distinct
+(template, rule set) of the block; `text_table` joins the blocks. Words are never masked, in any script.
 """
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import polars as pl
 
-from forewarn.frames import TEXTS
-from forewarn.rules.digits import digits_alike
+from forewarn.rules.digits import Kinds
+
+if TYPE_CHECKING:
+    from forewarn.rule_sets import RuleSets
+    from forewarn.rules import RuleSet
 
 MASK = "<*>"
 
@@ -39,36 +43,100 @@ def mask(text: pl.Expr) -> pl.Expr:
     return text.str.replace_all(_VARIABLE_PARTS, MASK).str.replace_all(r"\s{2,}|[^\S ]", " ").str.strip_chars()
 
 
-def mask_of(texts: pl.Series) -> pl.Series:
-    """The masked form of a String series of length n, null where it is null.
+class Templates:
+    """The masked form of each of `kinds`, made once: every digit is masked, and only `0x` asks for a certain one."""
 
-    Every digit is masked, and only `0x` asks for a certain one: what differs in its digits alone is masked once.
-    """
-    if texts.null_count():
-        return _masked(texts)
-    lines = digits_alike(texts.str.replace_all("\n", "\r", literal=True)).alias("alike").to_frame()
-    distinct = lines.unique(maintain_order=True).with_columns(masked=mask(pl.col("alike")))
-    masked = lines.join(distinct, on="alike", how="left", maintain_order="left")["masked"]
-    other = texts.str.contains(r"[1-9][xX]").arg_true()
-    if other.is_empty():
-        return masked
-    return masked.scatter(other, _masked(texts.gather(other)))
+    def __init__(self, kinds: Kinds) -> None:
+        self._kinds = kinds
+        self._forget()
+
+    def _forget(self) -> None:
+        self._begun = self._kinds.begun
+        self._written = pl.DataFrame(schema={"template": pl.String, "number": pl.UInt32})
+        self._of_kind, self._hexadecimal = pl.Series(dtype=pl.UInt32), pl.Series(dtype=pl.Boolean)
+
+    def of(self, texts: pl.Series, kind: pl.Series) -> tuple[pl.Series, pl.Series]:
+        """The number of each of n texts' template, UInt32 (n,), and the templates by number; `kind` their kinds."""
+        if self._begun != self._kinds.begun:
+            self._forget()
+        new = self._kinds.alike[len(self._of_kind) :]
+        if len(new):
+            number, self._written = _numbered(_masked(new), self._written)
+            self._of_kind = pl.concat([self._of_kind, number], rechunk=True)
+            self._hexadecimal = pl.concat([self._hexadecimal, new.str.contains("0[xX]")], rechunk=True)
+        number, written = self._of_kind.gather(kind), self._written
+        other = self._hexadecimal.gather(kind).arg_true()
+        other = other.filter(texts.gather(other).str.contains("[1-9][xX]"))
+        if len(other):
+            own, written = _numbered(_masked(texts.gather(other)), written)
+            number = number.scatter(other, own)
+        return number, written["template"]
+
+
+def _numbered(templates: pl.Series, known: pl.DataFrame) -> tuple[pl.Series, pl.DataFrame]:
+    """The numbers of templates, and the known ones with those that are new."""
+    own = templates.alias("template").to_frame()
+    new = own.join(known, on="template", how="anti", maintain_order="left").unique(maintain_order=True)
+    new = new.with_columns(number=pl.int_range(known.height, known.height + pl.len(), dtype=pl.UInt32))
+    known = pl.concat([known, new], rechunk=True)
+    return own.join(known, on="template", how="left", maintain_order="left")["number"], known
 
 
 def _masked(texts: pl.Series) -> pl.Series:
     return texts.to_frame("text").select(mask(pl.col("text"))).to_series()
 
 
-_FIRST_AND_LAST = [
+def mask_of(texts: pl.Series) -> pl.Series:
+    """The masked form of a String series of length n, null where it is null."""
+    number, written = _templates(texts)
+    return written.gather(number).set(texts.is_null(), None)
+
+
+def _templates(texts: pl.Series) -> tuple[pl.Series, pl.Series]:
+    kinds = Kinds()
+    return Templates(kinds).of(texts, kinds.of(texts))
+
+
+class Keying:
+    """Says what records are grouped by: their template, and the set of rules that fire on them."""
+
+    def __init__(self, rules: RuleSet, sets: RuleSets) -> None:
+        self._rules, self._sets = rules, sets
+        self._templates = Templates(rules.kinds)
+
+    def keyed(self, records: pl.DataFrame) -> pl.DataFrame:
+        """The records of one block, keyed."""
+        kind = self._rules.kinds.of(records["text"])
+        sets = self._sets.number(self._rules.fired(records, kind))
+        return keyed(records, sets, self._templates.of(records["text"], kind))
+
+
+def keyed(
+    records: pl.DataFrame, rule_sets: pl.Series, templates: tuple[pl.Series, pl.Series] | None = None
+) -> pl.DataFrame:
+    """The n records with what they are grouped by: `template` and `rule_set` (UInt32 (n,)).
+
+    `templates` is what `Templates.of` gives for them, where it is known. With them come `pair`, the number of their
+    (template, rule set) in this block, and the hashes `text_key` and `template_key` (UInt64) of it and of the template.
+    """
+    number, written = templates or _templates(records["text"])
+    both = number.cast(pl.UInt64) * (1 << 32) + rule_sets
+    pairs = both.alias("both").to_frame().unique(maintain_order=True).with_row_index("pair")
+    pairs = pairs.with_columns(
+        written.gather(pairs["both"] // (1 << 32)).alias("template"),
+        rule_set=(pl.col("both") % (1 << 32)).cast(pl.UInt32),
+    ).with_columns(text_key(), template_key=pl.col("template").hash(seed=0))
+    return (
+        records.with_columns(both.alias("both")).join(pairs, on="both", how="left", maintain_order="left").drop("both")
+    )
+
+
+FIRST_AND_LAST = [
     pl.col("example", "raw", "first_source", "first_line", "first_time", "first_row").first(),
     pl.col("last_source", "last_line", "last_time").last(),
     pl.col("count").sum(),
 ]
-
-
-def keyed(records: pl.DataFrame, rule_sets: pl.Series) -> pl.DataFrame:
-    """The records with what they are grouped by: `template` and `rule_set` (a UInt32 series of the same length)."""
-    return records.with_columns(mask_of(records["text"]).alias("template"), rule_sets.alias("rule_set"))
+"""What becomes of the rows of one text, in reading order."""
 
 
 def group(records: pl.DataFrame, first_row: int) -> pl.DataFrame:
@@ -77,56 +145,18 @@ def group(records: pl.DataFrame, first_row: int) -> pl.DataFrame:
     `first_row` is the number of records before this block. The result has the columns of the texts frame, less
     `text_id`, and `first_row`.
     """
-    rows = records.select(
-        "template",
-        "rule_set",
-        pl.col("text").alias("example"),
-        "raw",
-        pl.col("source").alias("first_source"),
-        pl.col("line").alias("first_line"),
-        pl.col("time").alias("first_time"),
-        pl.int_range(first_row, first_row + pl.len(), dtype=pl.UInt64).alias("first_row"),
-        pl.col("source").alias("last_source"),
-        pl.col("line").alias("last_line"),
-        pl.col("time").alias("last_time"),
-        pl.lit(1, pl.UInt64).alias("count"),
+    rows = records.select("pair").with_row_index("row").group_by("pair")
+    pairs = rows.agg(pl.col("row").first().alias("first"), pl.col("row").last().alias("last"), pl.len())
+    place = pl.col("source", "line", "time")
+    keys = pl.col("template", "rule_set"), pl.col("text").alias("example"), pl.col("raw")
+    return (
+        records.select(*keys, place.name.prefix("first_"))[pairs["first"]]
+        .with_columns(first_row=first_row + pairs["first"].cast(pl.UInt64))
+        .hstack(records.select(place.name.prefix("last_"))[pairs["last"]])
+        .with_columns(count=pairs["len"].cast(pl.UInt64))
     )
-    return rows.group_by("template", "rule_set").agg(_FIRST_AND_LAST)
 
 
 def text_key() -> pl.Expr:
     """A 64-bit key of (template, rule set): joins lines back to texts within one run of the program."""
     return pl.struct("template", "rule_set").hash(seed=0).alias("text_key")
-
-
-class TextTable:
-    """The distinct texts seen so far; grows by `add`, read once by `frame`.
-
-    Partial texts are merged when as many rows wait as the table has, so that the whole costs a constant number of
-    group-bys for each distinct text.
-    """
-
-    def __init__(self) -> None:
-        self._waiting: list[pl.DataFrame] = []
-        self._waiting_rows = 0
-        self._merged_rows = 0
-
-    def add(self, partial: pl.DataFrame) -> None:
-        """Add the partial texts of one more block; blocks come in reading order."""
-        self._waiting.append(partial)
-        self._waiting_rows += partial.height
-        if self._waiting_rows > 2 * self._merged_rows + 10_000:
-            self._merge()
-
-    def _merge(self) -> None:
-        merged = pl.concat(self._waiting).group_by("template", "rule_set", maintain_order=True).agg(_FIRST_AND_LAST)
-        self._waiting = [merged]
-        self._merged_rows = self._waiting_rows = merged.height
-
-    def frame(self) -> pl.DataFrame:
-        """The texts frame of everything added so far."""
-        if not self._waiting:
-            return pl.DataFrame(schema=TEXTS)
-        self._merge()
-        ordered = self._waiting[0].sort("first_row").with_row_index("text_id")
-        return ordered.select(pl.col(name).cast(dtype) for name, dtype in TEXTS.items())

@@ -1,6 +1,6 @@
 """Records with times, in the order in which they came to be known.
 
-In: blocks of keyed records (`texts.keyed`) while they are read. Out: a timeline frame (`surge.TIMELINE`). Each source
+In: blocks of keyed records (`texts.Keying`) while they are read. Out: a timeline frame (`surge.TIMELINE`). Each source
 has a clock, the newest time that it has shown; records are in the order of their clocks, those of one source in their
 own. A record too far behind its clock is left out and counted. The records of a scan wait on disk, not in memory.
 """
@@ -17,10 +17,17 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from forewarn.block_frame import BlockFrame
 from forewarn.blocks import WaitingBlocks
 from forewarn.errors import ForewarnError
 from forewarn.surge import TIMELINE
-from forewarn.texts import text_key
+from forewarn.text_table import TextNumbers
+
+Floats = NDArray[np.float64]
+_TOGETHER = 1 << 19
+"""Records of several sources that are put in order at once, some 40 MiB."""
+_EVERY = 1 << 9
+"""One in so many records tells where to cut."""
 
 
 class Clocks:
@@ -42,9 +49,9 @@ class Clocks:
             "source",
             "line",
             "time",
-            text_key(),
+            "text_key",
             pl.col("text").hash(seed=0).alias("key"),
-            pl.col("template").hash(seed=0).alias("kind"),
+            pl.col("template_key").alias("kind"),
             _by(by, records).cast(pl.String).alias("by"),
         )
         if records["time"].null_count() == records.height and not self.state:
@@ -100,13 +107,17 @@ def _by(by: str | None, records: pl.DataFrame) -> pl.Expr:
 def scored(timed: pl.DataFrame, texts: pl.DataFrame, *, merge: bool) -> pl.DataFrame:
     """Timed records as a timeline; `texts` has `text_key`, `text`, `score` and `category` of each distinct text.
 
-    `merge` puts the records of several sources in the order of their clocks; else they stay as they came.
+    `merge` puts those of several sources in the order of their clocks; else they stay as they came.
     """
     joined = timed.join(texts, on="text_key", how="left", maintain_order="left")
     if merge:
-        # The newest clock so far, not the clock: one that was set back must not turn its source's records round.
-        joined = joined.sort(pl.col("clock").cum_max().over("source"), maintain_order=True)
+        joined = joined.sort(_newest(), maintain_order=True)
     return joined.select(pl.col(name).cast(dtype) for name, dtype in TIMELINE.items())
+
+
+def _newest() -> pl.Expr:
+    # Not the clock itself: one that was set back must not turn its source's records round.
+    return pl.col("clock").cum_max().over("source")
 
 
 class Timeline(WaitingBlocks):
@@ -123,17 +134,50 @@ class Timeline(WaitingBlocks):
             self.keep(timed)
 
     def frames(
-        self, texts: pl.DataFrame, scores: NDArray[np.float64], categories: pl.Series, *, merge: bool
+        self, texts: TextNumbers, scores: Floats, rule_sets: NDArray[np.uint32], categories: pl.Series, *, merge: bool
     ) -> Iterator[pl.DataFrame]:
-        """The timelines of everything added, a block at a time, or all in one where sources have to be merged.
+        """The timelines of everything added, a block at a time; `merge` as `scored`.
 
-        `texts` is the texts frame, `scores` float64 (n,) those of its texts, `categories` those of the rule sets.
+        `texts` which text a record is of, `scores` float64 (n,) and `rule_sets` uint32 (n,) those of the texts,
+        `categories` String those of the rule sets.
         """
-        named = pl.Series("category", categories.gather(texts["rule_set"]))
-        known = texts.select(text_key(), pl.col("text_id").alias("text"), pl.Series("score", scores), named)
-        files = self.files()
-        if merge and files:
-            yield scored(pl.scan_ipc(files).collect(), known, merge=True)
-        else:
-            for file in files:
-                yield scored(pl.read_ipc(file), known, merge=False)
+        for timed in self._merged() if merge and self.kept else map(pl.read_ipc, self.files()):
+            text = texts.of(timed["text_key"])
+            records = timed.with_columns(
+                pl.Series("text", text),
+                pl.Series("score", scores[text]),
+                categories.gather(rule_sets[text]).alias("category"),
+            )
+            yield records.select(pl.col(name).cast(dtype) for name, dtype in TIMELINE.items())
+
+    def _merged(self) -> Iterator[pl.DataFrame]:
+        """The records of all sources in the order of their clocks, about `_TOGETHER` at a time."""
+        newest, starts = self._newest_clocks()
+        files, ends = self.files(), [*starts[1:], len(newest)]
+        spans = [(newest[first:last].min(), newest[first:last].max()) for first, last in zip(starts, ends, strict=True)]
+        each = _TOGETHER // _EVERY
+        between = np.unique(np.sort(newest[::_EVERY])[each::each])
+        edges = [np.iinfo(np.int64).min, *between, np.iinfo(np.int64).max]
+        for low, high in itertools.pairwise(edges):
+            found = [
+                pl.read_ipc(file)
+                .with_columns(newest=newest[first:last])
+                .filter(pl.col("newest").is_between(low, high, closed="left"))
+                for file, first, last, (earliest, latest) in zip(files, starts, ends, spans, strict=True)
+                if latest >= low and earliest < high
+            ]
+            yield pl.concat(found).sort("newest", maintain_order=True)
+
+    def _newest_clocks(self) -> tuple[NDArray[np.int64], list[int]]:
+        """The newest clock that the source of each record had shown, and the first record of each file."""
+        newest, starts = BlockFrame({"newest": pl.Int64()}, on_disk=True), []
+        before = pl.DataFrame(schema={"source": pl.String, "before": pl.Int64})
+        for file in self.files():
+            block = pl.read_ipc(file).select("source", newest=_newest())
+            block = block.join(before, on="source", how="left", maintain_order="left")
+            block = block.select("source", newest=pl.max_horizontal("newest", "before"))
+            starts.append(newest.height)
+            newest.append(block)
+            seen = block.group_by("source").agg(before=pl.col("newest").max())
+            before = pl.concat([before, seen]).group_by("source").agg(pl.col("before").max())
+        return newest.array("newest"), starts

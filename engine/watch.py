@@ -22,7 +22,7 @@ from forewarn.alerts import EarlyWarning
 from forewarn.deliver import Delivery, Told, WarningLog, to_address, to_command
 from forewarn.errors import ForewarnError, InputError, OutputError
 from forewarn.follow import HEAD, Follower, Piece
-from forewarn.pipeline import Options
+from forewarn.options import Options
 from forewarn.problems import Problems
 from forewarn.records import Wanted, read_piece
 from forewarn.watching import Watcher

@@ -19,26 +19,25 @@ from numpy.typing import NDArray
 
 from forewarn import fusion
 from forewarn.alerts import EarlyWarning, Incident
-from forewarn.early import Incidents, Known, explain, lead, past_scores, place
+from forewarn.block_frame import BlockFrame
+from forewarn.early import Incidents, Known, explain, place
 from forewarn.errors import InputError
 from forewarn.files import whole_file
 from forewarn.follow import Position
 from forewarn.frames import SIGNAL_FRAME
 from forewarn.incidents import OpenIncidents
 from forewarn.model import load_model
-from forewarn.pipeline import Options, families, merged
+from forewarn.options import Options, families, merged
 from forewarn.rule_sets import RuleSets
 from forewarn.similarity import similarity
 from forewarn.spelling import plain
-from forewarn.surge import TIMELINE, Ended, Promise, Raised, Stream, Surge
-from forewarn.texts import keyed, text_key
+from forewarn.surge import HEARD, Ended, Promise, Raised, Stream, Surge
+from forewarn.texts import Keying
 from forewarn.timeline import Clocks, scored
 
-SCHEMA = 2
+SCHEMA = 3
 _MOST_TEXTS = 200_000
 """Distinct texts after which only those of the references and the newest half are kept."""
-_MOST_EMBEDDED = 2_000
-"""Vectors of warnings' texts that are remembered."""
 _KNOWN = {
     "text_key": pl.UInt64(),
     "template": pl.String(),
@@ -84,6 +83,7 @@ class Watcher:
             self._model.check_encoder(self._encoder)
         self._cases = CaseBase.open(options.cases, encoder=self._encoder)
         self._sets = RuleSets()
+        self._keying = Keying(self._rules, self._sets)
         self._texts = pl.DataFrame(schema=_KNOWN)
         self._clocks = Clocks(options.late)
         self._promise = options.promise or Promise()
@@ -116,7 +116,7 @@ class Watcher:
         self.lines += records.height
         if records.is_empty():
             return []
-        rows = keyed(records, self._sets.number(self._rules.match(records), records.height))
+        rows = self._keying.keyed(records)
         self._learn(rows)
         texts = self._texts.select(
             "text_key",
@@ -139,15 +139,16 @@ class Watcher:
         events = sorted(events, key=lambda event: int(event.at["clock"]))
         if not events:
             return []
-        if len(self._embedded) > _MOST_EMBEDDED:
-            self._embedded.clear()
-        known = Known(self._texts, self._encoder, self._rules, self._sets, self._cases, embedded=self._embedded)
-        leads = [lead(event, known) for event in events if isinstance(event, Raised)]
-        warnings = iter(explain(leads, known, self._incidents, self._promise.said))
+        known = Known(
+            BlockFrame.of(self._texts), self._encoder, self._rules, self._sets, self._cases, embedded=self._embedded
+        )
+        leads = iter(explain([event for event in events if isinstance(event, Raised)], known, self._promise.said))
         found: list[EarlyWarning | Incident] = []
         for event in events:
             if isinstance(event, Raised):
-                warning = next(warnings)
+                lead = next(leads)
+                incident = self._incidents.of(lead.centre, lead.clock, lead.warning.id)
+                warning = msgspec.structs.replace(lead.warning, incident=incident)
                 found += [warning, *self._open.begun(warning, known.encode)]
             else:
                 found += self._open.ended(event.stream, event.by_volume, place(event.at), known.encode)
@@ -156,7 +157,7 @@ class Watcher:
 
     def _learn(self, rows: pl.DataFrame) -> None:
         """Score the texts that are new."""
-        distinct = rows.with_columns(text_key()).unique("text_key", keep="first", maintain_order=True)
+        distinct = rows.unique("text_key", keep="first", maintain_order=True)
         new = distinct.join(self._texts, on="text_key", how="anti", maintain_order="left")
         if new.is_empty():
             return
@@ -178,7 +179,7 @@ class Watcher:
         columns = {"text_id": np.arange(new.height, dtype=np.uint32)} | {
             name: given.get(name) for name in SIGNAL_FRAME if name != "text_id"
         }
-        return past_scores(self._numbers, pl.DataFrame(columns, schema=SIGNAL_FRAME, nan_to_null=True))
+        return fusion.past_scores(self._numbers, pl.DataFrame(columns, schema=SIGNAL_FRAME, nan_to_null=True))
 
     def _forget(self) -> None:
         """Keep the texts that a reference still holds and the newest half of the others."""
@@ -237,7 +238,7 @@ class Watcher:
                 stream.restore({part: arrays[f"{number}.{part}"] for part in stream.arrays})
                 stream.counts.restore({part: arrays[f"{number}.counts.{part}"] for part in stream.counts.arrays})
                 stream.counts.sources = saved.sources[number]
-                stream.recent = _unpacked(arrays[f"{number}.recent"], TIMELINE | {"value": pl.Float64()})
+                stream.recent = _unpacked(arrays[f"{number}.recent"], HEARD)
             opened = {
                 name: (arrays[f"incident.{number}"], clock)
                 for number, (name, clock) in enumerate(saved.incidents.items())
@@ -255,7 +256,6 @@ class Watcher:
         self._open = OpenIncidents(saved.warnings, saved.lasting)
         self._clocks.state = {name: np.array(state, dtype=np.int64) for name, state in saved.clocks.items()}
         self._clocks.left_out, self.lines = saved.left_out, saved.lines
-        self._sets = RuleSets()
         self._sets.restore([tuple(members) for members in saved.rule_sets])
         return saved.positions
 

@@ -7,7 +7,7 @@ a rendered table in which no character of the input can steer the terminal. Deci
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,15 +28,15 @@ def printable(text: str) -> str:
     return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), flat)
 
 
-def jsonl(findings: Sequence[Finding]) -> bytes:
+def jsonl(findings: Iterable[Finding]) -> Iterator[bytes]:
     """Alerts, warnings and incidents as JSON lines, UTF-8."""
-    return b"".join(msgspec.json.encode(finding) + b"\n" for finding in findings)
+    return (msgspec.json.encode(finding) + b"\n" for finding in findings)
 
 
-def write_findings(findings: Sequence[Finding], path: Path) -> None:
+def write_findings(findings: Iterable[Finding], path: Path) -> None:
     """Write alerts, warnings and incidents as JSON lines. Raises OutputError."""
-    with whole_file(path) as part:
-        part.write_bytes(jsonl(findings))
+    with whole_file(path) as part, part.open("wb") as file:
+        file.writelines(jsonl(findings))
 
 
 def write_summary(found: Scan, path: Path) -> None:

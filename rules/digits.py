@@ -1,8 +1,8 @@
-"""Patterns to patterns that do not tell one digit from another.
+"""Kinds of lines, which do not differ but in their digits, and patterns that do not tell one digit from another.
 
-In: a pattern. Out: one that matches, in a line whose digits have all become 0, wherever the pattern matches in the line
-itself. Lines of a log differ most in their numbers: what such a pattern does not find in one of them, no pattern finds
-in the others.
+In: lines. Out: the number of each one's kind, which is its line with every digit a 0. In: a pattern. Out: one that
+matches, in a line whose digits have all become 0, wherever the pattern matches in the line itself. Lines of a log
+differ most in their numbers: what such a pattern does not find in one of them, no pattern finds in the others.
 """
 
 from __future__ import annotations
@@ -21,6 +21,45 @@ _AS_IT_IS = re.compile(r"\{[0-9]+(?:,[0-9]*)?\}|\(\?P?<\w+>|\(\?#[^)]*\)")
 _DIGIT = re.compile(r"[0-9]")
 DIGITS = "0123456789"
 _TO_ZERO = bytes.maketrans(DIGITS.encode(), b"0" * 10)
+_MOST_KINDS = 1 << 16
+"""Kinds of lines that are known at a time."""
+
+
+class Kinds:
+    """The kinds of lines met so far, numbered from one block to the next.
+
+    `alike` String: the line of each kind. There are too many to know them all: now and then the numbers begin anew;
+    `begun` says how often they have.
+    """
+
+    def __init__(self) -> None:
+        self.alike = pl.Series("alike", dtype=pl.String)
+        self.begun = 0
+
+    def of(self, texts: pl.Series) -> pl.Series:
+        """The kind of each text (String, length n): UInt32, length n; a line feed counts as a carriage return."""
+        lines = digits_alike(one_line(texts)).alias("alike").to_frame()
+        kind = self._known(lines)
+        if kind.null_count():
+            new = lines.filter(kind.is_null()).unique(maintain_order=True)["alike"]
+            if len(self.alike) + len(new) > _MOST_KINDS:
+                self.begun += 1
+                self.alike, new = new.clear(), lines.unique(maintain_order=True)["alike"]
+            self.alike = pl.concat([self.alike, new], rechunk=True)
+            kind = self._known(lines)
+        return kind
+
+    def _known(self, lines: pl.DataFrame) -> pl.Series:
+        known = self.alike.to_frame().with_row_index("kind")
+        return lines.join(known, on="alike", how="left", maintain_order="left")["kind"]
+
+
+def one_line(texts: pl.Series) -> pl.Series:
+    """The texts, none null and each on one line."""
+    texts = texts.fill_null("")
+    if not texts.str.contains("\n", literal=True).any():
+        return texts
+    return texts.str.replace_all("\n", "\r", literal=True)
 
 
 def digits_alike(texts: pl.Series) -> pl.Series:

@@ -14,9 +14,11 @@ import polars as pl
 from numpy.typing import NDArray
 
 from forewarn.errors import RuleError
+from forewarn.rules.digits import Kinds
 from forewarn.rules.evaluation import Rows
 from forewarn.rules.event_matcher import EventMatcher
 from forewarn.rules.expressions import compiled
+from forewarn.rules.fired import Fired
 from forewarn.rules.nearby import affirmed, near
 from forewarn.rules.normalise import fold_with_places
 from forewarn.rules.rule import TEXT, All, Any, Atom, Correlation, Leaf, Node, Not, Rule
@@ -28,7 +30,6 @@ Similarity = Callable[[list[str], list[str]], NDArray[np.float64]]
 SIMILAR = 0.6
 """Cosine from which `|similar` holds, on the bundled encoder."""
 _NOWHERE: Rows = np.empty(0, dtype=np.int64)
-_HITS: dict[str, pl.DataType] = {"row": pl.UInt32(), "rule": pl.UInt32()}
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,8 @@ class RuleSet:
     """Rules, compiled for matching.
 
     `rules` the rules, in the order of their files; `correlations` the rules about rules;
-    `problems` what is wrong with rules that could not be used; `tried` which of the rules a record was for so far.
+    `problems` what is wrong with rules that could not be used; `tried` which of the rules a record was for so far;
+    `kinds` the kinds of lines that texts were of so far.
     """
 
     def __init__(
@@ -73,7 +75,8 @@ class RuleSet:
                 if look is not None:
                     self._looks[i] = look
         own = {name.removeprefix("text:"): part for name, part in (state or {}).items() if name.startswith("text:")}
-        self._texts = TextMatcher({i: self.rules[i] for i in [*self._text_rules, *self._looks]}, own)
+        self.kinds = Kinds()
+        self._texts = TextMatcher({i: self.rules[i] for i in [*self._text_rules, *self._looks]}, self.kinds, own)
         events = {i: self.rules[i] for i in self._event_rules}
         self._events = EventMatcher(events, self._holds, self._similar, state or {})
 
@@ -92,36 +95,33 @@ class RuleSet:
         `records` is a records frame of n rows. The result has the columns `row` (UInt32, into `records`) and `rule`
         (UInt32, into `rules`), sorted by row, then rule.
         """
-        found: list[tuple[Rows, Rows]] = []
+        return self.fired(records).by_row()
+
+    def fired(self, records: pl.DataFrame, kind: pl.Series | None = None) -> Fired:
+        """The same as `match`, said by class; `kind` the kind of each record's text where it is known, of `kinds`."""
+        texts, fired = records["text"], Fired.nothing(records.height)
         events = "raw" in records.columns
         plain = records["raw"].is_null().to_numpy() if events else np.ones(records.height, dtype=bool)
         if self._text_rules or (self._looks and plain.any()):
-            hits = self._texts.match(records["text"], self._holds, self._similar)
-            own = self._of_their_source(records["text"], plain, hits)
-            found = [(rows, np.full(len(rows), rule)) for rows, rule in own]
-        if self._event_rules:
-            structured = np.flatnonzero(records["raw"].is_not_null().to_numpy())
-            if len(structured):
-                rows, rules = self._events.match(records["raw"].gather(structured))
-                found.append((structured[rows], rules))
-        if not found:
-            return pl.DataFrame(schema=_HITS)
-        rows = np.concatenate([rows for rows, _ in found])
-        rules = np.concatenate([rules for _, rules in found])
-        return pl.DataFrame({"row": rows, "rule": rules}).cast(pl.Schema(_HITS)).unique().sort("row", "rule")
+            kind = self.kinds.of(texts) if kind is None else kind
+            fired = self._texts.match(texts, kind, self._holds, self._similar)
+            fired = fired.but((), [(self._of_other_sources(texts, plain, fired, i), i) for i in self._looks])
+        if self._event_rules and not plain.all():
+            structured = np.flatnonzero(~plain)
+            rows, rules = self._events.match(records["raw"].gather(structured))
+            order = np.lexsort((rows, rules))
+            numbers, first = np.unique(rules[order], return_index=True)
+            parts = np.split(structured[rows[order]], first[1:])
+            fired = fired.but(list(zip(parts, numbers.tolist(), strict=False)), ())
+        return fired
 
-    def _of_their_source(
-        self, texts: pl.Series, plain: NDArray[np.bool_], hits: list[tuple[Rows, int]]
-    ) -> list[tuple[Rows, int]]:
-        """Of rules with a named log source, the hits in plain lines that look like it; events have a channel."""
-        kept = []
-        for rows, number in hits:
-            if number in self._looks:
-                rows = rows[plain[rows]]
-                if look := self._looks[number]:
-                    rows = rows[texts.gather(rows).str.contains(look).to_numpy()]
-            kept.append((rows, number))
-        return kept
+    def _of_other_sources(self, texts: pl.Series, plain: NDArray[np.bool_], fired: Fired, number: int) -> Rows:
+        """Where a rule with a named log source fires on what is not of it: events have a channel, lines a look."""
+        rows = fired.rows_of(number)
+        its_own = plain[rows]
+        if look := self._looks[number]:
+            its_own &= texts.gather(rows).str.contains(look).to_numpy()
+        return rows[~its_own]
 
     def untried(self) -> list[tuple[int, str]]:
         """The rules that no record so far was for, and why."""

@@ -1,146 +1,170 @@
 """Rules about texts, matched on every line of a block while most lines are looked at once.
 
-In: a column of texts. Out: the rows on which each rule fires. Lines of a log differ most in their numbers: patterns are
-looked for in the distinct lines whose digits have all become 0; those that ask for certain digits are looked for again,
-in the lines that they may be in. Exact: no hit is lost or added (`digits`).
+In: a column of texts and their kinds. Out: the rules that fire on each. Lines of a log differ most in their numbers:
+patterns are looked for in the kinds of lines, whose digits have all become 0; rules that ask for certain digits are
+tried anew on the lines that may have them. Exact: no hit is lost or added (`digits`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from forewarn.rules.digits import blinded, digits_alike
+from forewarn.rules.digits import Kinds, blinded, digits_alike, one_line
 from forewarn.rules.evaluation import Block, Field, Rows, Selection, Verdict
 from forewarn.rules.expressions import Expressions
+from forewarn.rules.fired import Fired, of_classes
 from forewarn.rules.nearby import cues
 from forewarn.rules.normalise import folded
-from forewarn.rules.rule import TEXT, Atom, Pattern, Rule, escape
+from forewarn.rules.rule import TEXT, All, Any, Atom, Leaf, Node, Not, Pattern, Rule, escape
 
 _NOWHERE: Rows = np.empty(0, dtype=np.int64)
-_MOST_KNOWN = 1 << 16
-"""Kinds of lines whose rules are remembered."""
-_KNOWN = {"alike": pl.String(), "kind": pl.UInt32(), "sharp": pl.Boolean()}
-_FIRED_ON = {"kind": pl.UInt32(), "rule": pl.UInt32()}
+Closeness = Callable[[Atom, list[str]], NDArray[np.bool_]]
+"""Which of n texts are close in meaning to an atom's examples."""
 
 
 class TextMatcher:
     """The compiled patterns of rules about texts: `rules` by their number in the rule set.
 
-    It remembers which rules fire on lines that differ in their digits only, from one block to the next.
+    It remembers which rules fire on which of `kinds`, from one block to the next.
     """
 
-    def __init__(self, rules: Mapping[int, Rule], state: Mapping[str, bytes]) -> None:
+    def __init__(self, rules: Mapping[int, Rule], kinds: Kinds, state: Mapping[str, bytes]) -> None:
         asked = [p for rule in rules.values() for atom in rule.atoms if atom.field == TEXT for p in atom.patterns]
         words = [_literal(word) for word in cues().words] if rules else []
         self._blind = _field((blinded(p)[0] for p in [*asked, *words]), state.get("blind"))
         self._sharp = _field((p for p in asked if blinded(p)[1]), state.get("sharp"))
+        self._number = {p: self._blind.numbers[blinded(p)[0]] for p in [*asked, *words]}
+        self._cues = [self._number[word] for word in words]
         self._by_meaning = {i: rule for i, rule in rules.items() if any(a.kind == "similar" for a in rule.atoms)}
         self._by_wording = {i: rule for i, rule in rules.items() if i not in self._by_meaning}
+        self._without_a_hit = {i for i, rule in self._by_wording.items() if _holds_of_nothing(rule.condition)}
+        self._asking = defaultdict[int, set[int]](set)
+        for i, rule in self._by_wording.items():
+            for pattern in (p for atom in rule.atoms if atom.field == TEXT for p in atom.patterns):
+                self._asking[self._number[pattern]].add(i)
+        self._kinds = kinds
         self._forget()
 
     def _forget(self) -> None:
-        self._known = pl.DataFrame(schema=_KNOWN)
-        self._fired_on = pl.DataFrame(schema=_FIRED_ON)
+        self._begun, self._met = self._kinds.begun, 0
+        self._fired_on, self._undecided = of_classes(()), of_classes(())
 
     def compiled(self) -> dict[str, bytes]:
         """The compiled form, to be kept and given back as `state`."""
         return {"blind": self._blind.expressions.compiled(), "sharp": self._sharp.expressions.compiled()}
 
-    def match(
-        self, text: pl.Series, holds: Verdict, similar: Callable[[Atom, list[str]], NDArray[np.bool_]]
-    ) -> list[tuple[Rows, int]]:
-        """The rows of n texts on which each rule fires, and the rule; `holds`, `similar` take a closer look."""
-        texts = text.fill_null("").str.replace_all("\n", "\r", literal=True)
-        lines = pl.DataFrame({"alike": digits_alike(texts)})
-        self._meet(lines.unique(maintain_order=True), holds, similar)
-        kind = lines.join(self._known, on="alike", how="left", maintain_order="left").select("kind", "sharp")
-        # Lines that hold a pattern that asks for certain digits are looked at each; the others as one of their kind.
-        own = np.flatnonzero(kind["sharp"].to_numpy())
+    def match(self, texts: pl.Series, kind: pl.Series, holds: Verdict, similar: Closeness) -> Fired:
+        """The rules that fire on n texts of the kinds `kind`; `holds`, `similar` take a closer look."""
+        self._meet(holds, similar)
+        fired = Fired(kind, len(self._kinds.alike), self._fired_on)
+        doubtful = np.zeros(fired.classes, dtype=np.bool_)
+        doubtful[self._undecided["class"].to_numpy()] = True
+        own = np.flatnonzero(doubtful[kind.to_numpy()])
         if len(own):
-            own = own[np.unique(self._sharp.expressions.hits(folded(texts.gather(own)))[0])]
-        alike = kind.select("kind").with_row_index("row")
+            lines = one_line(texts.gather(own))
+            rows = np.unique(self._sharp.expressions.hits(folded(lines))[0])
+            own, lines = own[rows], lines.gather(rows)
         if len(own):
-            alike = alike.filter(~pl.Series(np.bincount(own, minlength=len(texts)).astype(np.bool_)))
-        hits = alike.join(self._fired_on, on="kind").select("row", "rule").sort("rule", "row")
-        rules, first = np.unique(hits["rule"].to_numpy(), return_index=True)
-        rows = np.split(hits["row"].to_numpy().astype(np.int64), first[1:])
-        found = list(zip(rows, rules.tolist(), strict=False))
-        if len(own):
-            found += [
-                (own[rows], rule) for rows, rule in self._fired(self._by_wording, texts.gather(own), holds, similar)
-            ]
-        return found + self._fired(self._by_meaning, texts, holds, similar)
+            of_kind = self._undecided.filter(pl.col("class").is_in(kind.gather(own).unique().implode()))
+            rules = {i: self._by_wording[i] for i in of_kind["rule"].unique().sort()}
+            decided = self._fired(rules, self._search(lines), holds, similar)
+            fired = fired.but([(own[rows], rule) for rows, rule in decided], [(own, rule) for rule in rules])
+        if self._by_meaning:
+            fired = fired.but(self._fired(self._by_meaning, self._search(one_line(texts)), holds, similar), ())
+        return fired
 
-    def _meet(
-        self, alike: pl.DataFrame, holds: Verdict, similar: Callable[[Atom, list[str]], NDArray[np.bool_]]
-    ) -> None:
-        """Decide on lines whose digits are all 0 as if none held a pattern that asks for certain digits."""
-        new = alike.join(self._known, on="alike", how="anti", maintain_order="left")["alike"]
-        if self._known.height + len(new) > _MOST_KNOWN:
+    def _meet(self, holds: Verdict, similar: Closeness) -> None:
+        """Decide on kinds of lines that are new, as if none held a pattern that asks for certain digits."""
+        if self._begun != self._kinds.begun:
             self._forget()
-            new = alike["alike"]
+        first, new = self._met, self._kinds.alike[self._met :]
         if new.is_empty():
             return
-        first = self._known.height
-        sharp = np.zeros(len(new), dtype=np.bool_)
-        fired = self._fired(self._by_wording, new, holds, similar, sharp)
-        known = pl.DataFrame({"alike": new, "kind": np.arange(first, first + len(new)), "sharp": sharp})
-        self._known = pl.concat([self._known, known.cast(_KNOWN)], rechunk=True)  # type: ignore[arg-type]
-        on = [pl.DataFrame({"kind": first + rows, "rule": np.full(len(rows), rule)}) for rows, rule in fired]
-        self._fired_on = pl.concat([self._fired_on, *(one.cast(_FIRED_ON) for one in on)], rechunk=True)  # type: ignore[arg-type]
+        self._met += len(new)
+        found = self._search(new, exact=False)
+        fired = self._fired(self._by_wording, found, holds, similar)
+        doubtful = [
+            (found.blind[self._number[p]], i) for p in self._sharp.numbers for i in self._asking[self._number[p]]
+        ]
+        self._fired_on = pl.concat([self._fired_on, of_classes(fired, first)], rechunk=True)
+        self._undecided = pl.concat([self._undecided, of_classes(doubtful, first).unique()], rechunk=True)
+
+    def _search(self, lines: pl.Series, *, exact: bool = True) -> _Found:
+        """Where each pattern is in n lines; unless `exact`, those that ask for certain digits are in none."""
+        texts = folded(lines)
+        blind = _Hits(self._blind, digits_alike(texts))
+        return _Found(
+            texts, blind, _Hits(self._sharp, texts if exact else texts.clear()), self._number, self._sharp.numbers
+        )
 
     def _fired(
-        self,
-        rules: Mapping[int, Rule],
-        lines: pl.Series,
-        holds: Verdict,
-        similar: Callable[[Atom, list[str]], NDArray[np.bool_]],
-        sharp: NDArray[np.bool_] | None = None,
+        self, rules: Mapping[int, Rule], found: _Found, holds: Verdict, similar: Closeness
     ) -> list[tuple[Rows, int]]:
-        """The rows of n lines (no line feed in them) on which each rule fires.
-
-        Where `sharp` bool (n,) is given, no pattern that asks for certain digits is looked for: it says where one may
-        be.
-        """
-        if not rules:
-            return []
-        texts = folded(lines)
-        blind = _Hits(self._blind, self._blind.hits(digits_alike(texts)))
-        exact = _Hits(self._sharp, self._sharp.hits(texts if sharp is None else texts.clear()))
-        if sharp is not None:
-            for pattern in self._sharp.numbers:
-                sharp[blind(TEXT, blinded(pattern)[0])] = True
-
-        def found(field: str, pattern: Pattern) -> Rows:
-            return (exact if pattern in self._sharp.numbers else blind)(field, pattern)
-
-        cued = np.zeros(len(texts), dtype=bool)
-        for word in cues().words:
-            cued[blind(TEXT, _literal(word))] = True
-        block = Block(texts, found, cued, holds, similar)
+        """The rows of n lines on which each rule fires."""
+        cued = np.zeros(len(found.texts), dtype=bool)
+        for number in self._cues:
+            cued[found.blind[number]] = True
+        block = Block(found.texts, found, cued, holds, similar)
+        # Where none of its patterns is found, a condition is what it is of no text.
+        may = self._without_a_hit.union(self._by_meaning, *(self._asking[number] for number in found.blind.present))
         fired = []
-        for number, rule in rules.items():
+        for number in rules.keys() & may:
+            rule = rules[number]
             selected = block.select(rule.condition, rule.atoms)
             if not selected.empty:
-                everywhere = Selection(np.arange(len(texts)))
+                everywhere = Selection(np.arange(len(found.texts)))
                 fired.append(((selected & everywhere if selected.complement else selected).rows, number))
         return fired
 
 
 class _Hits:
-    """Where the patterns of a field were found; a text has no other field."""
+    """The rows of n texts in which each pattern of a field was found; `present` the numbers of those that were."""
 
-    def __init__(self, field: Field, rows: Sequence[Rows]) -> None:
-        self.field = field
-        self._rows = rows
+    def __init__(self, field: Field, texts: pl.Series) -> None:
+        self._rows, numbers = field.expressions.hits(texts)
+        self._bounds = np.searchsorted(numbers, np.arange(len(field.numbers) + 1))
+        self.present: list[int] = np.unique(numbers).tolist()
+
+    def __getitem__(self, number: int) -> Rows:
+        return self._rows[self._bounds[number] : self._bounds[number + 1]]
+
+
+@dataclass(frozen=True)
+class _Found:
+    """Where patterns were found in folded texts; a text has no other field."""
+
+    texts: pl.Series
+    blind: _Hits
+    sharp: _Hits
+    blind_numbers: Mapping[Pattern, int]
+    sharp_numbers: Mapping[Pattern, int]
 
     def __call__(self, field: str, pattern: Pattern) -> Rows:
-        return self._rows[self.field.numbers[pattern]] if field == TEXT else _NOWHERE
+        if field != TEXT:
+            return _NOWHERE
+        if pattern in self.sharp_numbers:
+            return self.sharp[self.sharp_numbers[pattern]]
+        return self.blind[self.blind_numbers[pattern]]
+
+
+def _holds_of_nothing(node: Node) -> bool:
+    """Whether a condition holds where none of its atoms does."""
+    match node:
+        case Leaf():
+            return False
+        case Not():
+            return not _holds_of_nothing(node.part)
+        case All():
+            return all(map(_holds_of_nothing, node.parts))
+        case Any():
+            return any(map(_holds_of_nothing, node.parts))
 
 
 def _field(patterns: Iterable[Pattern], state: bytes | None) -> Field:

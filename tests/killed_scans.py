@@ -24,7 +24,7 @@ import forewarn.embeddings.cases
 import forewarn.pipeline
 import forewarn.surge_kernel
 import forewarn.terminal
-from forewarn import checkpoint, cli, embedding, embeddings, intake
+from forewarn import checkpoint, cli, embedding, embeddings, intake, scoring, text_table
 
 checkpoint.EVERY = 0.0
 intake.BLOCK_BYTES = 4_000
@@ -64,9 +64,14 @@ def scan(arguments: list[str], *, kill_at: int | None) -> int | None:
 
 
 def main() -> None:
-    """`killed_scans.py KILLS OUTPUT SCORES ARGUMENTS…`: what was killed where, and whether the outputs are the same."""
-    kills, output, scores = int(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3])
-    arguments = [*sys.argv[4:], "-o", str(output), "--scores", str(scores)]
+    """`killed_scans.py KILLS HELD OUTPUT SCORES ARGUMENTS…`: what was killed where, and whether outputs are the same.
+
+    A scan learns from at most HELD texts; 0 = as many as ever. Where there are more, they are on disk.
+    """
+    kills, held, output, scores = int(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3]), Path(sys.argv[4])
+    arguments = [*sys.argv[5:], "-o", str(output), "--scores", str(scores)]
+    if held:
+        scoring.HELD, text_table.BLOCK, text_table.MOST_IN_MEMORY = held, 100, 50_000
     whole = scan(arguments, kill_at=None)
     expected = output.read_bytes(), scores.read_bytes()
     drawn = random.Random(0)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from forewarn.adaptation import LEAST_TEXTS, adapt, crisis_share, new_words, shifted
+from forewarn.adaptation import LEAST_TEXTS, adapt, crisis_share, new_words, shift_to
 
 ORDINARY = ["coffee", "morning", "train", "music", "weekend", "garden", "match", "lunch", "movie", "holiday"]
 CRISIS = ["millbrook", "levee", "flooding", "rooftops", "sandbags"]
@@ -83,7 +83,7 @@ def test_chinese_characters_in_a_row_are_one_word() -> None:
 
 @given(st.lists(st.floats(-20, 20), min_size=2, max_size=50), st.floats(0.01, 0.99))
 def test_shifting_gives_the_share_that_was_asked_for(log_odds: list[float], share: float) -> None:
-    moved = shifted(np.array(log_odds), share)
+    moved = np.array(log_odds) + shift_to(np.array(log_odds), share)
     assert (1 / (1 + np.exp(-moved))).mean() == pytest.approx(share, abs=1e-6)
     assert np.allclose(np.diff(moved), np.diff(log_odds))
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from forewarn.decision import Policy, benjamini_hochberg, decide, parse_policy
+from forewarn.decision import Policy, decide, discovery_limit, parse_policy
 from forewarn.errors import ForewarnError
 from forewarn.frames import SCORES
 
@@ -71,11 +71,11 @@ def test_a_false_discovery_rate_uses_p_values() -> None:
     assert raised(frame, Policy(fdr=0.001)) == []
 
 
-@given(st.lists(st.floats(0, 1), max_size=30), st.floats(0.01, 0.5))
-def test_benjamini_hochberg_agrees_with_its_definition(p_values: list[float], rate: float) -> None:
-    ordered = sorted(p_values)
+@given(st.lists(st.floats(0, 1), max_size=30), st.floats(0.01, 0.5), st.integers(0, 30))
+def test_the_discovery_limit_agrees_with_its_definition(p_values: list[float], rate: float, cut: int) -> None:
+    ordered, parts = sorted(p_values), [pl.Series(part, dtype=pl.Float64) for part in (p_values[:cut], p_values[cut:])]
     passed = [p for k, p in enumerate(ordered, 1) if p <= rate * k / len(ordered)]
-    assert benjamini_hochberg(np.array(p_values), rate) == (passed[-1] if passed else -1.0)
+    assert discovery_limit(parts, rate) == (passed[-1] if passed else -1.0)
 
 
 @pytest.mark.parametrize(

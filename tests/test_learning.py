@@ -24,7 +24,8 @@ from forewarn.fusion import in_order_of
 from forewarn.labelled import in_cells, read_labelled
 from forewarn.labelling import most_useful, write_sheet
 from forewarn.model import load_model, save_model
-from forewarn.pipeline import Options, scan
+from forewarn.options import Options
+from forewarn.pipeline import scan
 from forewarn.report import model_card
 
 CRISIS = ["the ferry is sinking", "smoke above the harbour", "people in the river", "sirens all night"]

@@ -25,8 +25,9 @@ from forewarn import decode, events, tables
 from forewarn.decode import MAX_LINE, Block, look_at
 from forewarn.errors import ForewarnError, InputError
 from forewarn.frames import RECORDS
+from forewarn.lines import MAX_TEXT
 from forewarn.problems import Problems
-from forewarn.records import MAX_TEXT, read
+from forewarn.records import read
 
 COMPRESSIONS: dict[str, Callable[[bytes], bytes]] = {
     "": lambda data: data,

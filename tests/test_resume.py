@@ -8,6 +8,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import NoReturn
 
@@ -18,6 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forewarn import checkpoint, intake
+from forewarn.ahead import read_ahead
 from forewarn.errors import ForewarnError
 from forewarn.problems import Noted, Problems
 from forewarn.records import Reached, read
@@ -64,18 +66,22 @@ def inputs(folder: Path) -> Path:
     return logs
 
 
-def test_a_scan_killed_at_twenty_points_writes_the_same_bytes(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("kills", "held"), [(20, 0), (10, 320)])
+def test_a_killed_scan_writes_the_same_bytes(tmp_path: Path, kills: int, held: int) -> None:
     rule = tmp_path / "rule.yml"
     rule.write_text(RULE)
     script = Path(__file__).with_name("killed_scans.py")
     out, scores = tmp_path / "alerts.jsonl", tmp_path / "scores.parquet"
     arguments = [inputs(tmp_path), "--rules", rule, "--budget", "20", "--false-warnings", "1/200"]
     ran = subprocess.run(
-        [sys.executable, script, "20", out, scores, *arguments], capture_output=True, text=True, check=False
+        [sys.executable, script, str(kills), str(held), out, scores, *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert ran.returncode == 0, ran.stderr
     result = json.loads(ran.stdout.splitlines()[-1])
-    assert len(result["killed"]) == 20
+    assert len(result["killed"]) == kills
     assert any(result["taken_up"])
     assert set(result["same"]) == {True}
 
@@ -89,7 +95,7 @@ def cut_short(tmp_path: Path, forewarn: Run, monkeypatch: pytest.MonkeyPatch) ->
     with monkeypatch.context() as patch:
         patch.setattr(checkpoint, "EVERY", 0.0)
         patch.setattr(intake, "BLOCK_BYTES", 8_000)
-        patch.setattr("forewarn.pipeline.embed", _raising)
+        patch.setattr("forewarn.scoring.embed", _raising)
         assert forewarn("scan", *arguments).status == 2
     assert (tmp_path / ".alerts.jsonl.work" / "checkpoint.json").exists()
     return arguments
@@ -182,8 +188,13 @@ def test_reading_goes_on_after_any_block(every_kind: Path, block: int, after: in
     whole_problems, first_problems, rest_problems = list[ForewarnError](), Problems([]), list[ForewarnError]()
     whole = list(read(every_kind, block_bytes=block, problems=whole_problems))
     reached = Reached()
-    begun = read(every_kind, block_bytes=block, problems=first_problems, reached=reached)
-    first = list(itertools.islice(begun, after))
+    columns = {"text_column": None, "time_column": None}
+    begun = read_ahead([every_kind], **columns, block_bytes=block, problems=first_problems, reached=Reached())
+    first = list[pl.DataFrame]()
+    with closing(begun):
+        for records, place in itertools.islice(begun, after):
+            first.append(records)
+            reached = place
     stored = msgspec.json.encode((reached, first_problems.noted()))
     left, noted = msgspec.json.decode(stored, type=tuple[Reached, list[Noted]])
     problems = Problems(rest_problems)

@@ -20,7 +20,8 @@ from forewarn.errors import ModelError
 from forewarn.fitting import FitOptions, baseline_model
 from forewarn.frames import SIGNALS
 from forewarn.model import save_model
-from forewarn.pipeline import Options, scan
+from forewarn.options import Options
+from forewarn.pipeline import scan
 
 Run = Callable[..., object]
 

@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forewarn import surge_kernel as kernel
-from forewarn.pipeline import Options, scan
+from forewarn.options import Options
+from forewarn.pipeline import scan
 from forewarn.records import read
 from forewarn.surge import Promise, Stream, run
 from forewarn.watching import Watcher

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
+from unittest.mock import patch
 
 import polars as pl
 import pytest
@@ -10,7 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forewarn.frames import RECORDS, TEXTS
-from forewarn.texts import MASK, TextTable, group, keyed, mask, mask_of
+from forewarn.rules.digits import Kinds
+from forewarn.text_table import TextTable
+from forewarn.texts import MASK, Templates, group, keyed, mask, mask_of
 
 
 def masked(text: str) -> str:
@@ -49,6 +53,25 @@ def test_what_varies_is_masked(text: str, template: str) -> None:
 @given(st.lists(st.text(alphabet=st.sampled_from("0123456789xXabcdefg_-=:./\"' \n\r@é水"), max_size=24), max_size=6))
 def test_lines_that_differ_in_their_digits_are_masked_as_each_would_be_alone(texts: list[str]) -> None:
     assert mask_of(pl.Series(texts, dtype=pl.String)).to_list() == [masked(text) for text in texts]
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.lists(st.lists(st.text(alphabet="079xXa_-=: \n", max_size=8), max_size=6), min_size=2, max_size=4),
+    st.integers(1, 8),
+)
+def test_lines_are_masked_the_same_whatever_came_before(blocks: list[list[str]], most: int) -> None:
+    kinds = Kinds()
+    templates = Templates(kinds)
+    with patch("forewarn.rules.digits._MOST_KINDS", most):
+        for block in blocks:
+            texts = pl.Series(block, dtype=pl.String)
+            kind = kinds.of(texts)
+            number, written = templates.of(texts, kind)
+            assert written.gather(number).to_list() == [masked(text) for text in block]
+            alike = [re.sub("[0-9]", "0", text.replace("\n", "\r")) for text in block]
+            assert kinds.alike.gather(kind).to_list() == alike
+            assert written.is_duplicated().sum() == 0
 
 
 @pytest.mark.parametrize(
@@ -90,11 +113,13 @@ def records(texts: list[str], source: str = "a.log") -> pl.DataFrame:
 
 
 def table_of(blocks: list[pl.DataFrame], sets: list[list[int]]) -> pl.DataFrame:
-    table, row = TextTable(), 0
+    table, row, kinds = TextTable(), 0, Kinds()
+    templates = Templates(kinds)
     for block, numbers in zip(blocks, sets, strict=True):
-        table.add(group(keyed(block, pl.Series(numbers, dtype=pl.UInt32)), row))
+        made = templates.of(block["text"], kinds.of(block["text"]))
+        table.add(group(keyed(block, pl.Series(numbers, dtype=pl.UInt32), made), row))
         row += block.height
-    return table.frame()
+    return table.texts().whole()
 
 
 def test_lines_of_one_template_become_one_text_with_its_first_and_last_line() -> None:

@@ -16,7 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forewarn import volume_kernel as kernel
-from forewarn.pipeline import Options, scan
+from forewarn.options import Options
+from forewarn.pipeline import scan
 from forewarn.surge import TIMELINE, Promise, Raised, Surge
 from forewarn.timeline import Clocks
 from forewarn.volume import FEWER, MORE, SHARE, Change, Counts

@@ -25,7 +25,8 @@ from forewarn.deliver import Delivery, WarningLog, to_address, to_command
 from forewarn.errors import ForewarnError, InputError, OutputError
 from forewarn.files import whole_file
 from forewarn.follow import Follower
-from forewarn.pipeline import Options, scan
+from forewarn.options import Options
+from forewarn.pipeline import scan
 from forewarn.problems import Problems
 from forewarn.records import Wanted, read_piece
 from forewarn.surge_kernel import STEPPED
@@ -128,7 +129,7 @@ def test_lines_that_arrive_in_pieces_over_restarts_warn_as_a_scan_does(
 KILLED = """
 import sys, threading
 from pathlib import Path
-from forewarn.pipeline import Options
+from forewarn.options import Options
 from forewarn.watch import Receivers, watch
 import forewarn.watch
 forewarn.watch._SAVE_EVERY = 0.0

@@ -26,7 +26,7 @@ def command(alert_id: str, alerts: Path, form: str) -> int:
 
     alert = find_alert(read_alerts(alerts), alert_id, alerts)
     if form == "jsonl":
-        click.echo(jsonl([alert]), nl=False)
+        click.echo(b"".join(jsonl([alert])), nl=False)
     else:
         Terminal().explain(alert)
     return 0

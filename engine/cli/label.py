@@ -29,7 +29,8 @@ def command(
     """
     from forewarn.labelling import most_useful, write_sheet
     from forewarn.model import load_model
-    from forewarn.pipeline import Options, scan
+    from forewarn.options import Options
+    from forewarn.pipeline import scan
     from forewarn.terminal import Terminal
 
     first = Path(paths[0])

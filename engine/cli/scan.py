@@ -103,10 +103,10 @@ def command(
     forewarn scan examples/logs
     journalctl -n 100000 | forewarn scan - --budget 10 --format jsonl
     """
-    from forewarn.alerts import Finding
     from forewarn.checkpoint import work_of
     from forewarn.decision import parse_policy, parse_prior
-    from forewarn.pipeline import Options, scan
+    from forewarn.options import Options
+    from forewarn.pipeline import scan
     from forewarn.rules.sources import parse_logsource
     from forewarn.surge import parse_late, parse_promise
     from forewarn.terminal import Terminal
@@ -140,7 +140,6 @@ def command(
     with work_of(outputs, paths, resume=resume, note=terminal.note) as work:
         with terminal.progress() as progress:
             found = scan(paths, options, line_scores=scores, work=work, progress=progress)
-        findings: list[Finding] = [*found.warnings, *found.incidents, *found.alerts]
         if index:
             from forewarn.case_input import from_texts
             from forewarn.embeddings import load_encoder
@@ -150,17 +149,17 @@ def command(
             name = load_model(model).encoder if model else encoder
             build(
                 index,
-                from_texts(found.texts),
+                from_texts(found.texts.whole()),
                 load_encoder(name, device=device, cache=not no_cache),
                 join=NONE,
                 anew=True,
             )
         if output:
-            write_findings(findings, output)
+            write_findings(found.findings(), output)
         if summary:
             write_summary(found, summary)
     if form == "jsonl":
-        sys.stdout.buffer.write(jsonl(findings))
+        sys.stdout.buffer.writelines(jsonl(found.findings()))
         sys.stdout.buffer.flush()
         terminal.problems(found.problems)
     else:

@@ -70,7 +70,7 @@ def command(
     import signal
     import threading
 
-    from forewarn.pipeline import Options
+    from forewarn.options import Options
     from forewarn.rules.sources import parse_logsource
     from forewarn.surge import parse_late, parse_promise
     from forewarn.terminal import Terminal
