@@ -84,17 +84,16 @@ class Field:
         bounds = np.searchsorted(ids, np.arange(len(self.numbers) + 1))
         return [rows[bounds[i] : bounds[i + 1]] for i in range(len(self.numbers))]
 
-    def hits_in(self, column: Column) -> list[Rows]:
-        """For each pattern, the rows of a sparse column in which it occurs; each distinct value is matched once."""
-
-        def everywhere(found: Rows) -> Rows:
-            if not len(found):
-                return found
+    def hits_in(self, column: Column) -> dict[int, Rows]:
+        """For each pattern that occurs, in which rows of a sparse column; each distinct value is matched once."""
+        found, ids = self.expressions.hits(column.distinct)
+        numbers, first = np.unique(ids, return_index=True)
+        rows = {}
+        for number, values in zip(numbers.tolist(), np.split(found, first[1:]), strict=False):
             chosen = np.zeros(len(column.distinct), dtype=bool)
-            chosen[found] = True
-            return column.rows[chosen[column.codes]]
-
-        return [everywhere(found) for found in self.hits(column.distinct)]
+            chosen[values] = True
+            rows[number] = column.rows[chosen[column.codes]]
+        return rows
 
 
 class Block:
@@ -215,19 +214,9 @@ class Block:
         return NOTHING
 
     def _same(self, atom: Atom, column: Column) -> Selection:
-        name, starts, ends = atom.arguments
-        other = self._events.column(name) if self._events is not None else NO_COLUMN
+        other = self._events.column(atom.arguments[0]) if self._events is not None else NO_COLUMN
         both, mine, its = np.intersect1d(column.rows, other.rows, assume_unique=True, return_indices=True)
-        pair = pl.DataFrame(
-            {"own": column.values.gather(mine), "other": other.values.gather(its)},
-            schema=dict.fromkeys(("own", "other"), pl.String),
-        )
-        own, theirs = pl.col("own").str.to_lowercase(), pl.col("other").str.to_lowercase()
-        if starts and ends:
-            test = own.str.contains(theirs, literal=True)
-        else:
-            test = own.str.starts_with(theirs) if starts else own.str.ends_with(theirs) if ends else own == theirs
-        return Selection(both[pair.select(test).to_series().to_numpy()])
+        return Selection(both[same(atom, column.values.gather(mine), other.values.gather(its))])
 
     def _failing(self, atom: Atom, rows: Rows) -> Rows:
         """Those of the rows on which a closer look says no; each distinct text is looked at once."""
@@ -244,6 +233,18 @@ class Block:
                 verdicts[key] = not self._holds(atom, text)
             fails[at] = verdicts[key]
         return rows[fails]
+
+
+def same(atom: Atom, own: pl.Series, other: pl.Series) -> NDArray[np.bool_]:
+    """Of n pairs of values, in which the field of an atom is the same as the other field, or starts or ends as it."""
+    _, starts, ends = atom.arguments
+    pair = pl.DataFrame({"own": own, "other": other}, schema=dict.fromkeys(("own", "other"), pl.String))
+    mine, its = pl.col("own").str.to_lowercase(), pl.col("other").str.to_lowercase()
+    if starts and ends:
+        test = mine.str.contains(its, literal=True)
+    else:
+        test = mine.str.starts_with(its) if starts else mine.str.ends_with(its) if ends else mine == its
+    return pair.select(test).to_series().to_numpy()
 
 
 def _one_line(texts: pl.Series) -> pl.Series:

@@ -3,7 +3,7 @@
 In: events as JSON strings. Out: sparse columns of strings, and the rows that a log source covers. Windows events
 (`{"Event": {"System": …, "EventData": …}}`), flat JSON and nested JSON with dotted names are the three layouts known.
 Events are decoded one by one: msgspec and a walk over what is there take a third of the time of a decoder that makes
-every column for every event (docs/decisions.md).
+every column for every event (docs/decisions.md). Of many events only one of each kind comes here (`alike_events`).
 """
 
 from __future__ import annotations
@@ -21,9 +21,10 @@ from numpy.typing import NDArray
 from forewarn.rules.sources import sources
 
 Rows = NDArray[np.int64]
-_SYSTEM = ("EventID", "Channel", "Computer", "Level", "Task", "Opcode", "Keywords", "Version", "EventRecordID")
-_PROVIDER = "Provider_Name"
-_ALWAYS = ("EventID", "Channel")
+SYSTEM = ("EventID", "Channel", "Computer", "Level", "Task", "Opcode", "Keywords", "Version", "EventRecordID")
+"""What Event.System says of an event, beside its provider."""
+PROVIDER = "Provider_Name"
+ALWAYS = ("EventID", "Channel")
 _DECODER = msgspec.json.Decoder()
 _ENCODER = msgspec.json.Encoder()
 
@@ -58,11 +59,20 @@ class Events:
 
     def __init__(self, raw: pl.Series, fields: Sequence[str]) -> None:
         renamed = (new for names in sources()["renamed"].values() for new in names.values())
-        self.columns = _columns(raw, {*fields, *_ALWAYS, *renamed})
-        ids, channels = (self.column(name) for name in _ALWAYS)
-        self._count = len(raw)
+        self._take(_columns(raw, {*fields, *ALWAYS, *renamed}), len(raw))
+
+    @classmethod
+    def of(cls, columns: dict[str, Column], count: int) -> Events:
+        """`count` events with the given columns."""
+        made = cls.__new__(cls)
+        made._take(columns, count)
+        return made
+
+    def _take(self, columns: dict[str, Column], count: int) -> None:
+        self.columns, self._count = columns, count
+        ids, channels = (self.column(name) for name in ALWAYS)
         self.windows: Rows = np.intersect1d(ids.rows, channels.rows, assume_unique=True)
-        self._others: Rows = np.setdiff1d(np.arange(self._count), self.windows, assume_unique=True)
+        self.others: Rows = np.setdiff1d(np.arange(self._count), self.windows, assume_unique=True)
         self._ids = ids.values.gather(np.searchsorted(ids.rows, self.windows))
         self._channels = channels.values.gather(np.searchsorted(channels.rows, self.windows))
         self._covered: dict[tuple[tuple[str, str], ...], Rows | None] = {}
@@ -89,7 +99,7 @@ class Events:
         if rows is not None:
             return rows
         named = logsource.get("product") or logsource.get("service")
-        rest = self._others if named else np.arange(self._count)
+        rest = self.others if named else np.arange(self._count)
         if not len(rest):
             return rest
         having = [np.intersect1d(self.column(field).rows, rest, assume_unique=True) for field in set(fields)]
@@ -168,6 +178,11 @@ def _decoded(text: str | None) -> Any:
         return None
 
 
+def text_of(json: str) -> str | None:
+    """The text of one value, written as JSON: what a rule compares."""
+    return _text(_decoded(json))
+
+
 def _fields_of(event: Any) -> dict[str, Any]:
     """The fields of an event by their plain names; what is nested stays so."""
     if not isinstance(event, dict):
@@ -180,13 +195,13 @@ def _fields_of(event: Any) -> dict[str, Any]:
     fields: dict[str, Any] = {**user} if isinstance(user, dict) else {}
     if isinstance(data, dict):
         fields.update(data)
-    for name in _SYSTEM:
+    for name in SYSTEM:
         if (value := system.get(name)) is not None:
             fields[name] = value.get("#text") if isinstance(value, dict) else value
     provider = system.get("Provider")
     if isinstance(provider, dict):
         attributes = provider.get("#attributes")
-        fields[_PROVIDER] = (attributes if isinstance(attributes, dict) else provider).get("Name")
+        fields[PROVIDER] = (attributes if isinstance(attributes, dict) else provider).get("Name")
     if fields.get("Channel") == "Security":
         # The Security channel has names of its own for what Sigma knows by those of Sysmon.
         for known, other in sources()["renamed"].get(_text(fields.get("EventID")), {}).items():

@@ -67,9 +67,14 @@ def _joins(before: str, char: str) -> bool:
     )
 
 
+def one_blank(text: pl.Series) -> pl.Series:
+    """A String series with each run of blanks as one: what folding does to blanks."""
+    return text.str.replace_all(_RUN, " ")
+
+
 def folded(text: pl.Series) -> pl.Series:
     """The folded form of a String series of length n; rows that are plain ASCII take a short way."""
-    plain = text.str.to_lowercase().str.replace_all(_RUN, " ")
+    plain = one_blank(text.str.to_lowercase())
     other = (text.str.len_bytes() != text.str.len_chars()).fill_null(False)
     if not other.any():
         return plain

@@ -6,10 +6,8 @@ alerts, the exact places of what matched. Text rules look at every record's text
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
 
 import numpy as np
 import polars as pl
@@ -17,13 +15,13 @@ from numpy.typing import NDArray
 
 from forewarn.errors import RuleError
 from forewarn.rules.digits import Kinds
-from forewarn.rules.evaluation import Block, Field, Rows, Selection
-from forewarn.rules.events import Column, Events
-from forewarn.rules.expressions import Expressions, compiled
+from forewarn.rules.evaluation import Rows
+from forewarn.rules.event_matcher import EventMatcher
+from forewarn.rules.expressions import compiled
 from forewarn.rules.fired import Fired
 from forewarn.rules.nearby import affirmed, near
-from forewarn.rules.normalise import fold_with_places, folded
-from forewarn.rules.rule import TEXT, All, Any, Atom, Correlation, Leaf, Node, Not, Pattern, Rule
+from forewarn.rules.normalise import fold_with_places
+from forewarn.rules.rule import TEXT, All, Any, Atom, Correlation, Leaf, Node, Not, Rule
 from forewarn.rules.sources import fits, look_of, named
 from forewarn.rules.texts import TextMatcher
 
@@ -76,31 +74,20 @@ class RuleSet:
                 look = "" if fits(self.rules[i].logsource, logsource or {}) else look_of(self.rules[i].logsource)
                 if look is not None:
                     self._looks[i] = look
-        self.tried: set[int] = set()
-        self._event = _fields(self.rules[i] for i in self._event_rules)
-        self._event.pop(TEXT, None)
-        # Keywords of web servers would be found all over Windows events: each product's are looked for in its own.
-        self._by_product: dict[str, list[int]] = defaultdict(list)
-        for i in self._event_rules:
-            self._by_product[self.rules[i].logsource.get("product", "")].append(i)
-        self._keywords = {
-            product: _fields(self.rules[i] for i in rules).get(TEXT, {}) for product, rules in self._by_product.items()
-        }
         own = {name.removeprefix("text:"): part for name, part in (state or {}).items() if name.startswith("text:")}
         self.kinds = Kinds()
         self._texts = TextMatcher({i: self.rules[i] for i in [*self._text_rules, *self._looks]}, self.kinds, own)
-        self._event_fields = _compile("event", self._event, state)
-        self._keyword_fields = _compile("keywords", self._keywords, state)
+        events = {i: self.rules[i] for i in self._event_rules}
+        self._events = EventMatcher(events, self._holds, self._similar, state or {})
 
     def compiled(self) -> dict[str, bytes]:
         """The compiled form of each field, to be kept and given back as `state`."""
-        both = {"event": self._event_fields, "keywords": self._keyword_fields}
-        of_events = {
-            f"{kind}:{name}": part.expressions.compiled()
-            for kind, fields in both.items()
-            for name, part in fields.items()
-        }
-        return of_events | {f"text:{name}": part for name, part in self._texts.compiled().items()}
+        return self._events.compiled() | {f"text:{name}": part for name, part in self._texts.compiled().items()}
+
+    @property
+    def tried(self) -> set[int]:
+        """Which of the rules an event was for so far; it may be added to."""
+        return self._events.tried
 
     def match(self, records: pl.DataFrame) -> pl.DataFrame:
         """Which rules fire on which records.
@@ -121,8 +108,11 @@ class RuleSet:
             fired = fired.but((), [(self._of_other_sources(texts, plain, fired, i), i) for i in self._looks])
         if self._event_rules and not plain.all():
             structured = np.flatnonzero(~plain)
-            hits = self._match_events(records["raw"].gather(structured))
-            fired = fired.but([(structured[rows], rule) for rows, rule in hits], ())
+            rows, rules = self._events.match(records["raw"].gather(structured))
+            order = np.lexsort((rows, rules))
+            numbers, first = np.unique(rules[order], return_index=True)
+            parts = np.split(structured[rows[order]], first[1:])
+            fired = fired.but(list(zip(parts, numbers.tolist(), strict=False)), ())
         return fired
 
     def _of_other_sources(self, texts: pl.Series, plain: NDArray[np.bool_], fired: Fired, number: int) -> Rows:
@@ -152,49 +142,6 @@ class RuleSet:
             reasons.append((number, reason))
         return reasons
 
-    def _match_events(self, raw: pl.Series) -> list[tuple[Rows, int]]:
-        events = Events(raw, list(self._event))
-        found, hits = [], self._hits_of_fields(events)
-        for product, rules in self._by_product.items():
-            covered = {i: self._covered(events, self.rules[i]) for i in rules}
-            with_keywords = [rows for i, rows in covered.items() if any(a.field == TEXT for a in self.rules[i].atoms)]
-            searched = np.unique(np.concatenate(with_keywords)) if with_keywords else _NOWHERE
-            block = self._event_block(raw, events, hits, product, searched)
-            for i, rows in covered.items():
-                if len(rows):
-                    self.tried.add(i)
-                    selected = block.select(self.rules[i].condition, self.rules[i].atoms) & Selection(rows)
-                    found.append((selected.rows, i))
-        return found
-
-    def _covered(self, events: Events, rule: Rule) -> Rows:
-        return events.covered(rule.logsource, [atom.field for atom in rule.atoms])
-
-    def _hits_of_fields(self, events: Events) -> Callable[[str], list[Rows]]:
-        @cache
-        def hits(name: str) -> list[Rows]:
-            return self._event_fields[name].hits_in(events.column(name))
-
-        return hits
-
-    def _event_block(
-        self, raw: pl.Series, events: Events, hits: Callable[[str], list[Rows]], product: str, searched: Rows
-    ) -> Block:
-        """The block that a product's rules are evaluated on; keywords are looked for in the rows `searched`."""
-        keywords = self._keyword_fields[product]
-
-        @cache
-        def keyword_hits() -> list[Rows]:
-            return keywords.hits_in(Column.of(searched, folded(raw.gather(searched))))
-
-        def found(name: str, pattern: Pattern) -> Rows:
-            if name == TEXT:
-                return keyword_hits()[keywords.numbers[pattern]]
-            return hits(name)[self._event_fields[name].numbers[pattern]]
-
-        cued = np.ones(len(raw), dtype=bool)
-        return Block(raw, found, cued, self._holds, self._similar, events)
-
     def spans(self, rule: int, text: str) -> list[tuple[int, int]]:
         """Where in the original text what made the rule fire stands: [start, end) in characters, sorted."""
         return sorted(set(_spans(self.explain(rule, text), True)))
@@ -206,15 +153,11 @@ class RuleSet:
         """
         chosen = self.rules[rule]
         if chosen.logsource.get("category") != TEXT:
-            alone, raw = Selection(np.zeros(1, dtype=np.int64)), pl.Series([text])
-            events = Events(raw, list(self._event))
-            product = chosen.logsource.get("product", "")
-            block = self._event_block(raw, events, self._hits_of_fields(events), product, alone.rows)
+            holds_in = self._events.holds(chosen, text)
 
             def on_event(leaf: Leaf) -> Explained:
                 atom = chosen.atoms[leaf.atom]
-                holds = bool(len((block.select(leaf, chosen.atoms) & alone).rows))
-                return Explained(atom.kind, f"{atom.field}: {atom.label}", holds)
+                return Explained(atom.kind, f"{atom.field}: {atom.label}", holds_in(leaf))
 
             return _explained(chosen.condition, on_event)
         line, places = fold_with_places(text.replace("\n", "\r"))
@@ -259,28 +202,6 @@ def _explained(node: Node, leaf: Callable[[Leaf], Explained]) -> Explained:
             parts = [_explained(part, leaf) for part in node.parts]
             kind, holds = ("all", all) if isinstance(node, All) else ("any", any)
             return Explained(kind, "", holds(part.holds for part in parts), parts=parts)
-
-
-def _fields(rules: Iterable[Rule]) -> dict[str, dict[Pattern, int]]:
-    """The patterns of each field, numbered."""
-    fields: dict[str, dict[Pattern, int]] = defaultdict(dict)
-    for rule in rules:
-        for atom in rule.atoms:
-            patterns = fields[atom.field]
-            if atom.kind == "same":
-                fields[atom.arguments[0]]
-            for pattern in atom.patterns:
-                patterns.setdefault(pattern, len(patterns))
-    return fields
-
-
-def _compile(
-    kind: str, fields: Mapping[str, Mapping[Pattern, int]], state: Mapping[str, bytes] | None
-) -> dict[str, Field]:
-    return {
-        name: Field(Expressions(list(patterns), (state or {}).get(f"{kind}:{name}")), patterns)
-        for name, patterns in fields.items()
-    }
 
 
 def _spans(explained: Explained, positive: bool) -> list[tuple[int, int]]:

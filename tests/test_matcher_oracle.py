@@ -8,10 +8,11 @@ from unittest.mock import patch
 
 import numpy as np
 import polars as pl
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from forewarn.rules import RuleSet
+from forewarn.rules import RuleSet, event_matcher
 from forewarn.rules.fired import Fired, of_classes
 from forewarn.rules.reading import read_rules
 from tests import sigma_oracle as oracle
@@ -62,8 +63,14 @@ def test_the_explanation_says_the_same(document: dict[str, Any], text: str) -> N
 @given(st.lists(oracle.event_rules, min_size=1, max_size=4), st.lists(st.none() | oracle.events, max_size=10))
 def test_event_rules_fire_where_they_should(documents: list[dict[str, Any]], events: list[Any]) -> None:
     raw = [None if event is None else json.dumps(event, ensure_ascii=False) for event in events]
-    found = _rule_set(documents).match(_frame(["" for _ in raw], raw)).rows()
-    assert found == _expected(documents, [(None, event) for event in events])
+    expected = _expected(documents, [(None, event) for event in events])
+    rules = _rule_set(documents)
+    assert rules.match(_frame(["" for _ in raw], raw)).rows() == expected
+    with pytest.MonkeyPatch.context() as patch:
+        # The same events again, as if they were many: one of each kind is looked at.
+        patch.setattr(event_matcher, "FEW", 0)
+        assert rules.match(_frame(["" for _ in raw], raw)).rows() == expected
+        assert rules.match(_frame(["" for _ in raw], raw)).rows() == expected
 
 
 @SLOW
