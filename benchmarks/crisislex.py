@@ -18,7 +18,7 @@ from benchmarks.measures import auroc, average_precision, expected_calibration_e
 from forewarn import fusion
 from forewarn.adaptation import adapt
 from forewarn.alerts import LEVELS
-from forewarn.decision import benjamini_hochberg
+from forewarn.decision import discovery_limit
 from forewarn.detectors import fit_outliers
 from forewarn.embeddings import CaseBase, load_encoder
 from forewarn.fitting import FitOptions, fit
@@ -207,7 +207,8 @@ def _quiet(events: list[Event]) -> Table:
         for adapted in (False, True):
             scores = quiet.fused(adapted=True) if adapted else plain
             p_values = fusion.in_order_of(scores, measured)
-            row += [int((p_values <= benjamini_hochberg(p_values, 0.05)).sum()), int((scores > _CRITICAL).sum())]
+            limit = discovery_limit([pl.Series(p_values)], 0.05)
+            row += [int((p_values <= limit).sum()), int((scores > _CRITICAL).sum())]
         rows.append(row)
     columns = ["off-topic tweets of", "tweets", "raised at FDR .05", "critical", "adapted: raised", "critical"]
     return Table("A quiet stream", columns, rows)

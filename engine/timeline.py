@@ -157,6 +157,7 @@ class Timeline(WaitingBlocks):
         spans = [(newest[first:last].min(), newest[first:last].max()) for first, last in zip(starts, ends, strict=True)]
         each = _TOGETHER // _EVERY
         between = np.unique(np.sort(newest[::_EVERY])[each::each])
+        between = between[between > newest.min()]
         edges = [np.iinfo(np.int64).min, *between, np.iinfo(np.int64).max]
         for low, high in itertools.pairwise(edges):
             found = [

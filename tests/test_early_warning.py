@@ -35,6 +35,7 @@ from forewarn.surge import (
     parse_promise,
     run,
 )
+from forewarn.texts import keyed
 from forewarn.timeline import Clocks, scored
 from tests.log_scenarios import BREWING, HOURS, SCENARIOS, START, log_of
 
@@ -239,8 +240,11 @@ def test_late_is_read() -> None:
 def clocked(minutes: list[float | None], late: int = 5) -> tuple[list[int], list[float], int]:
     """Lines that are kept, their clocks in minutes, how many were left out."""
     times = pl.Series([None if at is None else int(at * 60e6) for at in minutes], dtype=pl.Int64)
-    records = pl.DataFrame({"source": "a", "line": np.arange(len(minutes)), "text": "x", "template": "x", "raw": None})
-    records = records.with_columns(time=times.cast(pl.Datetime("us", "UTC")), rule_set=pl.lit(0))
+    records = pl.DataFrame({"source": "a", "line": np.arange(len(minutes)), "text": "x", "raw": None})
+    records = keyed(
+        records.with_columns(time=times.cast(pl.Datetime("us", "UTC"))),
+        pl.zeros(len(minutes), pl.UInt32, eager=True).alias("rule_set"),
+    )
     clocks = Clocks(timedelta(minutes=late))
     kept = clocks.timed(records)
     return kept["line"].to_list(), (kept["clock"] / 60e6).to_list(), clocks.left_out

@@ -58,7 +58,7 @@ def test_of_a_thousand_warnings_none_stays_in_memory() -> None:
     kept = KeptWarnings(many())
     assert len(kept) == 1_000
     gc.collect()
-    assert sum(isinstance(one, EarlyWarning) for one in gc.get_objects()) == 0
+    assert sum(type(one) is EarlyWarning for one in gc.get_objects()) == 0
     assert kept[999].id == "fw-w0999"
 
 
