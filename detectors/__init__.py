@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from forewarn.detectors.classifier import PENALTIES, Classifier, fit_classifier, word_weights
 from forewarn.detectors.features import Features, fit_features
-from forewarn.detectors.linear import Linear, cross_fitted, fit_logistic
+from forewarn.detectors.linear import CrossFitting, Linear, fit_logistic
 from forewarn.detectors.outliers import Outliers, fit_outliers, rebuild_outliers, sample_of
 from forewarn.detectors.two_samples import two_sample_test
 from forewarn.detectors.wording import Wording, fit_wording
@@ -15,11 +15,11 @@ from forewarn.detectors.wording import Wording, fit_wording
 __all__ = [
     "PENALTIES",
     "Classifier",
+    "CrossFitting",
     "Features",
     "Linear",
     "Outliers",
     "Wording",
-    "cross_fitted",
     "fit_classifier",
     "fit_features",
     "fit_logistic",

@@ -8,6 +8,7 @@ bits however many there are.
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -23,7 +24,9 @@ Floats = NDArray[np.float64]
 MOST_TEXTS = 10_000
 """Texts that one fold of a cross-fitting learns from."""
 _STEPS = 100
-_TOLERANCE = 1e-4
+_TOLERANCE = 1e-7
+_ROUGH = 1e-5
+"""Relative fall of the loss at which a search ends: of a model that is kept, and of one that labels the next round."""
 
 
 @dataclass(frozen=True)
@@ -58,40 +61,64 @@ def fit_logistic(
     weights = np.broadcast_to(weights.reshape(len(weights), -1), targets.shape)
     folded = _Folded(features)
     with _one_thread():
-        fitted = [_one(vectors, folded.features, t, w, penalty) for t, w in zip(targets.T, weights.T, strict=True)]
-    dense, sparse, bias = zip(*fitted, strict=True)
-    return Linear(np.stack(dense, axis=1), np.stack([folded.unfolded(w) for w in sparse], axis=1), np.array(bias))
+        found = [_minimum(vectors, folded.features, t, w, penalty) for t, w in zip(targets.T, weights.T, strict=True)]
+    return _model(found, vectors.shape[1], folded)
 
 
-def cross_fitted(
-    vectors: NDArray[np.float32],
-    features: csr_array,
-    positive: Floats,
-    negative: Floats,
-    folds: NDArray[np.int64],
-    *,
-    penalty: tuple[float, float],
-) -> tuple[Floats, list[Linear]]:
-    """Log-odds of n texts by models that were not taught by them, float64 (n,), and the model of each fold.
+def _model(found: Sequence[Floats], width: int, folded: _Folded) -> Linear:
+    """The model of k outputs whose coefficients `_minimum` found, float64 (d + fewer + 1,) each."""
+    narrow = [one.astype(np.float32) for one in found]
+    dense, sparse = (one[:width] for one in narrow), (folded.unfolded(one[width:-1]) for one in narrow)
+    return Linear(np.stack(list(dense), axis=1), np.stack(list(sparse), axis=1), np.array([one[-1] for one in found]))
 
-    `positive` and `negative` float64 (n,) are how much each text counts as one and as the other, `folds` int64 (n,).
-    One fold learns from `MOST_TEXTS` at most; of more, from evenly spread ones.
+
+class CrossFitting:
+    """Models of one fold each, none of them taught by the texts that it judges, fitted again as targets change.
+
+    `vectors` float32 (n, d), `features` sparse (n, m), `folds` int64 (n,), `penalty` as in `fit_logistic`. One fold
+    learns from `MOST_TEXTS` at most; of more, from evenly spread ones.
     """
-    learnt = np.zeros(len(folds))
 
-    def fitted(fold: int) -> Linear:
-        held, taught = np.flatnonzero(folds == fold), np.flatnonzero(folds != fold)
-        if len(taught) > MOST_TEXTS:
-            taught = taught[np.linspace(0, len(taught) - 1, MOST_TEXTS).astype(np.int64)]
-        total = positive[taught] + negative[taught]
-        model = fit_logistic(vectors[taught], features[taught], positive[taught] / total, total, penalty=penalty)
-        learnt[held] = model.log_odds(vectors[held], features[held])[:, 0]
-        return model
+    def __init__(
+        self,
+        vectors: NDArray[np.float32],
+        features: csr_array,
+        folds: NDArray[np.int64],
+        *,
+        penalty: tuple[float, float],
+    ) -> None:
+        self._vectors, self._features, self._folds, self._penalty = vectors, features, folds, penalty
+        self._taught: list[tuple[NDArray[np.int64], _Folded]] = []
+        for fold in range(int(folds.max()) + 1):
+            taught = np.flatnonzero(folds != fold)
+            if len(taught) > MOST_TEXTS:
+                taught = taught[np.linspace(0, len(taught) - 1, MOST_TEXTS).astype(np.int64)]
+            self._taught.append((taught, _Folded(features[taught])))
+        self._found: list[Floats | None] = [None] * len(self._taught)
 
-    # Each fold is one thread's: the coefficients have the same bits however many there are.
-    with _one_thread(), ThreadPoolExecutor(os.cpu_count()) as pool:
-        models = list(pool.map(fitted, range(int(folds.max()) + 1)))
-    return learnt, models
+    def fit(self, positive: Floats, negative: Floats) -> tuple[Floats, list[Linear]]:
+        """Log-odds of n texts by the models that were not taught by them, float64 (n,), and the model of each fold.
+
+        `positive` and `negative` float64 (n,) are how much each text counts as one and as the other. The search begins
+        at what was found the last time.
+        """
+        learnt = np.zeros(len(self._folds))
+
+        def fitted(fold: int) -> Linear:
+            taught, folded = self._taught[fold]
+            total = positive[taught] + negative[taught]
+            vectors, target, before = self._vectors[taught], positive[taught] / total, self._found[fold]
+            found = _minimum(vectors, folded.features, target, total, self._penalty, before, _ROUGH)
+            self._found[fold] = found
+            model = _model([found], self._vectors.shape[1], folded)
+            held = np.flatnonzero(self._folds == fold)
+            learnt[held] = model.log_odds(self._vectors[held], self._features[held])[:, 0]
+            return model
+
+        # Each fold is one thread's: the coefficients have the same bits however many there are.
+        with _one_thread(), ThreadPoolExecutor(os.cpu_count()) as pool:
+            models = list(pool.map(fitted, range(len(self._taught))))
+        return learnt, models
 
 
 def _one_thread() -> AbstractContextManager[None]:
@@ -141,9 +168,16 @@ class _Folded:
         return whole
 
 
-def _one(
-    vectors: NDArray[np.float32], features: csr_array, target: Floats, weight: Floats, penalty: tuple[float, float]
-) -> tuple[NDArray[np.float32], NDArray[np.float32], float]:
+def _minimum(
+    vectors: NDArray[np.float32],
+    features: csr_array,
+    target: Floats,
+    weight: Floats,
+    penalty: tuple[float, float],
+    start: Floats | None = None,
+    tolerance: float = _TOLERANCE,
+) -> Floats:
+    """The coefficients of one output, float64 (d + m + 1,): dense, sparse, bias; searched for from `start` on."""
     from scipy.optimize import minimize
 
     width, total = vectors.shape[1], max(float(weight.sum()), 1e-12)
@@ -160,10 +194,11 @@ def _one(
         value = float(share @ (np.logaddexp(0.0, odds) - target * odds)) + 0.5 * float(shrink @ coefficients**2)
         return value, slope
 
-    mean = np.clip(float(share @ target), 1e-6, 1 - 1e-6)
-    start = np.zeros(len(shrink))
-    start[-1] = np.log(mean / (1 - mean))
-    found = minimize(
-        loss, start, jac=True, method="L-BFGS-B", options={"maxiter": _STEPS, "gtol": _TOLERANCE * 1e-2, "ftol": 1e-7}
+    if start is None:
+        mean = np.clip(float(share @ target), 1e-6, 1 - 1e-6)
+        start = np.zeros(len(shrink))
+        start[-1] = np.log(mean / (1 - mean))
+    found: Floats = minimize(
+        loss, start, jac=True, method="L-BFGS-B", options={"maxiter": _STEPS, "gtol": 1e-6, "ftol": tolerance}
     ).x
-    return found[:width].astype(np.float32), found[width:-1].astype(np.float32), float(found[-1])
+    return found

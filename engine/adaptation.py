@@ -98,12 +98,12 @@ def adapt(
     # Where nothing is a crisis by what is known, what comes out would be the loudest manner of writing, not a crisis.
     if len(texts) < LEAST_TEXTS or spread <= 1e-9 or strength <= 0.0 or not (log_odds > 0.0).any():
         return None
-    from forewarn.detectors import Linear, cross_fitted, fit_features
+    from forewarn.detectors import CrossFitting, Linear, fit_features
 
     features, matrix = fit_features(texts)
     folds = np.random.default_rng(seed).permutation(len(texts)) % FOLDS
     current, learnt, weight, share, gain = log_odds, np.zeros(len(texts)), 0.0, 0.5, 0.0
-    models: list[Linear] = []
+    fitting, models = CrossFitting(vectors, matrix, folds, penalty=PENALTY), list[Linear]()
     for _ in range(ROUNDS):
         share = crisis_share(current)
         weight = strength * _weight(len(texts) * min(share, 1.0 - share))
@@ -111,7 +111,7 @@ def adapt(
             return None
         crisis = _logistic(current + shift_to(current, share))
         positive, negative = crisis**2, (1.0 - crisis) ** 2
-        learnt, models = cross_fitted(vectors, matrix, positive, negative, folds, penalty=PENALTY)
+        learnt, models = fitting.fit(positive, negative)
         gain = WEIGHT * weight * spread / max(float(learnt.std()), 1e-9)
         current = log_odds + gain * learnt
     mean = Linear(*(np.mean([getattr(m, part) for m in models], axis=0) for part in ("dense", "sparse", "bias")))
