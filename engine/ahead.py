@@ -1,4 +1,4 @@
-"""The input of a scan, read in a thread of its own: one block ahead of what works on it.
+"""Work in a thread of its own, one step ahead of what needs it; above all, reading the input of a scan.
 
 In: what `records.read` takes. Out: its blocks, each with how far the input was read by its end. What could not be read
 is noted when the block comes that it was met in, so that whoever stops after a block knows what that block's end knew.
@@ -6,15 +6,20 @@ is noted when the block comes that it was met in, so that whoever stops after a 
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
+from typing import Any, TypeVar
 
 import polars as pl
 
 from forewarn.paths import can_be_read_again
 from forewarn.problems import Noted, Problems
 from forewarn.records import Reached, read
+
+Item = TypeVar("Item")
+_END: Any = object()
 
 
 def read_ahead(
@@ -28,27 +33,32 @@ def read_ahead(
 ) -> Generator[tuple[pl.DataFrame, Reached]]:
     """The blocks of records after those that were `reached`, each with what is reached then. To be closed after use."""
     met = Problems([])
-    blocks = read(
-        paths,
-        text_column=text_column,
-        time_column=time_column,
-        block_bytes=block_bytes,
-        problems=met,
-        reached=reached,
-    )
 
-    def one() -> tuple[pl.DataFrame | None, Reached, list[Noted]]:
-        block = next(blocks, None)
-        return block, Reached(reached.file, reached.items), met.taken()
+    def reading() -> Generator[tuple[pl.DataFrame | None, Reached, list[Noted]]]:
+        for block in read(
+            paths,
+            text_column=text_column,
+            time_column=time_column,
+            block_bytes=block_bytes,
+            problems=met,
+            reached=reached,
+        ):
+            yield block, Reached(reached.file, reached.items), met.taken()
+        yield None, reached, met.taken()
 
-    with ThreadPoolExecutor(1, "forewarn-read") as reader:
-        # A pipe may keep a thread waiting for ever, and the program with it: it is read by who waits for it.
-        ahead = all(map(can_be_read_again, paths))
-        coming = reader.submit(one) if ahead else None
-        while True:
-            block, place, noted = coming.result() if coming else one()
+    # A pipe may keep a thread waiting for ever, and the program with it: it is read by who waits for it.
+    again = all(map(can_be_read_again, paths))
+    with closing(one_ahead(reading()) if again else reading()) as blocks:
+        for block, place, noted in blocks:
             problems.restore(noted)
-            if block is None:
-                return
-            coming = reader.submit(one) if ahead else None
-            yield block, place
+            if block is not None:
+                yield block, place
+
+
+def one_ahead(items: Iterator[Item]) -> Generator[Item]:
+    """The same items, the next of which is made by a thread of its own while one is worked on."""
+    with ThreadPoolExecutor(1, "forewarn-ahead") as thread:
+        coming = thread.submit(next, items, _END)
+        while (item := coming.result()) is not _END:
+            coming = thread.submit(next, items, _END)
+            yield item

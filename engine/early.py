@@ -41,7 +41,7 @@ _TOGETHER = 16
 """Warnings whose past cases are looked up at once: from 20 on FAISS has other routines, which round otherwise."""
 _MOST_WORDS = 1 << 16
 """Words that are remembered; those of texts may be sixteen times as many."""
-_MOST_EMBEDDED = 2_000
+_MOST_EMBEDDED = 1 << 13
 """Vectors of warnings' texts that are remembered, and past cases of their centres."""
 _NEW = 1.4
 """Log of how much more often a new word is said than before."""
@@ -53,8 +53,9 @@ _SAME = 0.5
 class Known:
     """The distinct texts that have been scored: `texts` frames with at least `template`, `rule_set`, `example`.
 
-    `made` float32 (n, d) their vectors, where an encoder made them that gives the same bits whatever it embeds
-    together. Others are made anew for the few texts of a warning: a warning must not hang on what else was read.
+    `steady` says that the encoder gives the same bits whatever it embeds together; then `made`, float32 (n, d), may be
+    the vectors that there are. Else they are made anew for the few texts of a warning, which must not hang on what else
+    was read.
     """
 
     texts: BlockFrame
@@ -62,6 +63,7 @@ class Known:
     rules: RuleSet
     rule_sets: RuleSets
     cases: CaseBase
+    steady: bool = False
     made: Vectors | None = None
     embedded: dict[str, Vectors] = field(default_factory=dict)
     similar: dict[bytes, list[Reason]] = field(default_factory=dict)
@@ -143,6 +145,8 @@ def explain(events: Sequence[Raised], known: Known, false_warnings: str) -> list
     loud = [_loudest(some, event.earlier.score) for some, event in zip(since, events, strict=True)]
     texts = [some.text[rows].tolist() for some, rows in zip(since, loud, strict=True)]
     about = known.about({text for some in texts for text in some})
+    if known.steady and known.made is None:
+        known.encode([example for example, _ in about.values()])
     vectors = [known.vectors(some, [about[text][0] for text in some]) for some in texts]
     centres = [_centre(each) for each in vectors]
     similar = known.nearest(centres)

@@ -9,16 +9,16 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from forewarn.ahead import one_ahead
 from forewarn.alerts import Alert, EarlyWarning, Finding, Incident
 from forewarn.block_frame import BlockFrame
 from forewarn.checkpoint import Work, identity_of
@@ -40,8 +40,6 @@ from forewarn.timings import Stage, Stopwatch
 
 if TYPE_CHECKING:
     from forewarn.rules.rule import Rule
-
-Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
@@ -136,7 +134,7 @@ def scan(
             # The bundled encoder's vectors are the same to the bit whatever it embeds together (`embeddings.bundled`).
             steady = scorer.encoder.name == "bundled" and chosen_device(options.device) == "cpu"
             made = scorer.all_vectors if steady else None
-            known = Known(texts, scorer.encoder, rules, rule_sets, scorer.cases, made)
+            known = Known(texts, scorer.encoder, rules, rule_sets, scorer.cases, steady, made)
             past, sets, categories = scored.array("past"), texts.array("rule_set"), rule_sets.categories(rules)
             frames = timeline.frames(numbers, past, sets, categories, merge=merged(surge.families))
             warnings = kept = _warn(frames, surge, known, timeline.clocks)
@@ -178,20 +176,11 @@ def _warn(frames: Iterable[pl.DataFrame], surge: Surge, known: Known, clocks: Cl
         yield surge.wait(clocks.passed())
 
     def leads() -> Iterator[Lead]:
-        for found in _ahead(events()):
+        for found in one_ahead(events()):
             raised = [event for event in found if isinstance(event, Raised)]
             yield from explain(raised, known, surge.promise.said)
 
     return KeptWarnings(leads())
-
-
-def _ahead(items: Iterator[Item]) -> Iterator[Item]:
-    """The same items, the next of which is made by a thread of its own while one is worked on."""
-    with ThreadPoolExecutor(1) as thread:
-        coming = thread.submit(next, items, None)
-        while (item := coming.result()) is not None:
-            coming = thread.submit(next, items, None)
-            yield item
 
 
 def _nothing_to_read(paths: Sequence[str | Path], problems: list[ForewarnError]) -> InputError:

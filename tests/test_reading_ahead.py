@@ -67,7 +67,7 @@ def test_one_block_is_read_ahead_and_no_more(tmp_path: Path, monkeypatch: pytest
             for _ in range(2 if number == 0 else 1):
                 assert wanted.acquire(timeout=30)
             assert made == list(range(number + 2))
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("forewarn-read")]
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("forewarn-ahead")]
 
 
 def test_what_goes_wrong_while_reading_is_raised_after_the_blocks_before_it(
