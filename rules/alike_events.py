@@ -22,7 +22,6 @@ from forewarn.rules.events import Column, Events
 from forewarn.rules.normalise import folded, one_blank
 from forewarn.rules.numbers import Numbered
 from forewarn.rules.rule import Atom, Leaf
-from forewarn.rules.threads import in_parts
 
 if TYPE_CHECKING:
     from forewarn.rules.event_matcher import EventMatcher, Fired
@@ -103,15 +102,10 @@ class AlikeEvents:
         for at, product in enumerate(self._searching):
             searched = plain[self._searched_in[known.kinds[plain], at]]
             if len(searched):
-
-                def part(first: int, end: int, of: Rows = searched, product: str = product) -> Fired:
-                    rows, texts = self._any_case_of(product, raw, known.folds, of[first:end])
-                    found, ids = self._matcher.keywords[product].expressions.hits(texts)
-                    return rows[found], ids
-
-                for found, ids in in_parts(part, len(searched)):
-                    rows.append(found)
-                    what.append(ids + number)
+                those, texts = self._any_case_of(product, raw, known.folds, searched)
+                found, ids = self._matcher.keywords[product].expressions.hits(texts)
+                rows.append(those[found])
+                what.append(ids + number)
             number += len(self._matcher.keywords[product].numbers)
         for atom in self._compared:
             rows.append(self._same(atom, known))

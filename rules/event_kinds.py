@@ -20,7 +20,6 @@ from forewarn.rules.event_paths import paths_of, unlike
 from forewarn.rules.events import ALWAYS, Rows, text_of
 from forewarn.rules.numbers import Numbered, Numbers
 from forewarn.rules.sources import sources
-from forewarn.rules.threads import in_parts
 
 NOT_PLAIN = -1
 """In place of the kind of an event that has to be decoded."""
@@ -78,19 +77,13 @@ class EventKinds:
         rows = len(bounds) - 1
         counts, folds = np.empty(rows, np.int32), np.empty(rows, np.int8)
         letters = unlike()
-
-        def part(done: int, end: int) -> list[tuple[Any, ...]]:
-            found = []
-            while done < end:
-                room = (end - done) * _A_ROW + 2 * kernel.MOST
-                into = np.empty(room, np.int32), np.empty(room, np.int64), np.empty(room, np.int64)
-                those = bounds[done:], self._paths, letters, *into, counts[done:end], folds[done:end]
-                more, values = kernel.read(data, *those)
-                found.append(tuple(column[:values] for column in into))
-                done += more
-            return found
-
-        parts = [found for of_part in in_parts(part, rows) for found in of_part]
+        parts, done = [], 0
+        while done < rows:
+            room = (rows - done) * _A_ROW + 2 * kernel.MOST
+            into = np.empty(room, np.int32), np.empty(room, np.int64), np.empty(room, np.int64)
+            more, values = kernel.read(data, bounds[done:], self._paths, letters, *into, counts[done:], folds[done:])
+            parts.append(tuple(column[:values] for column in into))
+            done += more
         return (*(np.concatenate(part) for part in zip(*parts, strict=True)), counts, folds)
 
     def texts(self, values: Numbers) -> pl.Series:
