@@ -16,7 +16,6 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from platformdirs import user_cache_path
 from threadpoolctl import threadpool_limits
 
 from forewarn.embeddings import case_store
@@ -24,6 +23,7 @@ from forewarn.embeddings.case_store import CASES, Stored
 from forewarn.embeddings.encoder import Encoder
 from forewarn.embeddings.nearest import FEW, Flat, Indexed, Nearest, unpacked
 from forewarn.errors import CaseBaseError
+from forewarn.user_cache import cache_folder, keep
 
 NEAR = 0.15
 """Cosine below which no text is near: two texts of the bundled encoder on different subjects are at .2."""
@@ -287,8 +287,7 @@ def embedded_texts(cases: pl.DataFrame) -> tuple[list[str], NDArray[np.uint8]]:
 def _cached_vectors(texts: list[str], encoder: Encoder) -> Floats:
     """The vectors of a base's texts, kept in the user's cache by encoder and content."""
     digest = hashlib.sha256("\x00".join([encoder.checksum, *texts]).encode()).hexdigest()[:32]
-    folder = os.environ.get("FOREWARN_CACHE")
-    file = (Path(folder) if folder else user_cache_path("forewarn")) / "cases" / f"{digest}.npy"
+    file = cache_folder() / "cases" / f"{digest}.npy"
     try:
         kept: Floats = np.load(file, allow_pickle=False)
         if kept.shape == (len(texts), encoder.dimension):
@@ -296,11 +295,5 @@ def _cached_vectors(texts: list[str], encoder: Encoder) -> Floats:
     except (OSError, ValueError):
         pass  # Not kept yet, or damaged: made anew.
     vectors = encoder.encode(texts)
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        part = file.with_suffix(f".{os.getpid()}.npy")
-        np.save(part, vectors)
-        part.replace(file)
-    except OSError:
-        pass  # No cache is no error.
+    keep(file, lambda part: np.save(part, vectors))
     return vectors

@@ -9,7 +9,6 @@ and noted, and where none can be written the encoder works without one; no text 
 from __future__ import annotations
 
 import hashlib
-import os
 import sqlite3
 import zlib
 from collections.abc import Sequence
@@ -18,10 +17,10 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from platformdirs import user_cache_path
 
 from forewarn.embeddings.encoder import Encoder
 from forewarn.errors import EncoderError, ForewarnError
+from forewarn.user_cache import cache_folder
 
 LIMIT = 2**30
 """Bytes of the file: some 500,000 vectors of 512 dimensions."""
@@ -169,5 +168,4 @@ class CachedEncoder:
 
 
 def _default_file() -> Path:
-    folder = os.environ.get("FOREWARN_CACHE")
-    return (Path(folder) if folder else user_cache_path("forewarn")) / "vectors-1.sqlite"
+    return cache_folder() / "vectors-1.sqlite"

@@ -8,8 +8,6 @@ Universal Sentence Encoder for Semantic Retrieval" (the convolutional variant). 
 from __future__ import annotations
 
 import hashlib
-import os
-import tempfile
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import lru_cache
@@ -20,9 +18,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from platformdirs import user_cache_path
 
 from forewarn.errors import EncoderError
+from forewarn.user_cache import cache_folder, keep
 
 if TYPE_CHECKING:
     from sentencepiece import SentencePieceProcessor
@@ -46,16 +44,17 @@ def load_weights(checksum: str | None = None) -> dict[str, NDArray[Any]]:
     The table is read from a copy in the user's cache, of which only the rows that are used come into memory: to unpack
     the package's takes a quarter of a second and 65 MB. `checksum` is that of the weights, where it is known.
     """
-    copy = _cache() / "weights" / f"{(checksum or weights_checksum())[:32]}.npy"
+    copy = cache_folder() / "weights" / f"{(checksum or weights_checksum())[:32]}.npy"
     table = _table_of(copy)
     with np.load(weights_folder() / "weights.npz", allow_pickle=False) as stored:
         if table is None:
-            table = np.empty((ROWS, WIDTH), dtype=np.uint8)
+            unpacked = np.empty((ROWS, WIDTH), dtype=np.uint8)
             for block in range(BLOCKS):
-                table[block::BLOCKS] = stored[f"q{block + 1}"]
-            _keep(copy, table)
-            mapped = _table_of(copy)
-            table = table if mapped is None else mapped
+                unpacked[block::BLOCKS] = stored[f"q{block + 1}"]
+            # Its content is not looked at again, only its shape.
+            keep(copy, lambda part: np.save(part, unpacked))
+            table = _table_of(copy)
+            table = unpacked if table is None else table
         return {"table": table} | {name: stored[name] for name in stored.files if not name.startswith("q")}
 
 
@@ -66,22 +65,6 @@ def _table_of(copy: Path) -> NDArray[np.uint8] | None:
         if table.shape == (ROWS, WIDTH) and table.dtype == np.uint8 and table.flags.c_contiguous:
             return table
     return None
-
-
-def _keep(copy: Path, table: NDArray[np.uint8]) -> None:
-    with suppress(OSError):
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=copy.parent, delete=False) as part:
-            np.save(part, table)
-            part.flush()
-            # Its content is not looked at again: a power cut must not leave a file that has only its length.
-            os.fsync(part.fileno())
-        Path(part.name).replace(copy)
-
-
-def _cache() -> Path:
-    folder = os.environ.get("FOREWARN_CACHE")
-    return Path(folder) if folder else user_cache_path("forewarn")
 
 
 @lru_cache(maxsize=1)

@@ -13,7 +13,6 @@ import ctypes
 import hashlib
 import os
 import stat
-import tempfile
 from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
@@ -25,12 +24,12 @@ from typing import Any, TypeVar
 import llvmlite
 import llvmlite.binding as llvm
 import numpy as np
-from platformdirs import user_cache_path
+
+from forewarn.user_cache import cache_folder, checked, keep_checked
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 _PARTS: list[Callable[..., Any]] = []
 _ENTRY = "kernel"
-_CHECKSUM = 32
 _C_TYPES: dict[type, Any] = {int: ctypes.c_int64, float: ctypes.c_double, bool: ctypes.c_bool}
 _MATHEMATICS = {"exp", "log", "pow", "sqrt", "rint", "floor", "fmod"}
 """Functions that every C library has; code that calls others, of numba or Python, would not run without them."""
@@ -83,7 +82,7 @@ class Kernel:
         code = _read(file)
         if code is None:
             code = self._compiled(target)
-            _write(file, code)
+            keep_checked(file, code)
         engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), target)
         engine.add_object_file(llvm.ObjectFileRef.from_data(code))
         engine.finalize_object()
@@ -98,9 +97,7 @@ class Kernel:
         for source in (here, *sorted(here.parent.glob("*_kernel.py"))):
             digest.update(source.read_bytes())
         digest.update(f"{self._function.__module__}.{self._function.__name__} {self._types}".encode())
-        folder = os.environ.get("FOREWARN_CACHE")
-        cache = Path(folder) if folder else user_cache_path("forewarn")
-        return cache / "kernels" / f"{digest.hexdigest()[:32]}.o"
+        return cache_folder() / "kernels" / f"{digest.hexdigest()[:32]}.o"
 
     def _compiled(self, target: llvm.TargetMachine) -> bytes:
         from numba import cfunc, from_dtype, types
@@ -155,20 +152,10 @@ def _given(said: type | np.dtype[Any], argument: Any) -> Any:
 
 
 def _read(file: Path) -> bytes | None:
-    """The code that the user wrote there, or none: what others may write to is not run."""
+    """The code that the user (or the system's own) wrote there, or none: what others may write to is not run."""
     with suppress(OSError), file.open("rb") as kept:
         status = os.fstat(kept.fileno())
-        if status.st_uid != os.getuid() or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        if status.st_uid not in (os.getuid(), 0) or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
             return None
-        stored = kept.read()
-        if hashlib.sha256(stored[_CHECKSUM:]).digest() == stored[:_CHECKSUM]:
-            return stored[_CHECKSUM:]
+        return checked(kept.read())
     return None
-
-
-def _write(file: Path, code: bytes) -> None:
-    with suppress(OSError):
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=file.parent, delete=False) as part:
-            part.write(hashlib.sha256(code).digest() + code)
-        Path(part.name).replace(file)

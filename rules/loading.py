@@ -10,18 +10,16 @@ import contextlib
 import difflib
 import hashlib
 import importlib.metadata
-import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 
 import msgspec
-from platformdirs import user_cache_path
 
 from forewarn.errors import RuleError
 from forewarn.rules.rule import Correlation, Rule
 from forewarn.rules.rule_set import RuleSet, Similarity
+from forewarn.user_cache import cache_folder, checked, keep_checked
 
 _SUFFIXES = (".yml", ".yaml")
 _CACHE_FORMAT = "1"
@@ -136,16 +134,15 @@ def _cache_file(contents: dict[str, str], logsource: Mapping[str, str]) -> Path:
         digest.update(file.read_bytes())
     for path, content in contents.items():
         digest.update(f"\x00{path}\x00{content}".encode())
-    folder = os.environ.get("FOREWARN_CACHE")
-    return (Path(folder) if folder else user_cache_path("forewarn")) / "rules" / f"{digest.hexdigest()[:32]}.msgpack"
+    return cache_folder() / "rules" / f"{digest.hexdigest()[:32]}.msgpack"
 
 
 def _from_cache(file: Path, similarity: Similarity | None, logsource: Mapping[str, str] | None) -> RuleSet | None:
     try:
-        stored = file.read_bytes()
-        if hashlib.sha256(stored[32:]).digest() != stored[:32]:
+        content = checked(file.read_bytes())
+        if content is None:
             return None
-        kept = msgspec.msgpack.decode(stored[32:], type=_Kept)
+        kept = msgspec.msgpack.decode(content, type=_Kept)
         problems = [
             RuleError(message, path=path, line=line, column=column, remedy=remedy)
             for message, path, line, column, remedy in kept.problems
@@ -166,9 +163,6 @@ def _to_cache(file: Path, rule_set: RuleSet) -> None:
     problems = [(p.message, p.path, p.line, p.column, p.remedy) for p in rule_set.problems]
     try:
         content = msgspec.msgpack.encode(_Kept(rule_set.rules, rule_set.correlations, problems, rule_set.compiled()))
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=file.parent, delete=False) as part:
-            part.write(hashlib.sha256(content).digest() + content)
-        Path(part.name).replace(file)
     except (OSError, ImportError):
         return  # No cache is no error: the next run reads the rules again.
+    keep_checked(file, content)
