@@ -1,7 +1,7 @@
-"""The loops of `event_kinds`, compiled: JSON to the places of the values that are asked for, and sequences to numbers.
+"""The loops of `event_kinds`, compiled: JSON to the places of the values that are asked for.
 
-In: bytes and tables of numbers. Out: numbers. A loop holds no lock of Python's, so that several run at a time. An event
-that is not plain, strict JSON of a known shape is only marked: another reader takes it (`events`).
+In: bytes and tables of numbers. Out: numbers. An event that is not plain, strict JSON of a known shape is only marked:
+another reader takes it (`events`).
 """
 
 from __future__ import annotations
@@ -9,8 +9,9 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from forewarn.rules.number_kernel import compiled, hashed
 
 FLAT, WINDOWS = range(2)
 """Layouts of an event."""
@@ -31,7 +32,6 @@ _IN_A_STRING[[_QUOTE, _BACKSLASH]] = 1
 _ESCAPED = np.zeros(256, np.uint8)
 _ESCAPED[list(b'"\\/bfnrt')] = 1
 _ESCAPED[ord("u")] = 2
-_FNV, _PRIME = np.uint64(0xCBF29CE484222325), np.uint64(0x100000001B3)
 
 
 class Paths(NamedTuple):
@@ -54,14 +54,6 @@ class Paths(NamedTuple):
     shape: NDArray[np.int8]
     renamed: NDArray[np.int64]
     marks: NDArray[np.int64]
-
-
-def compiled(function: Any) -> Any:
-    """Compiled, and kept on disk where there is a place to keep it."""
-    try:
-        return njit(cache=True, nogil=True)(function)
-    except RuntimeError:
-        return njit(nogil=True)(function)
 
 
 @compiled
@@ -127,34 +119,34 @@ def _other(data: Any, at: int, end: int) -> tuple[int, bool]:
         return (at + 5 if right else 0), False
     if byte == 45:
         at += 1
-    first = at
-    while at < end and 48 <= data[at] <= 57:
-        at += 1
+    first, at = at, _past_digits(data, at, end)
     if at == first or (data[first] == 48 and at > first + 1):
         return 0, False
     if at < end and data[at] == 46:
-        at += 1
-        first = at
-        while at < end and 48 <= data[at] <= 57:
-            at += 1
+        first, at = at + 1, _past_digits(data, at + 1, end)
         if at == first:
             return 0, False
     if at < end and data[at] | 32 == 101:
         at += 1
         if at < end and (data[at] == 43 or data[at] == 45):
             at += 1
-        first = at
-        while at < end and 48 <= data[at] <= 57:
-            at += 1
+        first, at = at, _past_digits(data, at, end)
         if at == first:
             return 0, False
     return at, False
 
 
 @compiled
+def _past_digits(data: Any, at: int, end: int) -> int:
+    while at < end and 48 <= data[at] <= 57:
+        at += 1
+    return at
+
+
+@compiled
 def _child(paths: Any, node: int, data: Any, start: int, end: int) -> int:
     """The node that a key leads to from another; -1 where it leads nowhere."""
-    place = _hash(data, start, end, node) & np.uint64(len(paths.table) - 1)
+    place = hashed(data, start, end, node) & np.uint64(len(paths.table) - 1)
     while paths.table[place] >= 0:
         child = paths.table[place]
         first = paths.bounds[child, 0]
@@ -171,20 +163,10 @@ def _child(paths: Any, node: int, data: Any, start: int, end: int) -> int:
 
 
 @compiled
-def _hash(items: Any, start: int, end: int, lead: int) -> np.uint64:
-    """FNV-1a over items, each taken as a whole, and mixed at the end."""
-    value = _FNV ^ np.uint64(lead)
-    for at in range(start, end):
-        value = (value ^ np.uint64(items[at])) * _PRIME
-    value = (value ^ (value >> np.uint64(32))) * np.uint64(0x9E3779B97F4A7C15)
-    return value ^ (value >> np.uint64(29))
-
-
-@compiled
 def fill(paths: Any) -> None:
     """Put the nodes into the table of `paths`."""
     for node in range(1, len(paths.parent)):
-        at = _hash(paths.keys, paths.bounds[node, 0], paths.bounds[node, 1], paths.parent[node])
+        at = hashed(paths.keys, paths.bounds[node, 0], paths.bounds[node, 1], paths.parent[node])
         place = at & np.uint64(len(paths.table) - 1)
         while paths.table[place] >= 0:
             place = (place + np.uint64(1)) & np.uint64(len(paths.table) - 1)
@@ -403,86 +385,3 @@ def read(
         else:
             counts[row] = at - begun
     return len(counts), at
-
-
-@compiled
-def number(
-    items: Any,
-    starts: Any,
-    ends: Any,
-    leads: Any,
-    table: Any,
-    hashes: Any,
-    kept: Any,
-    bounds: Any,
-    known: Any,
-    count: int,
-    out: Any,
-) -> tuple[int, int]:
-    """Numbers for the sequences `items[starts[i]:ends[i]]` under `leads[i]`, into `out` int32 (n,).
-
-    `table` int32, a power of two, `hashes` uint64 (c,), `kept` items, `bounds` int64 (c, 2), `known` int32 (c,) leads
-    hold the `count` sequences known before. Returns how many sequences are done, and how many are known then: fewer are
-    done where `c`, `table` or `kept` is too small.
-    """
-    filled = bounds[count - 1, 1] if count else 0
-    mask = np.uint64(len(table) - 1)
-    for row in range(len(starts)):
-        start, size = starts[row], ends[row] - starts[row]
-        value = _hash(items, start, ends[row], leads[row])
-        place = value & mask
-        while True:
-            known_as = table[place]
-            if known_as < 0:
-                if count == len(hashes) or filled + size > len(kept) or 2 * count > len(table):
-                    return row, count
-                table[place] = count
-                hashes[count], known[count] = value, leads[row]
-                bounds[count, 0], bounds[count, 1] = filled, filled + size
-                for offset in range(size):
-                    kept[filled + offset] = items[start + offset]
-                filled += size
-                out[row] = count
-                count += 1
-                break
-            if (
-                hashes[known_as] == value
-                and known[known_as] == leads[row]
-                and bounds[known_as, 1] - bounds[known_as, 0] == size
-            ):
-                same = True
-                first = bounds[known_as, 0]
-                for offset in range(size):
-                    if kept[first + offset] != items[start + offset]:
-                        same = False
-                        break
-                if same:
-                    out[row] = known_as
-                    break
-            place = (place + np.uint64(1)) & mask
-    return len(starts), count
-
-
-@compiled
-def refill(table: Any, hashes: Any, count: int) -> None:
-    """Put `count` known sequences into an empty table."""
-    mask = np.uint64(len(table) - 1)
-    for known_as in range(count):
-        place = hashes[known_as] & mask
-        while table[place] >= 0:
-            place = (place + np.uint64(1)) & mask
-        table[place] = known_as
-
-
-@compiled
-def gathered(kept: Any, bounds: Any, chosen: Any, out: Any) -> int:
-    """The chosen sequences of bytes one after another, each with a line feed, into `out`; returns how many bytes."""
-    at = 0
-    for which in chosen:
-        for place in range(bounds[which, 0], bounds[which, 1]):
-            # A line feed is a blank between JSON's tokens: inside a string it is written as an escape.
-            out[at] = _BLANK if kept[place] == 10 else kept[place]
-            at += 1
-        out[at] = 10
-        at += 1
-    return at

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from forewarn.rules import event_kernel as kernel
+from forewarn.rules import number_kernel as kernel
 
 Numbers = NDArray[np.int32]
 
