@@ -57,19 +57,16 @@ class Features:
         """The features of n texts: float32 (n, width), sparse."""
         return self._stacked(_of_blocks(self._block, texts, self.runs))
 
-    def log_odds(
-        self, linear: Linear, vectors: NDArray[np.float32], texts: pl.Series, rows: NDArray[np.int64]
-    ) -> NDArray[np.float64]:
-        """What a linear model says of some of n texts, float64 (m, k), without their features all at once.
+    def log_odds(self, linear: Linear, vectors: NDArray[np.float32], texts: pl.Series) -> NDArray[np.float64]:
+        """What a linear model of k outputs says of n texts, float64 (n, k), without their features all at once.
 
-        `vectors` is float32 (n, d), `rows` int64 (m,) which of the texts are asked about.
+        `vectors` is float32 (n, d).
         """
 
         def of_block(block: Block) -> NDArray[np.float64]:
-            return linear.log_odds(vectors[rows[block.first : block.first + block.size]], self._block(block))
+            return linear.log_odds(vectors[block.first : block.first + block.size], self._block(block))
 
-        outputs = linear.dense.shape[1]
-        return np.concatenate([np.empty((0, outputs)), *_of_blocks(of_block, texts.gather(rows), self.runs)])
+        return np.concatenate([np.empty((0, linear.dense.shape[1])), *_of_blocks(of_block, texts, self.runs)])
 
     def columns(self, view: str, keys: NDArray[np.uint64]) -> NDArray[np.int64]:
         """The column of each of m n-grams of a view; -1 where it has none. Shape (m,)."""

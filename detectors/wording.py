@@ -48,15 +48,11 @@ class Wording:
         `in_sample` says that each text is itself one record of the reference, which is then left out of its counts.
         """
 
-        references = [_Reference(self.views[view]) for view in VIEWS]
+        references = {view: _Reference(self.views[view]) for view in VIEWS}
 
         def of_block(block: Block) -> Floats:
-            tokens = (block.views[view] for view in VIEWS)
-            columns = (
-                reference.surprisal(view, block.size, in_sample)
-                for reference, view in zip(references, tokens, strict=True)
-            )
-            return np.stack(list(columns), axis=1)
+            columns = [known.surprisal(block.views[view], block.size, in_sample) for view, known in references.items()]
+            return np.stack(columns, axis=1)
 
         return np.concatenate([np.empty((0, len(VIEWS))), *over_blocks(of_block, texts)])
 

@@ -64,7 +64,7 @@ class Adaptation:
 
     def added(self, log_odds: Floats, vectors: NDArray[np.float32], texts: pl.Series) -> Floats:
         """What it adds to the log-odds of k other texts, float64 (k,); all as `adapt` takes them."""
-        learnt = self.features.log_odds(self.linear, vectors, texts, np.arange(len(texts)))[:, 0]
+        learnt = self.features.log_odds(self.linear, vectors, texts)[:, 0]
         added: Floats = self.spread * (log_odds + self.gain * learnt) + self.shift - log_odds
         return added
 

@@ -94,12 +94,10 @@ class Scorer:
             scored.append(learnt)
             return scored
         with ExitStack() as stack:
-            waiting = (
-                stack.enter_context(WaitingBlocks(work.place(name := f"scores-{weights_of(self.encoder)}")))
-                if work
-                else None
-            )
-            if work and waiting:
+            waiting: WaitingBlocks | None = None
+            if work:
+                name = f"scores-{weights_of(self.encoder)}"
+                waiting = stack.enter_context(WaitingBlocks(work.place(name)))
                 work.wait(name, waiting)
                 for file in waiting.files():
                     scored.append(pl.read_ipc(file))
