@@ -14,13 +14,13 @@ import polars as pl
 
 from benchmarks.benchmark import Benchmark, Context, Table
 from benchmarks.measures import auroc, average_precision
-from forewarn.decision import rank
-from forewarn.fitting import FitOptions, fit
+from forewarn.alerting.selection import rank
 from forewarn.frames import SIGNALS
-from forewarn.labelling import most_useful
-from forewarn.model import save_model
 from forewarn.options import Options
 from forewarn.pipeline import Scan, scan
+from forewarn.scoring.model import save_model
+from forewarn.training.active_learning import most_useful
+from forewarn.training.fitting import FitOptions, fit
 
 BEST = 200
 LABELS = (10, 20, 40)

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from benchmarks.benchmark import ROOT, Benchmark, Context, Table, Value
 from benchmarks.case_vectors import KINDS
 from benchmarks.processes import measure
-from forewarn.case_input import read_cases
+from forewarn.cases.importing import read_cases
 from forewarn.embeddings import CaseBase, Encoder, load_encoder
 from forewarn.embeddings.cases import complete
 

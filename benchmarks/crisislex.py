@@ -15,19 +15,19 @@ from numpy.typing import NDArray
 
 from benchmarks.benchmark import Benchmark, Context, Table, Value
 from benchmarks.measures import auroc, average_precision, expected_calibration_error, recall_at
-from forewarn import fusion
-from forewarn.adaptation import adapt
-from forewarn.alerts import LEVELS
-from forewarn.decision import discovery_limit
+from forewarn.alerting.selection import discovery_limit
 from forewarn.detectors import fit_outliers
 from forewarn.embeddings import CaseBase, load_encoder
-from forewarn.fitting import FitOptions, fit
+from forewarn.findings import LEVELS
 from forewarn.frames import SIGNAL_FRAME
-from forewarn.model import Model
-from forewarn.rule_sets import RuleSets
+from forewarn.grouping.deobfuscation import plain
+from forewarn.grouping.rule_sets import RuleSets
+from forewarn.grouping.templates import mask_of
 from forewarn.rules import load_rules
-from forewarn.spelling import plain
-from forewarn.texts import mask_of
+from forewarn.scoring import fusion
+from forewarn.scoring.adaptation import adapt
+from forewarn.scoring.model import Model
+from forewarn.training.fitting import FitOptions, fit
 
 Floats = NDArray[np.float64]
 _CRITICAL = np.log(LEVELS["critical"] / (1 - LEVELS["critical"]))

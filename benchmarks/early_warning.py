@@ -21,16 +21,18 @@ from numpy.typing import NDArray
 from benchmarks.benchmark import ROOT, Benchmark, Context, Table, Value
 from benchmarks.burst_detectors import GRID, MINUTE, OTHERS, Alarms, Floats, prepared
 from benchmarks.simulated_streams import RATES, simulated
-from forewarn import fusion, surge_kernel
 from forewarn.embeddings import CaseBase, Encoder, load_encoder
-from forewarn.fitting import FitOptions, fit
 from forewarn.frames import SIGNAL_FRAME
-from forewarn.model import Model
-from forewarn.rule_sets import RuleSets
+from forewarn.grouping.deobfuscation import plain
+from forewarn.grouping.rule_sets import RuleSets
+from forewarn.grouping.templates import mask_of
+from forewarn.options import Promise
 from forewarn.rules import load_rules
-from forewarn.spelling import plain
-from forewarn.surge import Promise, Stream, run
-from forewarn.texts import mask_of
+from forewarn.scoring import fusion
+from forewarn.scoring.model import Model
+from forewarn.training.fitting import FitOptions, fit
+from forewarn.warning import detector_kernel as surge_kernel
+from forewarn.warning.detector import Stream, run
 
 ONSETS = {
     "2013_Boston_Bombings": datetime(2013, 4, 15, 18, 49, tzinfo=UTC),

@@ -19,7 +19,7 @@ from benchmarks.benchmark import Benchmark, Context, Table, Value, machine
 from forewarn.embeddings import load_encoder
 from forewarn.embeddings.vector_cache import CachedEncoder
 from forewarn.embeddings.weights import load_tokenizer, weights_folder
-from forewarn.texts import mask
+from forewarn.grouping.templates import mask
 
 Encode = Callable[[Sequence[str]], NDArray[np.float32]]
 

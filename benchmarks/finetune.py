@@ -20,8 +20,8 @@ import polars as pl
 
 from benchmarks.benchmark import Benchmark, Context, Missing, Table, Value
 from benchmarks.measures import auroc, average_precision
-from forewarn.detectors.finetune import TrainingSettings, finetune
-from forewarn.detectors.finetune_settings import Strategy
+from forewarn.detectors.finetuning.model import TrainingSettings, finetune
+from forewarn.detectors.finetuning.settings import Strategy
 from forewarn.embeddings import load_encoder
 
 LEFT_OUT = "2013_West_Texas_Explosion"

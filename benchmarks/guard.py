@@ -15,9 +15,9 @@ from benchmarks.measures import auroc, average_precision
 from benchmarks.perturbations import changed
 from forewarn.detectors import fit_outliers
 from forewarn.embeddings import load_encoder
-from forewarn.fitting import FitOptions, fit
-from forewarn.model import save_model
 from forewarn.options import Options
+from forewarn.scoring.model import save_model
+from forewarn.training.fitting import FitOptions, fit
 
 
 def run(context: Context) -> list[Table]:

@@ -16,10 +16,10 @@ from sklearn.linear_model import LogisticRegression
 from benchmarks.benchmark import Context, Table, Value
 from benchmarks.measures import auroc, average_precision, expected_calibration_error, recall_at
 from forewarn.embeddings import load_encoder
-from forewarn.fitting import FitOptions, fit
-from forewarn.model import save_model
 from forewarn.options import Options
 from forewarn.pipeline import scan
+from forewarn.scoring.model import save_model
+from forewarn.training.fitting import FitOptions, fit
 
 RARER = 0.1
 

@@ -28,8 +28,8 @@ from benchmarks.processes import Measured, measure
 from benchmarks.scale import make_log
 from benchmarks.tad_bench import SETS, read
 from forewarn.rules import load_rules
-from forewarn.rules.normalise import folded
-from forewarn.rules.rule import TEXT
+from forewarn.rules.language.normalise import folded
+from forewarn.rules.language.rule import TEXT
 
 EVENTS = {
     "Android": 166,

@@ -20,9 +20,9 @@ from benchmarks.fin_news import by_date
 from benchmarks.labelled import halves, scored
 from benchmarks.measures import auroc
 from benchmarks.perturbations import CHINESE, LETTERS, changed
-from forewarn.fitting import FitOptions, fit
-from forewarn.model import save_model
 from forewarn.options import Options
+from forewarn.scoring.model import save_model
+from forewarn.training.fitting import FitOptions, fit
 
 STRENGTHS = (1.0, 2.0)
 """Changes for every ten characters."""

@@ -17,9 +17,9 @@ import polars as pl
 from benchmarks.benchmark import Benchmark, Context, Table, Value
 from benchmarks.measures import auroc
 from benchmarks.scale import make_log
-from forewarn.fusion import prior
 from forewarn.rules import load_rules
 from forewarn.rules.loading import packs
+from forewarn.scoring.fusion import prior
 
 _RATE = """
 import sys, time, polars as pl
@@ -81,7 +81,7 @@ def _packs(context: Context) -> Table:
 
 
 def _tweets(context: Context) -> Table:
-    """Nothing is fitted: the score of a tweet is what its rules add before any label (`engine/prior.json`)."""
+    """Nothing is fitted: the score of a tweet is what its rules add before any label (`engine/scoring/prior.json`)."""
     rules, fusion = load_rules(), prior()
     every = fusion.rule_weights([rule.weight for rule in rules.rules], [rule.level for rule in rules.rules])
     rows: list[list[Value]] = []

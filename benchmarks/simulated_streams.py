@@ -13,8 +13,9 @@ import polars as pl
 from numpy.typing import NDArray
 
 from benchmarks.benchmark import Context, Table, Value
-from forewarn import surge_kernel
-from forewarn.surge import Promise, Stream, run
+from forewarn.options import Promise
+from forewarn.warning import detector_kernel as surge_kernel
+from forewarn.warning.detector import Stream, run
 
 TEXTS = 20_000
 RATES = (100_000, 10_000)

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from rich.console import Console
 
-from forewarn.decision import Policy
+from forewarn.options import Policy
+from forewarn.output.terminal import Terminal
 from forewarn.pipeline import Options, scan
-from forewarn.terminal import Terminal
 
 ROOT = Path(__file__).resolve().parent.parent
 

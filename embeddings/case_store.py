@@ -22,7 +22,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from forewarn.errors import CaseBaseError
-from forewarn.files import checksum
+from forewarn.runtime.atomic import checksum
 
 SCHEMA = 1
 CASES: dict[str, pl.DataType] = {

@@ -23,7 +23,7 @@ from forewarn.embeddings.case_store import CASES, Stored
 from forewarn.embeddings.encoder import Encoder
 from forewarn.embeddings.nearest import FEW, Flat, Indexed, Nearest, unpacked
 from forewarn.errors import CaseBaseError
-from forewarn.user_cache import cache_folder, keep
+from forewarn.runtime.cache import cache_folder, keep
 
 NEAR = 0.15
 """Cosine below which no text is near: two texts of the bundled encoder on different subjects are at .2."""

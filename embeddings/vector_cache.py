@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from forewarn.embeddings.encoder import Encoder
 from forewarn.errors import EncoderError, ForewarnError
-from forewarn.user_cache import cache_folder
+from forewarn.runtime.cache import cache_folder
 
 LIMIT = 2**30
 """Bytes of the file: some 500,000 vectors of 512 dimensions."""

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forewarn.errors import EncoderError
-from forewarn.user_cache import cache_folder, keep
+from forewarn.runtime.cache import cache_folder, keep
 
 if TYPE_CHECKING:
     from sentencepiece import SentencePieceProcessor

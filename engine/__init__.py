@@ -10,39 +10,39 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from forewarn.alerts import Alert, EarlyWarning, Incident, read_alerts
-    from forewarn.drift import find_drift
+    from forewarn.cases.similar import SimilarCase, similar
     from forewarn.embeddings import CaseBase, load_encoder
     from forewarn.errors import ForewarnError
-    from forewarn.fitting import FitOptions, fit
-    from forewarn.model import Model, load_model, save_model
+    from forewarn.findings import Alert, EarlyWarning, Incident, read_alerts
     from forewarn.options import Options
     from forewarn.pipeline import Scan, scan
     from forewarn.rules import load_rules
-    from forewarn.similar_cases import SimilarCase, similar
-    from forewarn.updating import update
+    from forewarn.scoring.model import Model, load_model, save_model
+    from forewarn.training.drift import find_drift
+    from forewarn.training.fitting import FitOptions, fit
+    from forewarn.training.updating import update
 
 _WHERE = {
-    "Alert": "alerts",
+    "Alert": "findings",
     "CaseBase": "embeddings",
-    "FitOptions": "fitting",
-    "EarlyWarning": "alerts",
+    "FitOptions": "training.fitting",
+    "EarlyWarning": "findings",
     "ForewarnError": "errors",
-    "Incident": "alerts",
-    "Model": "model",
+    "Incident": "findings",
+    "Model": "scoring.model",
     "Options": "options",
     "Scan": "pipeline",
-    "SimilarCase": "similar_cases",
-    "find_drift": "drift",
-    "fit": "fitting",
+    "SimilarCase": "cases.similar",
+    "find_drift": "training.drift",
+    "fit": "training.fitting",
     "load_encoder": "embeddings",
-    "load_model": "model",
+    "load_model": "scoring.model",
     "load_rules": "rules",
-    "read_alerts": "alerts",
-    "save_model": "model",
+    "read_alerts": "findings",
+    "save_model": "scoring.model",
     "scan": "pipeline",
-    "similar": "similar_cases",
-    "update": "updating",
+    "similar": "cases.similar",
+    "update": "training.updating",
 }
 
 __all__ = [

@@ -23,15 +23,15 @@ from typing import TYPE_CHECKING
 import msgspec
 from filelock import FileLock, Timeout
 
-from forewarn.blocks import Kept, WaitingBlocks, check
 from forewarn.errors import ForewarnError, OutputError
-from forewarn.files import forget_parts, not_written, whole_file, work_folder
-from forewarn.paths import can_be_read_again, files_in
-from forewarn.problems import Noted, Problems
-from forewarn.records import Reached
+from forewarn.reading.paths import can_be_read_again, files_in
+from forewarn.reading.problems import Noted, Problems
+from forewarn.reading.records import Reached
+from forewarn.runtime.atomic import forget_parts, not_written, whole_file, work_folder
+from forewarn.runtime.spill import Kept, WaitingBlocks, check
 
 if TYPE_CHECKING:
-    from forewarn.rules.rule import Rule
+    from forewarn.rules.language.rule import Rule
 
 SCHEMA = 1
 EVERY = 10.0

@@ -6,7 +6,7 @@ and what each line leaves behind for line scores and early warning. Memory grows
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,24 +14,21 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from forewarn.ahead import read_ahead
-from forewarn.blocks import WaitingBlocks
 from forewarn.checkpoint import Reading, Work
 from forewarn.errors import ForewarnError
-from forewarn.line_scores import LineScores
-from forewarn.problems import Problems
-from forewarn.records import BLOCK_BYTES, Reached
-from forewarn.rule_sets import RuleSets
-from forewarn.text_table import TextTable
-from forewarn.texts import Keying, group
-from forewarn.timeline import Timeline
-from forewarn.timings import Stopwatch
+from forewarn.grouping.rule_sets import RuleSets
+from forewarn.grouping.templates import Keying, group
+from forewarn.grouping.text_table import TextTable
+from forewarn.reading.prefetch import read_ahead
+from forewarn.reading.problems import Problems
+from forewarn.reading.records import BLOCK_BYTES, Reached
+from forewarn.runtime.spill import WaitingBlocks
+from forewarn.runtime.timings import Progress, Stopwatch
+from forewarn.scoring.line_scores import LineScores
+from forewarn.warning.timeline import Timeline
 
 if TYPE_CHECKING:
     from forewarn.rules import RuleSet
-
-Progress = Callable[[str, int], None]
-"""Called with the name of a stage and how many records or texts it has done."""
 
 
 class Intake:

@@ -18,28 +18,28 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from forewarn.ahead import one_ahead
-from forewarn.alerts import Alert, EarlyWarning, Finding, Incident
-from forewarn.block_frame import BlockFrame
+from forewarn.alerting.evidence import Explainer
+from forewarn.alerting.incidents import incidents
+from forewarn.alerting.selection import decide_blocks
 from forewarn.checkpoint import Work, identity_of
-from forewarn.decision import decide_blocks
-from forewarn.early import Known, Lead, explain
 from forewarn.errors import ForewarnError, InputError
-from forewarn.evidence import Explainer
-from forewarn.incidents import incidents
-from forewarn.intake import Intake, Progress
-from forewarn.kept_warnings import KeptWarnings
-from forewarn.line_scores import LineScores
+from forewarn.findings import Alert, EarlyWarning, Finding, Incident
+from forewarn.grouping.text_table import TextNumbers, TextTable
+from forewarn.intake import Intake
 from forewarn.options import Options, families, merged
-from forewarn.scoring import Scorer
-from forewarn.similarity import similarity
-from forewarn.surge import Ended, Raised, Surge, prepare
-from forewarn.text_table import TextNumbers, TextTable
-from forewarn.timeline import Clocks, Timeline
-from forewarn.timings import Stage, Stopwatch
+from forewarn.reading.prefetch import one_ahead
+from forewarn.runtime.chunked_frame import BlockFrame
+from forewarn.runtime.timings import Progress, Stage, Stopwatch
+from forewarn.scoring.line_scores import LineScores
+from forewarn.scoring.scorer import Scorer
+from forewarn.scoring.similarity import similarity
+from forewarn.warning.detector import Ended, Raised, Surge, prepare
+from forewarn.warning.early_warnings import Known, Lead, explain
+from forewarn.warning.kept_warnings import KeptWarnings
+from forewarn.warning.timeline import Clocks, Timeline
 
 if TYPE_CHECKING:
-    from forewarn.rules.rule import Rule
+    from forewarn.rules.language.rule import Rule
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from forewarn.rules.events import Events
-from forewarn.rules.rule import Correlation
+from forewarn.rules.events.fields import Events
+from forewarn.rules.language.rule import Correlation
 from forewarn.rules.rule_set import RuleSet
 
 CORRELATED: dict[str, pl.DataType] = {

@@ -17,9 +17,9 @@ from pathlib import Path
 import msgspec
 
 from forewarn.errors import RuleError
-from forewarn.rules.rule import Correlation, Rule
+from forewarn.rules.language.rule import Correlation, Rule
 from forewarn.rules.rule_set import RuleSet, Similarity
-from forewarn.user_cache import cache_folder, checked, keep_checked
+from forewarn.runtime.cache import cache_folder, checked, keep_checked
 
 _SUFFIXES = (".yml", ".yaml")
 _CACHE_FORMAT = "1"
@@ -108,7 +108,7 @@ def _text(file: Path) -> str:
 
 
 def _read(contents: dict[str, str], similarity: Similarity | None, logsource: Mapping[str, str] | None) -> RuleSet:
-    from forewarn.rules.reading import read_library
+    from forewarn.rules.language.reading import read_library
 
     library = read_library(contents)
     return RuleSet(
@@ -130,7 +130,7 @@ def _cache_file(contents: dict[str, str], logsource: Mapping[str, str]) -> Path:
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             digest.update(f"{package}={importlib.metadata.version(package)};".encode())
     own = Path(str(resources.files("forewarn.rules")))
-    for file in [*sorted(own.glob("*.py")), own / "negation.yaml", own / "logsources.yaml"]:
+    for file in [*sorted(own.rglob("*.py")), *sorted(own.glob("*/*.yaml"))]:
         digest.update(file.read_bytes())
     for path, content in contents.items():
         digest.update(f"\x00{path}\x00{content}".encode())

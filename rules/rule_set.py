@@ -14,16 +14,16 @@ import polars as pl
 from numpy.typing import NDArray
 
 from forewarn.errors import RuleError
-from forewarn.rules.digits import Kinds
-from forewarn.rules.evaluation import Rows
-from forewarn.rules.event_matcher import EventMatcher
-from forewarn.rules.expressions import compiled
-from forewarn.rules.fired import Fired
-from forewarn.rules.nearby import affirmed, near
-from forewarn.rules.normalise import fold_with_places
-from forewarn.rules.rule import TEXT, All, Any, Atom, Correlation, Leaf, Node, Not, Rule
-from forewarn.rules.sources import fits, look_of, named
-from forewarn.rules.texts import TextMatcher
+from forewarn.rules.language.normalise import fold_with_places
+from forewarn.rules.language.rule import TEXT, All, Any, Atom, Correlation, Leaf, Node, Not, Rule
+from forewarn.rules.language.sources import fits, look_of, named
+from forewarn.rules.matching.digits import Kinds
+from forewarn.rules.matching.evaluation import Rows
+from forewarn.rules.matching.event_matcher import EventMatcher
+from forewarn.rules.matching.expressions import compiled
+from forewarn.rules.matching.fired import Fired
+from forewarn.rules.matching.nearby import affirmed, near
+from forewarn.rules.matching.text_matcher import TextMatcher
 
 Similarity = Callable[[list[str], list[str]], NDArray[np.float64]]
 """Texts (n) and examples (m) to cosines, shape (n, m)."""

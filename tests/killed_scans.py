@@ -16,17 +16,20 @@ from types import FrameType
 
 from tiny_encoder import TinyEncoder
 
-import forewarn.adaptation
-import forewarn.case_input
-import forewarn.clock_kernel
+import forewarn.cases.importing
 import forewarn.detectors
-import forewarn.early
 import forewarn.embeddings.cases
+import forewarn.output.terminal
 import forewarn.pipeline
-import forewarn.surge_kernel
-import forewarn.terminal
-import forewarn.volume_kernel
-from forewarn import checkpoint, cli, embedding, embeddings, intake, scoring, text_table
+import forewarn.scoring.adaptation
+import forewarn.warning.clock_kernel
+import forewarn.warning.detector_kernel
+import forewarn.warning.early_warnings
+import forewarn.warning.volume_kernel
+from forewarn import checkpoint, cli, embeddings, intake
+from forewarn.grouping import text_table
+from forewarn.scoring import embedding
+from forewarn.scoring import scorer as scoring
 
 checkpoint.EVERY = 0.0
 intake.BLOCK_BYTES = 4_000

@@ -16,8 +16,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from forewarn.rules.nearby import affirmed, near
-from forewarn.rules.normalise import fold
+from forewarn.rules.language.normalise import fold
+from forewarn.rules.matching.nearby import affirmed, near
 
 Document = dict[str, Any]
 WINDOW = 8

@@ -12,17 +12,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from forewarn import block_frame, embeddings, scoring, text_table, timeline
-from forewarn.block_frame import BlockFrame
-from forewarn.decision import Policy, decide, decide_blocks
+from forewarn import embeddings
+from forewarn.alerting.selection import decide, decide_blocks
 from forewarn.errors import OutputError
 from forewarn.frames import RECORDS, SCORED, TEXTS
-from forewarn.options import Options
+from forewarn.grouping import text_table
+from forewarn.grouping.templates import group, keyed
+from forewarn.grouping.text_table import TextNumbers, TextTable
+from forewarn.options import Options, Policy
 from forewarn.pipeline import scan
-from forewarn.scoring import sample_of
-from forewarn.text_table import TextNumbers, TextTable
-from forewarn.texts import group, keyed
-from forewarn.timeline import Clocks, Timeline, scored
+from forewarn.runtime import chunked_frame as block_frame
+from forewarn.runtime.chunked_frame import BlockFrame
+from forewarn.scoring import scorer as scoring
+from forewarn.scoring.scorer import sample_of
+from forewarn.warning import timeline
+from forewarn.warning.timeline import Clocks, Timeline, scored
 from tests.tiny_encoder import TinyEncoder
 
 Run = Callable[..., object]

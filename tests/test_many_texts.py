@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from scipy.optimize import minimize
 from scipy.sparse import csr_array
 
-from forewarn import adaptation
-from forewarn.adaptation import adapt, crisis_share
 from forewarn.detectors import Linear, fit_features, fit_logistic, fit_outliers, ngrams
 from forewarn.detectors.neighbours import KNN
 from forewarn.detectors.ngrams import KeyTable, over_blocks
-from tests.test_adaptation import _auroc, _stream
+from forewarn.scoring import adaptation
+from forewarn.scoring.adaptation import adapt, crisis_share
+from tests.scoring.test_adaptation import _auroc, _stream
 
 TEXTS = pl.Series([f"crew {n % 7} left bridge {n % 5} at dawn, 桥 {n % 3} 断了" for n in range(60)] + ["", "été 雨"])
 

@@ -19,10 +19,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forewarn import checkpoint, intake
-from forewarn.ahead import read_ahead
 from forewarn.errors import ForewarnError
-from forewarn.problems import Noted, Problems
-from forewarn.records import Reached, read
+from forewarn.reading.prefetch import read_ahead
+from forewarn.reading.problems import Noted, Problems
+from forewarn.reading.records import Reached, read
 
 Run = Callable[..., object]
 
@@ -95,7 +95,7 @@ def cut_short(tmp_path: Path, forewarn: Run, monkeypatch: pytest.MonkeyPatch) ->
     with monkeypatch.context() as patch:
         patch.setattr(checkpoint, "EVERY", 0.0)
         patch.setattr(intake, "BLOCK_BYTES", 8_000)
-        patch.setattr("forewarn.scoring.embed", _raising)
+        patch.setattr("forewarn.scoring.scorer.embed", _raising)
         assert forewarn("scan", *arguments).status == 2
     assert (tmp_path / ".alerts.jsonl.work" / "checkpoint.json").exists()
     return arguments

@@ -14,14 +14,14 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from forewarn.alerts import Alert, json_schema, read_alerts
-from forewarn.baseline import fit_baseline
 from forewarn.errors import ModelError
-from forewarn.fitting import FitOptions, baseline_model
+from forewarn.findings import Alert, json_schema, read_alerts
 from forewarn.frames import SIGNALS
-from forewarn.model import save_model
 from forewarn.options import Options
 from forewarn.pipeline import scan
+from forewarn.scoring.model import save_model
+from forewarn.training.baseline import fit_baseline
+from forewarn.training.fitting import FitOptions, baseline_model
 
 Run = Callable[..., object]
 

@@ -9,8 +9,8 @@ import msgspec
 import numpy as np
 import polars as pl
 
-from forewarn.rules.expressions import Expressions
-from forewarn.rules.rule import Pattern
+from forewarn.rules.language.rule import Pattern
+from forewarn.rules.matching.expressions import Expressions
 
 patterns = msgspec.json.decode(Path(sys.argv[1]).read_bytes(), type=list[Pattern])
 lines = json.loads(Path(sys.argv[2]).read_text())

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import polars as pl
 
-from forewarn.texts import mask
+from forewarn.grouping.templates import mask
 
 counts = {}
 for file in sorted(Path(sys.argv[1]).glob("*.log")):

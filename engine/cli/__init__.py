@@ -54,7 +54,7 @@ def main() -> None:
         error.show()
         status = 2
     except ForewarnError as error:
-        from forewarn.writers import printable
+        from forewarn.output.writers import printable
 
         click.echo("error: " + "\n".join(printable(line) for line in str(error).splitlines()), err=True)
         status = 2

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import rich_click as click
 
 if TYPE_CHECKING:
-    from forewarn.case_input import CaseColumns
+    from forewarn.cases.importing import CaseColumns
     from forewarn.embeddings.case_changes import Change
 
 FORMAT = click.option("--format", "form", type=click.Choice(["table", "jsonl"]), default="table", help="What to print.")
@@ -82,7 +82,7 @@ def build(
     forewarn cases build incidents.csv -o cases/ --title-column headline --time-column reported
     forewarn cases build tweets.csv -o cases/ --label-column kind --positive on-topic --with nothing
     """
-    from forewarn import case_input
+    from forewarn.cases import importing as case_input
     from forewarn.embeddings import load_encoder
     from forewarn.embeddings.case_changes import JOINED, build
 
@@ -115,9 +115,9 @@ def add(
     forewarn cases add new-incidents.csv --cases cases/
     forewarn cases add alerts.jsonl --only fw-3f9a --cases cases/ --outcome "two hours without payments"
     """
-    from forewarn import case_input
+    from forewarn.cases import importing as case_input
+    from forewarn.cases.similar import open_encoder
     from forewarn.embeddings.case_changes import JOINED, add
-    from forewarn.similar_cases import open_encoder
 
     new = case_input.read_cases(paths, _named(positive, columns), outcome=outcome, only=only)
     _report(add(cases, new, open_encoder(cases, None, device), join=join or JOINED), cases)
@@ -171,8 +171,8 @@ def list_(cases: Path | None, category: str | None, everything: bool, form: str)
     forewarn cases list --category finance
     forewarn cases list --cases cases/ --all --format jsonl > cases.jsonl
     """
-    from forewarn.case_list import listed
-    from forewarn.terminal import Terminal
+    from forewarn.cases.listing import listed
+    from forewarn.output.terminal import Terminal
 
     rows = listed(cases, category, everything=everything)
     Terminal().rows(rows, form, hide=("title_zh", "text", "outcome", "source", "label", "sign", "joined"))
@@ -190,21 +190,21 @@ def show(ids: tuple[str, ...], cases: Path | None, form: str) -> int:
     forewarn cases show svb-2023
     forewarn cases show case-0012 --cases cases/ --format jsonl
     """
-    from forewarn.case_list import shown
-    from forewarn.terminal import Terminal
+    from forewarn.cases.listing import shown
+    from forewarn.output.terminal import Terminal
 
     Terminal().cases(shown(cases, ids), form)
     return 0
 
 
 def _named(positive: tuple[str, ...], columns: dict[str, str | None]) -> CaseColumns:
-    from forewarn.case_input import CaseColumns
+    from forewarn.cases.importing import CaseColumns
 
     named = {option.removesuffix("_column"): column for option, column in columns.items() if column}
     return CaseColumns(named, positive)
 
 
 def _report(change: Change, folder: Path) -> None:
-    from forewarn.terminal import Terminal
+    from forewarn.output.terminal import Terminal
 
     Terminal().change(change, folder)

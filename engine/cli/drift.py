@@ -37,9 +37,9 @@ def command(
     """
     import msgspec
 
-    from forewarn.drift import find_drift
-    from forewarn.labelled import read_labelled
-    from forewarn.terminal import Terminal
+    from forewarn.output.terminal import Terminal
+    from forewarn.reading.labelled import read_labelled
+    from forewarn.training.drift import find_drift
 
     given = read_labelled(labelled, text_column=text_column, label_column=label_column) if labelled else None
     found = find_drift(model, paths, labelled=given, text_column=text_column, device=device, seed=seed)

@@ -20,9 +20,9 @@ def command(alert_id: str, alerts: Path, form: str) -> int:
     forewarn explain fw-3f9a alerts.jsonl
     forewarn explain 1
     """
-    from forewarn.alerts import find_alert, read_alerts
-    from forewarn.terminal import Terminal
-    from forewarn.writers import jsonl
+    from forewarn.findings import find_alert, read_alerts
+    from forewarn.output.terminal import Terminal
+    from forewarn.output.writers import jsonl
 
     alert = find_alert(read_alerts(alerts), alert_id, alerts)
     if form == "jsonl":

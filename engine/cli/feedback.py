@@ -28,9 +28,9 @@ def command(alert_id: str, answer: str, alerts: Path, output: Path) -> int:
     forewarn feedback fw-3f9a yes
     forewarn feedback 2 no alerts.jsonl -o feedback.csv
     """
-    from forewarn.alerts import find_alert, read_alerts
-    from forewarn.feedback import keep_answer
-    from forewarn.terminal import Terminal
+    from forewarn.findings import find_alert, read_alerts
+    from forewarn.output.terminal import Terminal
+    from forewarn.training.feedback import keep_answer
 
     alert = find_alert(read_alerts(alerts), alert_id, alerts)
     answers = keep_answer(alert, answer == "yes", output)

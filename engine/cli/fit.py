@@ -71,14 +71,14 @@ def command(
     forewarn fit news.csv -o model/ --base ./xlm-roberta --finetune lora
     forewarn fit --normal /var/log/last-month -o model/
     """
-    from forewarn.baseline import fit_baseline
-    from forewarn.detectors.finetune_settings import TrainingSettings
-    from forewarn.files import work_folder
-    from forewarn.fitting import FitOptions, baseline_model, fit
-    from forewarn.labelled import read_labelled
-    from forewarn.model import save_model
-    from forewarn.report import model_card
-    from forewarn.terminal import Terminal
+    from forewarn.detectors.finetuning.settings import TrainingSettings
+    from forewarn.output.terminal import Terminal
+    from forewarn.reading.labelled import read_labelled
+    from forewarn.runtime.atomic import work_folder
+    from forewarn.scoring.model import save_model
+    from forewarn.training.baseline import fit_baseline
+    from forewarn.training.fitting import FitOptions, baseline_model, fit
+    from forewarn.training.model_card import model_card
 
     if not paths and not normal:
         raise click.UsageError("name labelled files, or ordinary ones with --normal, or both")

@@ -27,11 +27,11 @@ def command(
     forewarn label /var/log -n 20 -o to-label.csv
     forewarn label model/ exports/ -n 50
     """
-    from forewarn.labelling import most_useful, write_sheet
-    from forewarn.model import load_model
     from forewarn.options import Options
+    from forewarn.output.terminal import Terminal
     from forewarn.pipeline import scan
-    from forewarn.terminal import Terminal
+    from forewarn.scoring.model import load_model
+    from forewarn.training.active_learning import most_useful, write_sheet
 
     first = Path(paths[0])
     model = first if (first / "model.json").is_file() else None

@@ -30,8 +30,8 @@ def list_(sources: tuple[str, ...], form: str) -> int:
     forewarn rules list
     forewarn rules list finance --format jsonl
     """
+    from forewarn.output.terminal import Terminal
     from forewarn.rules import load_rules
-    from forewarn.terminal import Terminal
 
     rules = load_rules(sources or None)
     rows = [{"id": r.id, "title": r.title, "level": r.level, "pack": r.category, "path": r.path} for r in rules.rules]
@@ -52,8 +52,8 @@ def lint(sources: tuple[str, ...], form: str) -> int:
     """
     import msgspec
 
-    from forewarn.rules.linting import lint as look
-    from forewarn.rules.linting import sarif
+    from forewarn.rules.tools.linting import lint as look
+    from forewarn.rules.tools.linting import sarif
 
     count, findings = look(sources or None)
     if form == "text":
@@ -75,10 +75,10 @@ def test(sources: tuple[str, ...]) -> int:
     forewarn rules test
     forewarn rules test my-rules/bank-run.yaml
     """
+    from forewarn.output.terminal import Terminal
     from forewarn.rules import load_rules
-    from forewarn.rules.testing import run_tests
-    from forewarn.similarity import similarity
-    from forewarn.terminal import Terminal
+    from forewarn.rules.tools.testing import run_tests
+    from forewarn.scoring.similarity import similarity
 
     rules = load_rules(sources or None, similarity=similarity())
     count, failures = run_tests(rules)
@@ -101,9 +101,9 @@ def explain(rule: str, text: str, sources: tuple[str, ...]) -> int:
     forewarn rules explain "Bank run" "Depositors queue outside the bank since dawn"
     forewarn rules explain my-rules/bank-run.yaml "没有发生挤兑"
     """
+    from forewarn.output.terminal import Terminal
     from forewarn.rules import find_rule, load_rules
-    from forewarn.similarity import similarity
-    from forewarn.terminal import Terminal
+    from forewarn.scoring.similarity import similarity
 
     chosen = [rule] if Path(rule).is_file() else sources or None
     rules = load_rules(chosen, similarity=similarity())
@@ -134,11 +134,11 @@ def match(
     """
     import msgspec
 
+    from forewarn.alerting.rule_matches import matches
     from forewarn.errors import ForewarnError
-    from forewarn.matching import matches
-    from forewarn.rules.rule import Rule
-    from forewarn.rules.sources import parse_logsource
-    from forewarn.terminal import Terminal
+    from forewarn.output.terminal import Terminal
+    from forewarn.rules.language.rule import Rule
+    from forewarn.rules.language.sources import parse_logsource
 
     problems: list[ForewarnError] = []
     untried: list[tuple[Rule, str]] = []
@@ -177,11 +177,11 @@ def backtest(
     forewarn rules backtest finance news.csv --label-column label --positive 1
     forewarn rules backtest my-rules/ news.csv --against my-rules-before/
     """
-    from forewarn.labelled import read_labelled
+    from forewarn.output.terminal import Terminal
+    from forewarn.reading.labelled import read_labelled
     from forewarn.rules import load_rules
-    from forewarn.rules.backtest import backtest as run
-    from forewarn.rules.backtest import compare
-    from forewarn.terminal import Terminal
+    from forewarn.rules.tools.backtest import backtest as run
+    from forewarn.rules.tools.backtest import compare
 
     *packs, labelled = sources
     rules = load_rules(packs or None)
@@ -224,8 +224,8 @@ def new(
     forewarn rules new --domain finance --title "Bank run" --phrase "bank run" --match "a bank run"
     """
     from forewarn.errors import OutputError
-    from forewarn.files import whole_file
-    from forewarn.rules.drafting import draft, file_name
+    from forewarn.rules.tools.drafting import draft, file_name
+    from forewarn.runtime.atomic import whole_file
 
     phrases = phrases or _ask("A phrase that such a text holds")
     match = match or _ask("A text on which it must fire")
@@ -259,7 +259,7 @@ def docs(sources: tuple[str, ...]) -> int:
     forewarn rules docs finance
     """
     from forewarn.rules import load_rules
-    from forewarn.rules.reference import reference
+    from forewarn.rules.tools.reference import reference
 
     click.echo(reference(load_rules(sources or None)))
     return 0

@@ -104,13 +104,11 @@ def command(
     journalctl -n 100000 | forewarn scan - --budget 10 --format jsonl
     """
     from forewarn.checkpoint import work_of
-    from forewarn.decision import parse_policy, parse_prior
-    from forewarn.options import Options
+    from forewarn.options import Options, parse_late, parse_policy, parse_prior, parse_promise
+    from forewarn.output.terminal import Terminal
+    from forewarn.output.writers import jsonl, write_findings, write_summary
     from forewarn.pipeline import scan
-    from forewarn.rules.sources import parse_logsource
-    from forewarn.surge import parse_late, parse_promise
-    from forewarn.terminal import Terminal
-    from forewarn.writers import jsonl, write_findings, write_summary
+    from forewarn.rules.language.sources import parse_logsource
 
     options = Options(
         text_column=text_column,
@@ -141,10 +139,10 @@ def command(
         with terminal.progress() as progress:
             found = scan(paths, options, line_scores=scores, work=work, progress=progress)
         if index:
-            from forewarn.case_input import from_texts
+            from forewarn.cases.importing import from_texts
             from forewarn.embeddings import load_encoder
             from forewarn.embeddings.case_changes import NONE, build
-            from forewarn.model import load_model
+            from forewarn.scoring.model import load_model
 
             name = load_model(model).encoder if model else encoder
             build(

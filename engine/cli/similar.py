@@ -48,8 +48,8 @@ def command(
     forewarn similar "connection pool exhausted" --in texts/
     forewarn similar -f report.txt -k 10 --mmr 0.3 --format jsonl
     """
-    from forewarn.similar_cases import READ, read_text, similar
-    from forewarn.terminal import Terminal
+    from forewarn.cases.similar import READ, read_text, similar
+    from forewarn.output.terminal import Terminal
 
     if (text is None) == (file is None):
         raise click.UsageError("say TEXT, or -f FILE, or - for standard input")

@@ -44,12 +44,12 @@ def command(
     forewarn update model/ labelled-in-march.csv -o model/
     forewarn update model/ to-label.csv -o model2/ --force
     """
-    from forewarn.files import work_folder
-    from forewarn.labelled import read_labelled
-    from forewarn.model import save_model
-    from forewarn.report import model_card
-    from forewarn.terminal import Terminal
-    from forewarn.updating import update
+    from forewarn.output.terminal import Terminal
+    from forewarn.reading.labelled import read_labelled
+    from forewarn.runtime.atomic import work_folder
+    from forewarn.scoring.model import save_model
+    from forewarn.training.model_card import model_card
+    from forewarn.training.updating import update
 
     texts = read_labelled(
         paths, text_column=text_column, label_column=label_column, group_column=group_column, time_column=time_column

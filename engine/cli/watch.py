@@ -70,11 +70,10 @@ def command(
     import signal
     import threading
 
-    from forewarn.options import Options
-    from forewarn.rules.sources import parse_logsource
-    from forewarn.surge import parse_late, parse_promise
-    from forewarn.terminal import Terminal
-    from forewarn.watch import Receivers, watch
+    from forewarn.options import Options, parse_late, parse_promise
+    from forewarn.output.terminal import Terminal
+    from forewarn.rules.language.sources import parse_logsource
+    from forewarn.watching.watch import Receivers, watch
 
     if "-" in paths and len(paths) > 1:
         raise click.UsageError("- (standard input) is watched alone")

@@ -1,0 +1,4 @@
+"""Fine-tuning of an encoder with a head.
+
+In: labelled texts. Out: a fine-tuned network and its checkpoints.
+"""

@@ -1,0 +1,162 @@
+"""Records to partial texts: mask what varies, group what is left of a block, count.
+
+In: blocks of the records frame, with the set of rules that fired on each row. Out: one row for each distinct
+(template, rule set) of the block; `text_table` joins the blocks. Words are never masked, in any script.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from forewarn.rules.matching.digits import Kinds
+
+if TYPE_CHECKING:
+    from forewarn.grouping.rule_sets import RuleSets
+    from forewarn.rules import RuleSet
+
+MASK = "<*>"
+
+_VARIABLE_PARTS = "|".join(
+    (
+        r"[A-Za-z][A-Za-z0-9+.-]*://[^\s\"'<>\])，。；、）】]+",  # URL
+        r"[A-Za-z0-9_.+-]+@[A-Za-z0-9-]+\.[A-Za-z0-9.-]+",  # e-mail
+        r"(?:[A-Za-z]:)?(?:[\\/][A-Za-z0-9_.@$%+~:-]+){2,}[\\/]?",  # path of two or more parts
+        r"\b[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\b",  # UUID
+        r"\b(?:[0-9a-fA-F]{1,4}:){2,}[0-9a-fA-F:]+(?:[.,][0-9]+)?",  # MAC and IPv6 address, clock time
+        r"\b0[xX][0-9a-fA-F]+\b",
+        r"\b[0-9a-fA-F]{8,}\b",
+        r"[_-](?:[0-9a-f]{3,32}[0-9]|[0-9a-f]{0,32}[0-9][0-9a-f]{3})[0-9a-f]*\b",  # pay_7f3c09, req-12ab34
+        r"[=:]\s?\"[^\"]{1,200}\"|[=:]\s?'[^']{1,200}'",  # quoted value of a key; quoted speech stays
+        r"[-+]?[0-9]+(?:[.,:/-][0-9]+)*",  # number, IPv4 address, date
+    )
+)
+
+
+def mask(text: pl.Expr) -> pl.Expr:
+    """Replace numbers, dates, addresses, identifiers, paths and quoted values with `<*>` and fold white space.
+
+    `text` is a String expression; so is the result. The one regular expression has no nested repetition and runs in
+    time linear in the text (Rust `regex`).
+    """
+    return text.str.replace_all(_VARIABLE_PARTS, MASK).str.replace_all(r"\s{2,}|[^\S ]", " ").str.strip_chars()
+
+
+class Templates:
+    """The masked form of each of `kinds`, made once: every digit is masked, and only `0x` asks for a certain one."""
+
+    def __init__(self, kinds: Kinds) -> None:
+        self._kinds = kinds
+        self._forget()
+
+    def _forget(self) -> None:
+        self._begun = self._kinds.begun
+        self._written = pl.DataFrame(schema={"template": pl.String, "number": pl.UInt32})
+        self._of_kind, self._hexadecimal = pl.Series(dtype=pl.UInt32), pl.Series(dtype=pl.Boolean)
+
+    def of(self, texts: pl.Series, kind: pl.Series) -> tuple[pl.Series, pl.Series]:
+        """The number of each of n texts' template, UInt32 (n,), and the templates by number; `kind` their kinds."""
+        if self._begun != self._kinds.begun:
+            self._forget()
+        new = self._kinds.alike[len(self._of_kind) :]
+        if len(new):
+            number, self._written = _numbered(_masked(new), self._written)
+            self._of_kind = pl.concat([self._of_kind, number], rechunk=True)
+            self._hexadecimal = pl.concat([self._hexadecimal, new.str.contains("0[xX]")], rechunk=True)
+        number, written = self._of_kind.gather(kind), self._written
+        other = self._hexadecimal.gather(kind).arg_true()
+        other = other.filter(texts.gather(other).str.contains("[1-9][xX]"))
+        if len(other):
+            own, written = _numbered(_masked(texts.gather(other)), written)
+            number = number.scatter(other, own)
+        return number, written["template"]
+
+
+def _numbered(templates: pl.Series, known: pl.DataFrame) -> tuple[pl.Series, pl.DataFrame]:
+    """The numbers of templates, and the known ones with those that are new."""
+    own = templates.alias("template").to_frame()
+    new = own.join(known, on="template", how="anti", maintain_order="left").unique(maintain_order=True)
+    new = new.with_columns(number=pl.int_range(known.height, known.height + pl.len(), dtype=pl.UInt32))
+    known = pl.concat([known, new], rechunk=True)
+    return own.join(known, on="template", how="left", maintain_order="left")["number"], known
+
+
+def _masked(texts: pl.Series) -> pl.Series:
+    return texts.to_frame("text").select(mask(pl.col("text"))).to_series()
+
+
+def mask_of(texts: pl.Series) -> pl.Series:
+    """The masked form of a String series of length n, null where it is null."""
+    number, written = _templates(texts)
+    return written.gather(number).set(texts.is_null(), None)
+
+
+def _templates(texts: pl.Series) -> tuple[pl.Series, pl.Series]:
+    kinds = Kinds()
+    return Templates(kinds).of(texts, kinds.of(texts))
+
+
+class Keying:
+    """Says what records are grouped by: their template, and the set of rules that fire on them."""
+
+    def __init__(self, rules: RuleSet, sets: RuleSets) -> None:
+        self._rules, self._sets = rules, sets
+        self._templates = Templates(rules.kinds)
+
+    def keyed(self, records: pl.DataFrame) -> pl.DataFrame:
+        """The records of one block, keyed."""
+        kind = self._rules.kinds.of(records["text"])
+        sets = self._sets.number(self._rules.fired(records, kind))
+        return keyed(records, sets, self._templates.of(records["text"], kind))
+
+
+def keyed(
+    records: pl.DataFrame, rule_sets: pl.Series, templates: tuple[pl.Series, pl.Series] | None = None
+) -> pl.DataFrame:
+    """The n records with what they are grouped by: `template` and `rule_set` (UInt32 (n,)).
+
+    `templates` is what `Templates.of` gives for them, where it is known. With them come `pair`, the number of their
+    (template, rule set) in this block, and the hashes `text_key` and `template_key` (UInt64) of it and of the template.
+    """
+    number, written = templates or _templates(records["text"])
+    both = number.cast(pl.UInt64) * (1 << 32) + rule_sets
+    pairs = both.alias("both").to_frame().unique(maintain_order=True).with_row_index("pair")
+    pairs = pairs.with_columns(
+        written.gather(pairs["both"] // (1 << 32)).alias("template"),
+        rule_set=(pl.col("both") % (1 << 32)).cast(pl.UInt32),
+    ).with_columns(text_key(), template_key=pl.col("template").hash(seed=0))
+    return (
+        records.with_columns(both.alias("both")).join(pairs, on="both", how="left", maintain_order="left").drop("both")
+    )
+
+
+FIRST_AND_LAST = [
+    pl.col("example", "raw", "first_source", "first_line", "first_time", "first_row").first(),
+    pl.col("last_source", "last_line", "last_time").last(),
+    pl.col("count").sum(),
+]
+"""What becomes of the rows of one text, in reading order."""
+
+
+def group(records: pl.DataFrame, first_row: int) -> pl.DataFrame:
+    """Group one block of keyed records into partial texts.
+
+    `first_row` is the number of records before this block. The result has the columns of the texts frame, less
+    `text_id`, and `first_row`.
+    """
+    rows = records.select("pair").with_row_index("row").group_by("pair")
+    pairs = rows.agg(pl.col("row").first().alias("first"), pl.col("row").last().alias("last"), pl.len())
+    place = pl.col("source", "line", "time")
+    keys = pl.col("template", "rule_set"), pl.col("text").alias("example"), pl.col("raw")
+    return (
+        records.select(*keys, place.name.prefix("first_"))[pairs["first"]]
+        .with_columns(first_row=first_row + pairs["first"].cast(pl.UInt64))
+        .hstack(records.select(place.name.prefix("last_"))[pairs["last"]])
+        .with_columns(count=pairs["len"].cast(pl.UInt64))
+    )
+
+
+def text_key() -> pl.Expr:
+    """A 64-bit key of (template, rule set): joins lines back to texts within one run of the program."""
+    return pl.struct("template", "rule_set").hash(seed=0).alias("text_key")

@@ -1,0 +1,24 @@
+"""What a scan or a watch is asked to do: data and how a person writes it; decides nothing.
+
+In: values of options. Out: `Options`, `Policy`, `Promise`.
+"""
+
+from __future__ import annotations
+
+from forewarn.options.options import EVERYTHING, Options, families, merged
+from forewarn.options.policy import DEFAULT_THRESHOLD, Policy, parse_policy, parse_prior
+from forewarn.options.promise import Promise, parse_late, parse_promise
+
+__all__ = [
+    "DEFAULT_THRESHOLD",
+    "EVERYTHING",
+    "Options",
+    "Policy",
+    "Promise",
+    "families",
+    "merged",
+    "parse_late",
+    "parse_policy",
+    "parse_prior",
+    "parse_promise",
+]

@@ -1,0 +1,187 @@
+"""Lines, events and rows of files → records.
+
+In: what `records` cut out of files: lines of text or JSON, cells of delimited files, with where they come from. Out:
+the records frame (`frames.RECORDS`) of those that wait together, with their times. It opens no file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from forewarn.reading import timestamps
+from forewarn.reading.formats import delimited as tables
+from forewarn.reading.formats import json_events as events
+from forewarn.reading.problems import Problems
+
+MAX_TEXT = 1 << 16
+"""Characters of a text that are kept; a longer one is cut and its line noted."""
+_VOTERS = 100
+"""How many lines of each of several small files vote on its time format."""
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where rows come from: the file, the latest time they can have, their time formats (None: the rows shall vote)."""
+
+    source: str
+    latest: datetime
+    formats: tuple[timestamps.TimeFormat, ...] | None
+
+
+@dataclass(frozen=True)
+class Lines:
+    """Lines of one file that wait to become records: `data`, one line for each of `numbers` (UInt64, shape (n,)).
+
+    `keys` set: the lines are JSON events.
+    """
+
+    origin: Origin
+    numbers: npt.NDArray[np.uint64]
+    data: bytes
+    keys: events.Keys | None
+
+    @property
+    def kind(self) -> object:
+        """Lines of one kind can be made into records together."""
+        return self.keys
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        return len(self.data)
+
+
+@dataclass(frozen=True)
+class Cells:
+    """Rows of one delimited file that wait to become records."""
+
+    origin: Origin
+    rows: tables.Rows
+    table: tables.Table
+
+    @property
+    def kind(self) -> object:
+        """Rows of one layout can be made into records together."""
+        return self.table
+
+    @property
+    def size(self) -> int:
+        """Bytes, about."""
+        return int(self.rows.cells.estimated_size())
+
+
+def records_of(waiting: Sequence[Lines | Cells], problems: Problems) -> pl.DataFrame:
+    """The records of lines or rows of one kind, of one or more files."""
+    lines = [item for item in waiting if isinstance(item, Lines)]
+    said = (
+        _lines_said(lines, problems) if lines else _cells_said([i for i in waiting if isinstance(i, Cells)], problems)
+    )
+    origins = [item.origin for item in waiting]
+    run = said["run"].to_numpy()
+    bare = bool(lines) and lines[0].keys is None
+    return said.select(
+        pl.Series([origin.source for origin in origins]).gather(run).alias("source"),
+        "line",
+        _times(origins, run, said["text" if bare else "stamp"], cells=not bare).alias("time"),
+        "text",
+        "raw",
+    )
+
+
+def _lines_said(lines: Sequence[Lines], problems: Problems) -> pl.DataFrame:
+    """`run` (which of `lines`), `line`, `text`, `raw`, and of JSON events `stamp`; blank lines are left out."""
+    data = lines[0].data if len(lines) == 1 else b"".join(item.data for item in lines)
+    text = pl.read_lines(data).to_series()
+    line = np.concatenate([item.numbers for item in lines])
+    run = np.repeat(np.arange(len(lines)), [len(item.numbers) for item in lines])
+    filled = is_filled(text)
+    if not filled.all():
+        text, line, run = text.filter(filled), line[filled.to_numpy()], run[filled.to_numpy()]
+    frame = pl.DataFrame({"run": run, "line": line, "text": text})
+    if lines[0].keys is None:
+        return frame.with_columns(raw=pl.lit(None, pl.String))
+    frame = frame.drop("text").hstack(events.events(text, lines[0].keys))
+    for (number,), broken in frame.filter("broken").group_by("run", maintain_order=True):
+        problems.note(
+            lines[int(str(number))].origin.source,
+            "is not whole JSON; read as plain text",
+            line=broken["line"][0],
+            times=broken.height,
+            remedy="Write one JSON object a line.",
+        )
+    return frame
+
+
+def _cells_said(cells: Sequence[Cells], problems: Problems) -> pl.DataFrame:
+    """`run` (which of `cells`), `line`, `text`, `raw`, `stamp`; rows without a word or number are left out."""
+    rows = cells[0].rows
+    if len(cells) > 1:
+        rows = tables.Rows(
+            pl.concat([item.rows.cells for item in cells]),
+            pl.concat([item.rows.line for item in cells]),
+            pl.concat([item.rows.whole for item in cells]),
+        )
+    run = np.repeat(np.arange(len(cells)), [len(item.rows.line) for item in cells])
+    table = cells[0].table
+    frame = tables.said(rows, table).with_columns(run=run, line=rows.line, whole=rows.whole)
+    for (number,), unfit in frame.drop_nulls("whole").group_by("run", maintain_order=True):
+        problems.note(
+            cells[int(str(number))].origin.source,
+            f"a row that has not the {len(table.columns)} cells of the header; its whole line is read as text",
+            line=unfit["line"][0],
+            times=unfit.height,
+            remedy=f"Put cells that hold {table.delimiter!r} or a line end into double quotes.",
+        )
+    return frame.drop_nulls("text")
+
+
+def is_filled(text: pl.Series) -> pl.Series:
+    """Which lines (String, n) hold more than blanks: Boolean (n,)."""
+    return text.str.contains(r"\S")
+
+
+def _times(origins: Sequence[Origin], run: npt.NDArray[np.int64], stamp: pl.Series, *, cells: bool) -> pl.Series:
+    """The time of each line or stamp, by the formats of the file it is from (`run`, shape (n,), ascending)."""
+    formats = [origin.formats for origin in origins]
+    undecided = [number for number, form in enumerate(formats) if form is None]
+    if undecided:
+        begins, ends = np.searchsorted(run, undecided), np.searchsorted(run, undecided, side="right")
+        voters = [np.arange(begin, min(end, begin + _VOTERS)) for begin, end in zip(begins, ends, strict=True)]
+        group = np.repeat(np.arange(len(undecided)), [len(rows) for rows in voters])
+        sample = stamp.gather(np.concatenate(voters))
+        found = timestamps.recognise(sample, group, len(undecided), cells=cells)
+        for number, form in zip(undecided, found, strict=True):
+            formats[number] = form
+    latest = pl.Series([origin.latest for origin in origins], dtype=timestamps.UTC_TIME)
+    kinds = list(dict.fromkeys(formats))
+    if len(kinds) == 1:
+        return timestamps.parse(stamp, kinds[0] or (), latest if len(origins) == 1 else latest.gather(run))
+    time = pl.repeat(None, len(stamp), dtype=timestamps.UTC_TIME, eager=True)
+    kind = np.array([kinds.index(form) for form in formats])[run]
+    for number, chosen in enumerate(kinds):
+        if chosen:
+            rows = np.flatnonzero(kind == number)
+            time = time.scatter(rows, timestamps.parse(stamp.gather(rows), chosen, latest.gather(run[rows])))
+    return time
+
+
+def cut(records: pl.DataFrame, problems: Problems) -> pl.DataFrame:
+    """Cut texts that are longer than `MAX_TEXT`, and note where."""
+    if not (records["text"].str.len_bytes() > MAX_TEXT).any():
+        return records
+    long = records["text"].str.len_chars() > MAX_TEXT
+    for source, lines in records.filter(long).group_by("source", maintain_order=True):
+        problems.note(
+            str(source[0]),
+            f"is longer than {MAX_TEXT:,} characters; the rest of the text is left out",
+            line=lines["line"][0],
+            times=lines.height,
+            remedy="Check that the file has line ends.",
+        )
+    return records.with_columns(pl.when(long).then(pl.col("text").str.head(MAX_TEXT)).otherwise("text").alias("text"))

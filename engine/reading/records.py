@@ -1,0 +1,292 @@
+"""Files → records: whatever text a user has, one row a line, row or event.
+
+In: paths of files and folders, or `-` for standard input: plain text, syslog, JSON lines, a JSON document, CSV, TSV or
+Parquet, compressed or not, in UTF-8, UTF-16 or GB18030. Out: blocks of the records frame (`frames.RECORDS`) of bounded
+size, in a fixed order. Content decides on the format, never the name alone. What cannot be read is noted with its
+place and the rest goes on. There is no Python loop over lines of well-formed input, and no file is ever held whole.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from itertools import chain
+from pathlib import Path
+from typing import BinaryIO
+
+import msgspec
+import numpy as np
+import polars as pl
+
+from forewarn.errors import ForewarnError
+from forewarn.frames import RECORDS
+from forewarn.reading import timestamps
+from forewarn.reading.decoding import PARQUET, BrokenStream, TextStream
+from forewarn.reading.formats import delimited as tables
+from forewarn.reading.formats import json_events as events
+from forewarn.reading.formats import parquet
+from forewarn.reading.lines import Cells, Lines, Origin, cut, is_filled, records_of
+from forewarn.reading.paths import files_in, reason
+from forewarn.reading.problems import Problems
+
+BLOCK_BYTES = 8 << 20
+"""Bytes of input that are read together: more are matched quicker, fewer need less memory (docs/decisions.md)."""
+
+
+def read(
+    paths: str | Path | Iterable[str | Path],
+    *,
+    text_column: str | None = None,
+    time_column: str | None = None,
+    block_bytes: int = BLOCK_BYTES,
+    problems: list[ForewarnError] | Problems | None = None,
+    reached: Reached | None = None,
+) -> Iterator[pl.DataFrame]:
+    """Read files, folders (all files below, sorted; hidden ones skipped) and `-` (standard input), in that order.
+
+    Yields records frames (`source`, `line`, `time`, `text`, `raw`) of about `block_bytes` bytes of input each; memory
+    stays at a small multiple of that. A file that is reached twice is read once.
+
+    * `line` is the physical line in the decoded text (of a CSV row or a JSON event: where it starts; in Parquet: the
+      row). Blank lines are counted, not kept.
+    * `time` is UTC; a written time without an offset is taken as UTC, one without a year (syslog) gets the newest year
+      that is not later than a day after the file was changed. The forms of time are those that the first 64 KiB of a
+      file show. Null where there is none.
+    * `text` is the line as it stands; of a JSON event its message, of a row its text column (`text_column`, else a
+      known name such as message or 正文, after the title if there is one, else the column that reads like sentences),
+      else "name: value; …". It is cut at 65,536 characters.
+    * `raw` is null for plain text, else the whole event or row as JSON.
+
+    What cannot be read is appended to `problems` as `InputError` (path, line, remedy), one a file and kind, while the
+    rest goes on. Without a list the first is raised.
+
+    `reached` moves along and says, whenever a block has come, what of the input is in the blocks so far; one that an
+    earlier call left gives the blocks after those, if the input and the arguments are the same.
+    """
+    noted = problems if isinstance(problems, Problems) else Problems(problems)
+    wanted = Wanted(text_column, time_column, max(block_bytes, 1), noted)
+    names = [paths] if isinstance(paths, str | Path) else paths
+    yield from _blocks(_items_after(reached or Reached(), names, wanted), wanted)
+
+
+class Reached(msgspec.Struct):
+    """How far an input has been read: the first `items` items (`Lines`, `Cells`, Parquet rows) of `file`."""
+
+    file: str = ""
+    items: int = 0
+
+
+def read_piece(
+    name: str,
+    head: bytes,
+    piece: bytes,
+    lines_before: int,
+    changed: datetime,
+    wanted: Wanted,
+) -> pl.DataFrame:
+    """The records of a piece of a growing file, as `read` gives them for the whole file.
+
+    `head` are whole lines from the file's beginning, by which its format is known (empty where `piece` begins the
+    file); `piece` whole lines; `lines_before` the lines of the file before the piece; `changed` when the file was.
+    """
+    skipped = head.count(b"\n")
+    blocks = list(_blocks(_opened(name, io.BytesIO(head + piece), changed, wanted), wanted))
+    if not blocks:
+        return pl.DataFrame(schema=RECORDS)
+    records = pl.concat(blocks).filter(pl.col("line") > skipped)
+    return records.with_columns((pl.col("line").cast(pl.Int64) + (lines_before - skipped)).cast(pl.UInt64))
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What the caller of `read` asked for, and where problems go."""
+
+    text_column: str | None
+    time_column: str | None
+    block_bytes: int
+    problems: Problems
+
+
+def _items_after(
+    reached: Reached, paths: Iterable[str | Path], wanted: Wanted
+) -> Iterator[Lines | Cells | pl.DataFrame]:
+    """The items of all files after those that were reached, which moves along. What is passed over was noted before."""
+    start, skipped = reached.file, reached.items
+    problems = wanted.problems
+    problems.muted = skipped > 0
+    for name in files_in(paths, problems):
+        if problems.muted and name != start:
+            continue
+        reached.file, reached.items = name, 0
+        for item in _items(name, wanted):
+            size = item.height if isinstance(item, pl.DataFrame) else 1
+            reached.items += size
+            if not problems.muted:
+                yield item
+                continue
+            problems.muted = reached.items < skipped
+            # Batches of Parquet need not be the same twice, its rows are.
+            if isinstance(item, pl.DataFrame) and reached.items > skipped:
+                yield item[skipped - reached.items :]
+
+
+def _items(name: str, wanted: Wanted) -> Iterator[Lines | Cells | pl.DataFrame]:
+    """What one file holds: lines to be made into records together with others', or finished records."""
+    with ExitStack() as stack:
+        try:
+            if name == "-":
+                file: BinaryIO = sys.stdin.buffer
+                changed = datetime.now(UTC)
+            else:
+                file = stack.enter_context(Path(name).open("rb"))
+                changed = datetime.fromtimestamp(os.fstat(file.fileno()).st_mtime, UTC)
+        except OSError as error:
+            wanted.problems.note(name, reason(error))
+            return
+        yield from _opened(name, file, changed, wanted)
+
+
+def _opened(name: str, file: BinaryIO, changed: datetime, wanted: Wanted) -> Iterator[Lines | Cells | pl.DataFrame]:
+    latest = changed + timedelta(days=1)
+    try:
+        stream = TextStream(name, file, wanted.block_bytes, wanted.problems)
+    except BrokenStream as error:
+        wanted.problems.note(name, str(error))
+        return
+    if stream.look.binary == PARQUET:
+        yield from _parquet_records(stream, latest, wanted)
+    elif stream.look.binary:
+        wanted.problems.note(name, f"{stream.look.binary}; skipped", remedy=stream.look.remedy)
+    else:
+        yield from _text_items(stream, latest, wanted)
+
+
+def _text_items(stream: TextStream, latest: datetime, wanted: Wanted) -> Iterator[Lines | Cells | pl.DataFrame]:
+    head, name = stream.head, stream.path
+    keys = None
+    as_lines = events.is_lines(head, stream.whole)
+    if as_lines or events.is_document(head):
+        keys = events.keys_in(head, wanted.text_column, wanted.time_column)
+        for kind, key in (("text", wanted.text_column), ("time", wanted.time_column)):
+            if key and key.rpartition(".")[2] not in head:
+                wanted.problems.note(
+                    name, f"no event at its start has the key {key!r} for the {kind}; the usual ones are read"
+                )
+    elif table := tables.table_in(head, stream.whole, name, wanted.text_column, wanted.time_column):
+        yield from _table_items(stream, table, latest, wanted)
+        return
+
+    formats = None
+    if _votes_alone(stream, wanted):
+        lines = pl.Series(head.split("\n")[: timestamps.SAMPLE], dtype=pl.String)
+        lines = lines.filter(is_filled(lines))
+        stamps = events.events(lines, keys)["stamp"] if keys else lines
+        formats = timestamps.recognise(stamps, cells=keys is not None)[0]
+    origin = Origin(name, latest, formats)
+    blank = True
+    blocks = stream.blocks(wanted.block_bytes)
+    if keys and not as_lines:
+        for numbers, data in events.document(blocks, head):
+            blank = False
+            yield Lines(origin, np.array(numbers, np.uint64), data, keys)
+    else:
+        for block in blocks:
+            blank = blank and block.data.isspace()
+            numbers_ = np.arange(block.first_line, stream.lines + 1, dtype=np.uint64)
+            yield Lines(origin, numbers_, block.data, keys)
+    if blank and not stream.broken:
+        wanted.problems.note(name, "the file is empty")
+
+
+def _votes_alone(stream: TextStream, wanted: Wanted) -> bool:
+    """A file of one block votes on its time format with its neighbours; a longer one by its head, at any block size."""
+    return not stream.whole or 4 * len(stream.head) > wanted.block_bytes
+
+
+def _table_items(stream: TextStream, table: tables.Table, latest: datetime, wanted: Wanted) -> Iterator[Cells]:
+    for kind, column in (("text", wanted.text_column), ("time", wanted.time_column)):
+        if column and column not in table.columns:
+            wanted.problems.note(stream.path, _no_such_column(kind, column, table.columns), line=1)
+            if kind == "text":
+                return
+            table = replace(table, times=())
+    formats = None
+    if _votes_alone(stream, wanted):
+        sample, _ = tables.rows_one_by_one(tables.whole_lines(stream.head, stream.whole), 1, table, final=False)
+        skip = int(table.has_header)
+        formats = timestamps.recognise(
+            tables.said(sample, table)["stamp"][skip : skip + timestamps.SAMPLE], cells=True
+        )[0]
+    origin = Origin(stream.path, latest, formats)
+    empty = True
+    for rows in tables.rows_in(stream.blocks(wanted.block_bytes), table):
+        empty = False
+        yield Cells(origin, rows, table)
+    if empty:
+        wanted.problems.note(stream.path, "the file has a header and no rows")
+
+
+def _parquet_records(stream: TextStream, latest: datetime, wanted: Wanted) -> Iterator[pl.DataFrame]:
+    with tempfile.TemporaryFile() as copy:
+        # Parquet is read from its end: what comes compressed or from standard input is laid down first.
+        for piece in stream.content() if stream.path == "-" or stream.compressed else ():
+            copy.write(piece)
+        source = copy if copy.tell() else stream.path
+        copy.seek(0)
+        try:
+            columns = parquet.columns_of(source)
+            for kind, column in (("text", wanted.text_column), ("time", wanted.time_column)):
+                if column and column not in columns:
+                    wanted.problems.note(stream.path, _no_such_column(kind, column, columns))
+                    if kind == "text":
+                        return
+            for rows in parquet.rows(
+                source, columns, wanted.text_column, wanted.time_column, _series(latest), wanted.block_bytes
+            ):
+                yield _finished(rows, stream.path)
+        except (pl.exceptions.PolarsError, OSError) as error:
+            said = str(error).split("\n", 1)[0]
+            wanted.problems.note(stream.path, f"cannot be read as Parquet: {said}", remedy="Fetch the file again.")
+
+
+def _no_such_column(kind: str, column: str, columns: Iterable[str]) -> str:
+    return f"has no column {column!r} for the {kind}; there are {', '.join(columns)}"
+
+
+def _series(latest: datetime) -> pl.Series:
+    return pl.Series([latest], dtype=timestamps.UTC_TIME)
+
+
+def _finished(rows: pl.DataFrame, name: str) -> pl.DataFrame:
+    return rows.select(pl.lit(name).alias("source"), *[name for name in RECORDS if name != "source"])
+
+
+def _blocks(items: Iterable[Lines | Cells | pl.DataFrame], wanted: Wanted) -> Iterator[pl.DataFrame]:
+    """Put small items together and make records of lines, in order, a frame for each block of input."""
+    waiting: list[Lines | Cells] = []
+    frames: list[pl.DataFrame] = []
+    filled = 0
+    for item in chain(items, [None]):
+        alone = item is None or isinstance(item, pl.DataFrame)
+        if waiting and (alone or type(item) is not type(waiting[0]) or item.kind != waiting[0].kind):
+            frames.append(records_of(waiting, wanted.problems))
+            waiting = []
+        if isinstance(item, pl.DataFrame):
+            frames.append(item)
+            filled += int(item.estimated_size())
+        elif item is not None:
+            waiting.append(item)
+            filled += item.size
+        if filled >= wanted.block_bytes or item is None:
+            if waiting:
+                frames.append(records_of(waiting, wanted.problems))
+            records = pl.concat(frames, rechunk=len(frames) > 1) if frames else pl.DataFrame(schema=RECORDS)
+            waiting, frames, filled = [], [], 0
+            if records.height:
+                yield cut(records, wanted.problems)

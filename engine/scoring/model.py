@@ -1,0 +1,294 @@
+"""A fitted model as a folder: written whole or not at all, checked when it is read.
+
+In: what `fit` made. Out: `model.json` (numbers, checksums, report), `tensors.safetensors` (classifier, calibration
+texts' scores, vectors), `training.parquet` (the labelled texts), `MODEL_CARD.md`; `baseline.parquet` and `network/`
+where there is a baseline or a fine-tuned network. No pickle.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from forewarn.errors import ModelError
+from forewarn.runtime.atomic import checksum, whole_folder
+from forewarn.scoring.baseline import Baseline
+from forewarn.scoring.calibration import Calibration, venn_abers
+from forewarn.scoring.fusion import Fusion, Slope
+
+if TYPE_CHECKING:
+    from forewarn.detectors import Classifier
+    from forewarn.detectors.finetuning.model import FineTuned
+    from forewarn.embeddings import Encoder
+
+Floats = NDArray[np.float64]
+SCHEMA = 2
+_TENSORS, _TRAINING, _CARD, _BASELINE, _NETWORK = (
+    "tensors.safetensors",
+    "training.parquet",
+    "MODEL_CARD.md",
+    "baseline.parquet",
+    "network",
+)
+
+
+_ALIKE, _STRANGE = 0.85, 0.89
+"""AUROC of the two-sample test below which new texts are of the training's kind, and above which they are of another.
+Chinese company news of later months: .78; tweets of one crisis against those of five others: .89 to .92."""
+
+
+class _Written(msgspec.Struct):
+    """`model.json`."""
+
+    schema: int
+    made_with: dict[str, str]
+    encoder: str
+    encoder_checksum: str
+    positive: list[str]
+    categories: list[str]
+    detectors: list[str]
+    seed: int
+    share: float | None
+    fusion: dict[str, Any]
+    calibration: str | None
+    files: dict[str, str]
+    report: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Model:
+    """What was fitted.
+
+    `classifier` the head, None where there were no labels; `fusion` the learned numbers; `reference` float64 (m,) the
+    calibrated log-odds of training texts by models that had not seen them and `crisis` bool (m,) their labels, for the
+    intervals; `encoder`, `encoder_checksum` what vectors it wants; `positive` the labels of a crisis; `share` of crisis
+    texts among those it was fitted on, None where the base rate is the shipped one; `training` the labelled texts, with
+    the column `part`, `train` or `test`; `sample` float32 (k, d) vectors of some of those that it was fitted on;
+    `report` the figures on the untouched test part; `detectors`, `seed` what outliers are found with; `baseline` what
+    is ordinary, `network` a fine-tuned language model, each None where there is none.
+    """
+
+    classifier: Classifier | None
+    fusion: Fusion
+    reference: Floats
+    crisis: NDArray[np.bool_]
+    encoder: str
+    encoder_checksum: str
+    positive: tuple[str, ...]
+    share: float | None
+    training: pl.DataFrame
+    sample: NDArray[np.float32]
+    report: dict[str, Any]
+    detectors: tuple[str, ...] = ("KNN",)
+    seed: int = 0
+    baseline: Baseline | None = None
+    network: FineTuned | None = field(default=None, compare=False)
+
+    @property
+    def origin(self) -> str:
+        """What an alert says about where its score comes from."""
+        said = []
+        if self.classifier is not None:
+            taught = self.training.filter(pl.col("part") == "train").height
+            said.append(f"model fitted on {taught:,} labelled texts")
+        else:
+            said.append("no labels yet: ranked by the shipped prior")
+        if self.baseline is not None:
+            said.append(f"against a baseline of {self.baseline.lines:,} ordinary lines")
+        return ", ".join(said)
+
+    @property
+    def categories(self) -> tuple[str, ...]:
+        """The kinds of crisis that it tells apart; none where there is one label of a crisis."""
+        return self.classifier.categories if self.classifier else ()
+
+    def check_encoder(self, encoder: Encoder) -> None:
+        """Raises ModelError where an encoder is not the one that the model was fitted with."""
+        if encoder.checksum != self.encoder_checksum:
+            raise ModelError(
+                f"the model was fitted with another {self.encoder} encoder",
+                remedy="Install the encoder it was fitted with, or fit it again with `forewarn fit`.",
+            )
+
+    def classify(self, vectors: NDArray[np.float32], texts: pl.Series) -> Floats | None:
+        """Log-odds of n texts, of crisis and of each category: float64 (n, 1 + k); None where there were no labels.
+
+        `vectors` float32 (n, d), `texts` as they were meant (`spelling.plain`), numbers and all. With a fine-tuned
+        network the mean of its log-odds and the head's (Genest & Zidek 1986).
+        """
+        if self.classifier is None:
+            return None
+        odds = self.classifier.log_odds(vectors, texts)
+        return odds if self.network is None else (odds + network_log_odds(self.network, texts.to_list())) / 2
+
+    def strangeness(self, vectors: NDArray[np.float32], *, seed: int = 0) -> float:
+        """How unlike its training n texts are, from 0 to 1: what adaptation is to count for. `vectors` float32 (n, d).
+
+        On texts of the same kind the labels have taught all that there is to learn.
+        """
+        from forewarn.detectors import two_sample_test
+
+        if not len(self.sample):
+            return 1.0
+        told_apart, _ = two_sample_test(self.sample, vectors, seed=seed)
+        return float(np.clip((told_apart - _ALIKE) / (_STRANGE - _ALIKE), 0.0, 1.0))
+
+    def interval(self, scores: pl.DataFrame, prior: float = 0.0) -> tuple[Floats, Floats] | None:
+        """The Venn–Abers probabilities of n texts, lower and higher: float64 (n,) each.
+
+        None where there were no labels. What adaptation adds moves both, and so does another base rate, by `prior`
+        log-odds. `scores` is a scores frame.
+        """
+        if not len(self.reference):
+            return None
+        added = scores["adapted_log_odds"].to_numpy() + prior
+        low, high = venn_abers(self.reference, self.crisis, scores["log_odds"].to_numpy() - added)
+        return _moved(low, added), _moved(high, added)
+
+
+def network_log_odds(network: FineTuned, texts: Sequence[str]) -> Floats:
+    """What a network of the categories [ordinary, crisis…] says of n texts, as a head does: float64 (n, 1 + k)."""
+    odds = network.log_odds(texts)
+    kinds = odds[:, 1:] if odds.shape[1] > 2 else odds[:, :0]
+    return np.concatenate([-odds[:, :1], kinds], axis=1)
+
+
+def _moved(probability: Floats, log_odds: Floats) -> Floats:
+    inside = np.clip(probability, 1e-6, 1 - 1e-6)
+    moved: Floats = 1.0 / (1.0 + (1.0 - inside) / inside * np.exp(-np.clip(log_odds, -40, 40)))
+    return moved
+
+
+def save_model(model: Model, folder: Path, card: str) -> None:
+    """Write a model's folder: into a temporary one beside it, then renamed. Raises OutputError."""
+    from safetensors.numpy import save_file
+
+    fusion = model.fusion
+    numbers = {
+        "fitted_on": fusion.fitted_on,
+        "base": fusion.base,
+        "rule_levels": fusion.rule_levels,
+        "rule_discount": fusion.rule_discount,
+        "rule_scale": fusion.rule_scale,
+        "slopes": {name: vars(slope) for name, slope in fusion.slopes.items()},
+    }
+    arrays: dict[str, NDArray[Any]] = {"reference": model.reference, "crisis": model.crisis, "sample": model.sample}
+    if fusion.calibration:
+        arrays |= {"calibration.x": fusion.calibration.x, "calibration.y": fusion.calibration.y}
+    if model.classifier:
+        arrays |= {f"classifier.{name}": array for name, array in model.classifier.tensors().items()}
+    if model.baseline:
+        arrays |= {f"baseline.{name}": array for name, array in model.baseline.tensors().items()}
+    with whole_folder(folder) as part:
+        save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, part / _TENSORS)
+        model.training.write_parquet(part / _TRAINING)
+        (part / _CARD).write_text(card, "utf-8")
+        if model.baseline:
+            model.baseline.texts.write_parquet(part / _BASELINE)
+        if model.network:
+            model.network.save(part / _NETWORK)
+        files = sorted(file for file in part.rglob("*") if file.is_file())
+        written = _Written(
+            SCHEMA,
+            _versions(),
+            model.encoder,
+            model.encoder_checksum,
+            list(model.positive),
+            list(model.categories),
+            list(model.detectors),
+            model.seed,
+            model.share,
+            numbers,
+            fusion.calibration.kind if fusion.calibration else None,
+            {file.relative_to(part).as_posix(): checksum(file) for file in files},
+            model.report,
+        )
+        (part / "model.json").write_bytes(msgspec.json.format(msgspec.json.encode(written), indent=1))
+
+
+def load_model(folder: str | Path, *, device: str | None = None) -> Model:
+    """Read a model's folder; its network runs on `device`. Raises ModelError where it is none, newer or changed."""
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    from forewarn.detectors import Classifier
+
+    folder = Path(folder)
+    again = "Fit it again with `forewarn fit`, or copy the whole folder anew."
+    try:
+        content = (folder / "model.json").read_bytes()
+        schema = msgspec.json.decode(content, type=dict[str, Any]).get("schema")
+        if schema != SCHEMA:
+            raise ModelError(
+                f"has schema {schema}, this program reads {SCHEMA}",
+                path=folder,
+                remedy="Use the version of forewarn that wrote it, or fit it again.",
+            )
+        written = msgspec.json.decode(content, type=_Written)
+        for name, expected in written.files.items():
+            if checksum(folder / name) != expected:
+                raise ModelError(f"{name} is not as it was written", path=folder, remedy=again)
+        arrays = load_file(folder / _TENSORS)
+
+        def part(name: str) -> dict[str, NDArray[Any]]:
+            return {key.removeprefix(f"{name}."): array for key, array in arrays.items() if key.startswith(f"{name}.")}
+
+        numbers, calibration = written.fusion, None
+        if written.calibration is not None:
+            calibration = Calibration(written.calibration, **part("calibration"))
+        fusion = Fusion(
+            numbers["fitted_on"],
+            numbers["base"],
+            numbers["rule_levels"],
+            numbers["rule_discount"],
+            {name: Slope(**slope) for name, slope in numbers["slopes"].items()},
+            numbers["rule_scale"],
+            calibration,
+        )
+        head, ordinary, network = part("classifier"), part("baseline"), None
+        if any(name.startswith(f"{_NETWORK}/") for name in written.files):
+            from forewarn.detectors.finetuning.model import load_finetuned
+
+            network = load_finetuned(folder / _NETWORK, device=device)
+        return Model(
+            Classifier.from_tensors(head, written.categories) if head else None,
+            fusion,
+            arrays["reference"],
+            arrays["crisis"],
+            written.encoder,
+            written.encoder_checksum,
+            tuple(written.positive),
+            written.share,
+            pl.read_parquet(folder / _TRAINING),
+            arrays["sample"],
+            written.report,
+            tuple(written.detectors),
+            written.seed,
+            Baseline.from_tensors(pl.read_parquet(folder / _BASELINE), ordinary) if ordinary else None,
+            network,
+        )
+    except FileNotFoundError as error:
+        missing = Path(str(error.filename)).name
+        what = "is no model folder: there is no model.json" if missing == "model.json" else f"lacks {missing}"
+        raise ModelError(what, path=folder, remedy="Name a folder that `forewarn fit` wrote.") from None
+    except (OSError, msgspec.MsgspecError, SafetensorError, pl.exceptions.PolarsError, KeyError, TypeError) as error:
+        raise ModelError(f"cannot be read: {str(error).splitlines()[0]}", path=folder, remedy=again) from None
+
+
+def _versions() -> dict[str, str]:
+    from importlib.metadata import PackageNotFoundError, version
+
+    found = {}
+    for name in ("forewarn", "numpy", "polars", "scipy", "safetensors"):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found

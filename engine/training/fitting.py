@@ -1,0 +1,392 @@
+"""Labelled texts to a model: classifier, learned fusion, calibration, and a report on texts that none of them saw.
+
+In: a frame of labelled texts (`labelled`). Out: a `Model`. Every signal that the fusion learns from is out of fold: the
+classifier that judges a text has not seen it, its copies, or its group (an event, a day, a source).
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from forewarn.detectors.finetuning.settings import Progress as Trained
+from forewarn.detectors.finetuning.settings import TrainingSettings
+from forewarn.errors import ForewarnError
+from forewarn.grouping.deobfuscation import plain
+from forewarn.grouping.templates import mask_of
+from forewarn.scoring import fusion
+from forewarn.scoring.baseline import Baseline
+from forewarn.scoring.fusion import Fusion
+from forewarn.scoring.model import Model, network_log_odds
+from forewarn.training.metrics import calibration_error, classes, decided, figures, reliability
+from forewarn.training.partition import (
+    FEW,
+    FOLDS,
+    Rows,
+    Truth,
+    check_sources,
+    crises,
+    folds_of,
+    groups_of,
+    split,
+    telltales,
+)
+from forewarn.training.stacking import LEARNT, log_loss, scaled, signal_frame, stack
+
+if TYPE_CHECKING:
+    from forewarn.detectors import Classifier
+    from forewarn.detectors.finetuning.model import FineTuned
+    from forewarn.embeddings import Encoder
+
+Floats = NDArray[np.float64]
+Progress = Callable[[str], None]
+_SAMPLE = 1_000
+"""Vectors of the training that a model keeps, to tell later how far new texts are from it."""
+
+
+@dataclass(frozen=True)
+class FitOptions:
+    """How to fit.
+
+    `positive` the labels of a crisis, several for several kinds; `split` of the test part, `random`, `group` or `time`,
+    `test` its share; `encoder`, `device` where vectors come from; `detectors` PyOD detectors of unusual meaning; `base`
+    a Hugging Face model, by name or folder, to fine-tune as well, with the strategy `finetune` and the settings
+    `training`; `accept_sources` fit although every file or group has one class only; `seed` of every random choice;
+    `cache` whether vectors are kept.
+    """
+
+    positive: tuple[str, ...] = ("1",)
+    split: str = "random"
+    test: float = 0.2
+    encoder: str = "bundled"
+    device: str | None = None
+    detectors: tuple[str, ...] = ("KNN",)
+    finetune: str = "head"
+    base: str | None = None
+    training: TrainingSettings = field(default_factory=TrainingSettings)
+    accept_sources: bool = False
+    seed: int = 0
+    cache: bool = True
+
+
+def fit(
+    texts: pl.DataFrame,
+    options: FitOptions | None = None,
+    *,
+    baseline: Baseline | None = None,
+    folder: Path | None = None,
+    resume: bool = False,
+    progress: Progress = lambda _: None,
+) -> Model:
+    """Fit on n labelled texts: `text`, `label`, and `source`, `group`, `time`, `part` where they are known.
+
+    `baseline` says what is ordinary; `folder` keeps the checkpoints of a fine-tuning, which `resume` takes up again.
+    Raises ForewarnError where the labels cannot teach: one class only, too few of one, an unknown positive label.
+    """
+    options = options or FitOptions()
+    if options.finetune != "head" and options.base is None:
+        raise ForewarnError(
+            f"--finetune {options.finetune} needs a language model",
+            remedy="Name a Hugging Face model or its folder with --base.",
+        )
+    crisis = crises(texts["label"], options.positive)
+    if not options.accept_sources:
+        check_sources(texts, crisis)
+    few = min(int(crisis.sum()), int((~crisis).sum())) < FEW
+    written = plain(texts["text"])
+    templates = mask_of(written)
+    kept_apart = 0.0 if few else options.test
+    taught, asked, copied = split(texts, templates, options.split, kept_apart, options.seed)
+    if crisis[taught].all() or not crisis[taught].any():
+        raise ForewarnError(
+            "the part to learn from holds one class only", remedy="Choose another --split, or a smaller --test."
+        )
+    lesson = _Lesson(texts, written, templates, crisis, _kinds(texts["label"], options.positive), taught, asked)
+    encoder, vectors, signals = _signals(
+        texts["text"], written, templates, [taught, asked], options, baseline, progress
+    )
+    penalty, lesson_folds, held, tried = _out_of_fold(lesson, vectors, options.seed, progress)
+    classifier = lesson.classifier(vectors, taught, penalty)
+    network, judged = None, np.arange(len(taught))
+    if options.base is not None:
+        judged = np.flatnonzero(lesson_folds == 0)
+        network = _fine_tuned(lesson, lesson_folds, options, folder, resume, progress)
+        held = (held + network_log_odds(network, written.gather(taught).to_list())[:, 0]) / 2
+
+    progress("fusion")
+    shipped = fusion.prior()
+    signals["classifier"] = np.full(len(crisis), np.nan)
+    signals["classifier"][taught] = held
+    unfitted = Model(
+        classifier,
+        shipped,
+        np.empty(0),
+        np.empty(0, dtype=bool),
+        encoder.name,
+        encoder.checksum,
+        options.positive,
+        None,
+        texts.with_columns(part=pl.Series(np.where(np.isin(np.arange(len(crisis)), asked), "test", "train"))),
+        vectors[taught[np.linspace(0, len(taught) - 1, min(len(taught), _SAMPLE)).astype(np.int64)]],
+        {},
+        options.detectors,
+        options.seed,
+        baseline,
+        network,
+    )
+    kinds = np.empty((0, 1))
+    if len(asked):
+        said = unfitted.classify(vectors[asked], written.gather(asked))
+        kinds = np.empty((0, 1)) if said is None else said
+        signals["classifier"][asked] = kinds[:, 0]
+    frame = signal_frame(signals)
+    seen = taught[judged]
+    share: float | None = None
+    if few:
+        learnt, reference = shipped, shipped.fuse(frame[seen])["log_odds"].to_numpy()
+    else:
+        learnt, reference = stack(frame[seen], crisis[seen], shipped, options.seed)
+        share = float(crisis[seen].mean())
+    report = _report(frame, lesson, learnt, shipped, options, seen if few else asked)
+    report |= {"penalties": tried, "warnings": _warnings(lesson, copied, few)}
+    if network is not None:
+        report["epochs"] = [vars(row) for row in network.rows]
+    if options.positive[1:] and len(kinds):
+        truth = np.where(crisis[asked], _number(texts["label"].gather(asked), options.positive), 0)
+        chosen = np.where(report_odds(learnt, frame[asked]) >= 0, kinds[:, 1:].argmax(axis=1) + 1, 0)
+        report["categories"] = classes(truth, chosen, ("ordinary", *options.positive))
+    return replace(unfitted, fusion=learnt, reference=reference, crisis=crisis[seen], share=share, report=report)
+
+
+def score(model: Model, texts: pl.DataFrame, *, device: str | None = None) -> Floats:
+    """What a model says of n labelled texts (`text`), without adaptation: log-odds, float64 (n,)."""
+    written = plain(texts["text"])
+    templates = mask_of(written)
+    options = FitOptions(encoder=model.encoder, device=device, detectors=model.detectors, seed=model.seed)
+    rows = [np.arange(texts.height)]
+    encoder, vectors, signals = _signals(
+        texts["text"], written, templates, rows, options, model.baseline, lambda _: None
+    )
+    model.check_encoder(encoder)
+    said = model.classify(vectors, written)
+    if said is not None:
+        signals["classifier"] = said[:, 0]
+    return report_odds(model.fusion, signal_frame(signals))
+
+
+def baseline_model(baseline: Baseline, options: FitOptions) -> Model:
+    """A model without labels: the shipped opinion, against a baseline."""
+    from forewarn.embeddings import load_encoder
+
+    encoder = load_encoder(options.encoder, device=options.device)
+    empty = pl.DataFrame(schema={"text": pl.String, "label": pl.String, "part": pl.String})
+    report = {"baseline": {"lines": baseline.lines, "texts": baseline.texts.height}, "seed": options.seed}
+    return Model(
+        None,
+        fusion.prior(),
+        np.empty(0),
+        np.empty(0, dtype=bool),
+        encoder.name,
+        encoder.checksum,
+        options.positive,
+        None,
+        empty,
+        np.empty((0, encoder.dimension), dtype=np.float32),
+        report,
+        options.detectors,
+        options.seed,
+        baseline,
+    )
+
+
+def report_odds(learnt: Fusion, frame: pl.DataFrame) -> Floats:
+    """The fused log-odds of a signals frame whose rules are at their shipped weight: float64 (n,)."""
+    return learnt.fuse(scaled(frame, learnt))["log_odds"].to_numpy()
+
+
+@dataclass(frozen=True)
+class _Lesson:
+    """n labelled texts: `written` as they were meant, `templates` masked; `crisis` bool (n,), `kinds` the same for each
+    of several labels; `taught`, `asked` rows."""
+
+    texts: pl.DataFrame
+    written: pl.Series
+    templates: pl.Series
+    crisis: Truth
+    kinds: dict[str, Truth]
+    taught: Rows
+    asked: Rows
+
+    def classifier(
+        self, vectors: NDArray[np.float32], rows: Rows, penalty: tuple[float, float], *, kinds: bool = True
+    ) -> Classifier:
+        """The head that some rows teach."""
+        from forewarn.detectors import fit_classifier
+
+        categories = {name: of_it[rows] for name, of_it in self.kinds.items()} if kinds else None
+        return fit_classifier(
+            vectors[rows], self.written.gather(rows), self.crisis[rows], categories=categories, penalty=penalty
+        )
+
+
+def _kinds(labels: pl.Series, positive: tuple[str, ...]) -> dict[str, Truth]:
+    return {name: (labels == name).to_numpy() for name in positive} if len(positive) > 1 else {}
+
+
+def _number(labels: pl.Series, positive: tuple[str, ...]) -> Rows:
+    """0 for an ordinary label, 1 for a crisis, 1 to k where there are k labels of a crisis."""
+    number = np.zeros(len(labels), dtype=np.int64)
+    for at, name in enumerate(positive, 1):
+        number[(labels == name).to_numpy()] = at
+    return number
+
+
+def _signals(
+    texts: pl.Series,
+    written: pl.Series,
+    templates: pl.Series,
+    parts: list[Rows],
+    options: FitOptions,
+    baseline: Baseline | None,
+    progress: Progress,
+) -> tuple[Encoder, NDArray[np.float32], dict[str, Floats]]:
+    """The vectors of n texts and what rules, cases and outliers say of them; each part is a scan of its own."""
+    from forewarn.detectors import fit_outliers
+    from forewarn.embeddings import CaseBase, load_encoder
+    from forewarn.grouping.rule_sets import RuleSets
+    from forewarn.rules import load_rules
+
+    progress("embedding")
+    encoder = load_encoder(options.encoder, device=options.device, cache=options.cache)
+    vectors = encoder.encode(written.to_list())
+    progress("rules, cases, outliers")
+    rules, sets = load_rules(), RuleSets()
+    records = pl.DataFrame({"text": texts}).with_columns(raw=pl.lit(None, pl.String))
+    number = sets.number(rules.fired(records)).to_numpy()
+    unusual = np.empty(len(texts))
+    ordinary = baseline.outliers(options.detectors, options.seed) if baseline else None
+    for part in parts:
+        if len(part):
+            one = np.ones(len(part), dtype=np.int64)
+            own = templates.gather(part)
+            reference = ordinary or fit_outliers(
+                vectors[part], own, one, detectors=options.detectors, seed=options.seed
+            )
+            unusual[part] = reference.score(vectors[part], own, in_sample=ordinary is None)
+    signals = {
+        "rules": fusion.prior().log_odds_of_sets(sets, rules)[number],
+        "cases": CaseBase.open(None, encoder=encoder).vote(vectors),
+        "outliers": unusual,
+    }
+    return encoder, vectors, signals
+
+
+def _out_of_fold(
+    lesson: _Lesson, vectors: NDArray[np.float32], seed: int, progress: Progress
+) -> tuple[tuple[float, float], Rows, Floats, dict[str, float]]:
+    """The best penalty, the folds, each taught text's log-odds by a head that did not see it, every penalty's loss."""
+    from forewarn.detectors import PENALTIES
+
+    taught, crisis = lesson.taught, lesson.crisis
+    folds = folds_of(groups_of(lesson.texts, lesson.templates)[taught], seed)
+    few = min(int(crisis[taught].sum()), int((~crisis[taught]).sum())) < FEW
+    held = {}
+    # What few labels say of their own texts and their like is to count: the lighter penalty.
+    for penalty in PENALTIES[-1:] if few else PENALTIES:
+        progress(f"classifier, penalty {penalty[0]:g}")
+        held[penalty] = np.zeros(len(taught))
+        for fold in range(FOLDS):
+            out = taught[folds == fold]
+            if not len(out):
+                continue
+            copies = lesson.templates.gather(taught).is_in(lesson.templates.gather(out).implode()).to_numpy()
+            seen = taught[(folds != fold) & ~copies]
+            if lesson.crisis[seen].any() and not lesson.crisis[seen].all():
+                head = lesson.classifier(vectors, seen, penalty, kinds=False)
+                held[penalty][folds == fold] = head.log_odds(vectors[out], lesson.written.gather(out))[:, 0]
+    losses = {penalty: log_loss(odds, crisis[taught]) for penalty, odds in held.items()}
+    best = min(losses, key=lambda penalty: losses[penalty])
+    return best, folds, held[best], {f"{vector:g}, {words:g}": loss for (vector, words), loss in losses.items()}
+
+
+def _fine_tuned(
+    lesson: _Lesson, folds: Rows, options: FitOptions, folder: Path | None, resume: bool, progress: Progress
+) -> FineTuned:
+    """A network taught by four folds and stopped by the fifth, which the fusion then learns from."""
+    from forewarn.detectors.finetuning.model import finetune
+
+    def part(rows: Rows) -> tuple[list[str], Rows]:
+        return lesson.written.gather(rows).to_list(), _number(lesson.texts["label"].gather(rows), options.positive)
+
+    def report(trained: Trained) -> None:
+        row = trained.rows[-1] if trained.rows else None
+        figure = f", AP {row.average_precision:.3f} after epoch {row.epoch}" if row else ""
+        progress(f"fine-tuning, step {trained.step} of {trained.steps}{figure}")
+
+    assert options.base is not None  # noqa: S101
+    with tempfile.TemporaryDirectory(prefix="forewarn-fit-") as scratch:
+        texts, labels = part(lesson.taught[folds != 0])
+        return finetune(
+            texts,
+            labels,
+            validation=part(lesson.taught[folds == 0]),
+            base=options.base,
+            strategy=options.finetune,
+            settings=replace(options.training, seed=options.seed, device=options.device),
+            folder=folder or Path(scratch),
+            resume=resume,
+            download=True,
+            progress=report,
+        )
+
+
+def _warnings(lesson: _Lesson, copied: int, few: bool) -> list[str]:
+    said = []
+    if few:
+        said.append(f"fewer than {FEW} texts of a class: the shipped weights are kept, no test part is kept apart")
+    if copied:
+        said.append(f"{copied} texts have a copy on the other side of the split: they were moved to the taught part")
+    if words := telltales(lesson.texts["text"], lesson.crisis):
+        said.append(
+            f"nearly every crisis and hardly any other text has (or lacks) {', '.join(words[:5])}: is it a trace?"
+        )
+    return said
+
+
+def _report(
+    frame: pl.DataFrame, lesson: _Lesson, learnt: Fusion, shipped: Fusion, options: FitOptions, asked: Rows
+) -> dict[str, Any]:
+    """Figures of the texts `asked`: before and after, each part beside the fused score, reliability, confusion."""
+    crisis = lesson.crisis
+    about = {
+        "texts": len(lesson.taught),
+        "crises": int(crisis[lesson.taught].sum()),
+        "test_texts": len(asked),
+        "test_crises": int(crisis[asked].sum()),
+        "split": options.split if len(lesson.asked) else "five folds of the texts that were taught",
+        "seed": options.seed,
+        "weights": {"rules": learnt.rule_scale} | {name: slope.slope for name, slope in learnt.slopes.items()},
+    }
+    truth = crisis[asked]
+    if not len(asked) or truth.all() or not truth.any():
+        return about
+    test = frame[asked]
+    before = shipped.fuse(test.with_columns(classifier=pl.lit(None, pl.Float64)))["log_odds"].to_numpy()
+    fused = report_odds(learnt, test)
+    ways = {
+        "before (no labels)": before,
+        **{name: test[name].fill_null(0.0).to_numpy() for name in ("rules", *LEARNT)},
+        "fused": fused,
+    }
+    about["scores"] = {name: figures(values, truth) for name, values in ways.items()}
+    about["calibration_error"] = calibration_error(fused, truth)
+    about["before"], about["after"] = decided(before, truth), decided(fused, truth)
+    about["reliability"] = reliability(fused, truth)
+    return about

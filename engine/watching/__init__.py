@@ -1,0 +1,4 @@
+"""Growing files → warnings as they arise.
+
+In: files that grow, a state folder. Out: a log, commands, messages.
+"""

@@ -1,0 +1,183 @@
+"""Warnings and incidents to where they are wanted: a log that is never written twice, a command, an address.
+
+In: warnings, and incidents when they change. Out: one line each in the log, which is on disk before anything else
+happens; then each is given to a command (on its standard input) and posted to an address, by a thread of its own, again
+and again until it is taken. Nothing here keeps the scan waiting; what was not delivered is tried again after a restart.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import shlex
+import subprocess
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import msgspec
+
+from forewarn.errors import ForewarnError, OutputError
+from forewarn.findings import EarlyWarning, Incident
+
+_TIMEOUT = 10.0
+"""Seconds that an address may take to answer, and a command to end."""
+_TRIES = 8
+
+
+Told = EarlyWarning | Incident
+"""What a watch has to say, one line each."""
+
+
+class WarningLog:
+    """A file of warnings and incidents as JSON lines; `keys` are those in it. A line cut by a crash is taken away.
+
+    `waiting` are those that could not be written yet.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.keys: set[str] = set()
+        self.waiting: list[Told] = []
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            content = path.read_bytes() if path.exists() else b""
+            whole = content[: content.rfind(b"\n") + 1]
+            if len(whole) < len(content):
+                os.truncate(path, len(whole))
+        except OSError as error:
+            raise OutputError(f"cannot be used: {error.strerror}", path=path) from None
+        for line in whole.splitlines():
+            try:
+                self.keys.add(msgspec.json.decode(line, type=Told).key)
+            except msgspec.MsgspecError:
+                continue
+
+    def add(self, told: Sequence[Told]) -> list[Told]:
+        """Write those that are new, and return them. Raises OutputError; they are then written by the next call."""
+        seen = self.keys | {one.key for one in self.waiting}
+        self.waiting += [one for one in told if one.key not in seen]
+        if not self.waiting:
+            return []
+        try:
+            with self.path.open("ab") as log:
+                start = log.tell()
+                try:
+                    log.write(b"".join(msgspec.json.encode(one) + b"\n" for one in self.waiting))
+                    log.flush()
+                    os.fsync(log.fileno())
+                except OSError:
+                    os.truncate(self.path, start)
+                    raise
+        except OSError as error:
+            raise OutputError(
+                f"a warning cannot be written: {error.strerror}",
+                path=self.path,
+                remedy="Free space; it is tried again with the next lines.",
+            ) from None
+        written, self.waiting = self.waiting, []
+        self.keys |= {one.key for one in written}
+        return written
+
+    def read(self) -> list[Told]:
+        """Everything in the log."""
+        if not self.path.exists():
+            return []
+        return [msgspec.json.decode(line, type=Told) for line in self.path.read_bytes().splitlines()]
+
+
+class Delivery:
+    """One receiver and its thread; `done` is a file of the keys that it has taken."""
+
+    def __init__(self, send: Callable[[bytes], None], done: Path, problem: Callable[[ForewarnError], None]) -> None:
+        self._send, self._done, self._problem = send, done, problem
+        self._queue: queue.Queue[Told | None] = queue.Queue()
+        self._ended = threading.Event()
+        try:
+            self.taken = set(done.read_text().split()) if done.exists() else set()
+        except OSError as error:
+            raise OutputError(f"cannot be read: {error.strerror}", path=done) from None
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def give(self, told: Told) -> None:
+        """Hand something over; returns at once."""
+        if told.key not in self.taken:
+            self.taken.add(told.key)
+            self._queue.put(told)
+
+    def close(self, seconds: float) -> None:
+        """Wait a little for what is under way."""
+        self._queue.put(None)
+        self._thread.join(seconds)
+        self._ended.set()
+
+    def _run(self) -> None:
+        from tenacity import (
+            RetryError,
+            Retrying,
+            retry_if_not_exception_type,
+            stop_after_attempt,
+            stop_when_event_set,
+            wait_exponential_jitter,
+        )
+
+        while (told := self._queue.get()) is not None:
+            tries = Retrying(
+                stop=stop_after_attempt(_TRIES) | stop_when_event_set(self._ended),
+                wait=wait_exponential_jitter(multiplier=0.5, max=60),
+                retry=retry_if_not_exception_type(_Refused),
+                sleep=self._pause,
+            )
+            try:
+                tries(self._send, msgspec.json.encode(told))
+                with self._done.open("a") as done:
+                    done.write(f"{told.key}\n")
+            except (RetryError, _Refused, OSError) as error:
+                last = error.last_attempt.exception() if isinstance(error, RetryError) else error
+                self._problem(ForewarnError(f"{told.key} was not delivered: {last}", remedy="It stands in the log."))
+
+    def _pause(self, seconds: float) -> None:
+        self._ended.wait(seconds)
+
+
+class _Refused(Exception):
+    """The receiver will never take it."""
+
+
+def to_command(command: str) -> Callable[[bytes], None]:
+    """A receiver that runs a command with each on its standard input. Raises ForewarnError."""
+    try:
+        arguments = shlex.split(command)
+    except ValueError as error:
+        raise ForewarnError(f"--exec {command!r}: {error}", remedy="Close the quotation marks.") from None
+    if not arguments:
+        raise ForewarnError("--exec is empty", remedy="Name a command.")
+
+    def send(content: bytes) -> None:
+        try:
+            ran = subprocess.run(  # noqa: S603 - the user's own command, no shell
+                arguments, input=content, timeout=_TIMEOUT, check=False, stdout=subprocess.DEVNULL
+            )
+        except FileNotFoundError:
+            raise _Refused(f"there is no command {arguments[0]!r}") from None
+        if ran.returncode:
+            raise OSError(f"{arguments[0]} ended with {ran.returncode}")
+
+    return send
+
+
+def to_address(address: str) -> Callable[[bytes], None]:
+    """A receiver that posts each as JSON. Raises ForewarnError where it is no http address."""
+    import httpx
+
+    if not address.startswith(("http://", "https://")):
+        raise ForewarnError(f"--notify {address!r} is no address", remedy="Write http://… or https://….")
+
+    def send(content: bytes) -> None:
+        answer = httpx.post(address, content=content, headers={"Content-Type": "application/json"}, timeout=_TIMEOUT)
+        if 400 <= answer.status_code < 500 and answer.status_code not in (408, 429):
+            raise _Refused(f"the address answered {answer.status_code}")
+        answer.raise_for_status()
+
+    return send

@@ -1,0 +1,298 @@
+"""`watch`: files and standard input as they grow, to warnings as they arise.
+
+In: paths, options, a state folder. Out: warnings, each once, handed to `warn` after it is in the log; the state is
+saved as it goes on, whole or not at all, so that a killed watch goes on where it stood. Reads no faster than it scores.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+import polars as pl
+
+from forewarn.errors import ForewarnError, InputError, OutputError
+from forewarn.findings import EarlyWarning
+from forewarn.options import Options
+from forewarn.reading.problems import Problems
+from forewarn.reading.records import Wanted, read_piece
+from forewarn.watching.delivery import Delivery, Told, WarningLog, to_address, to_command
+from forewarn.watching.follow import HEAD, Follower, Piece
+from forewarn.watching.watcher import Watcher
+
+_ROUND = 1 << 20
+"""Bytes that are read in one round: a quarter of a second of scoring (benchmark watch)."""
+_SAVE_EVERY = 2.0
+"""Seconds."""
+_LOOK_EVERY = 500
+"""Milliseconds after which files are looked at even where the system tells of no change."""
+
+
+@dataclass
+class Status:
+    """How it stands: lines so far, warnings, seconds that the last round took, bytes that wait, young streams."""
+
+    lines: int = 0
+    warnings: int = 0
+    lag: float = 0.0
+    behind: int = 0
+    young: list[str] = field(default_factory=list)
+    left_out: int = 0
+
+
+@dataclass(frozen=True)
+class Receivers:
+    """Who gets warnings and incidents: `warn` at once, in the log's order; a command and an address when they can."""
+
+    warn: Callable[[Told], None]
+    command: str | None = None
+    address: str | None = None
+
+
+def watch(
+    paths: Sequence[str | Path],
+    options: Options,
+    state: Path,
+    receivers: Receivers,
+    stop: threading.Event,
+    *,
+    log: Path | None = None,
+    arrival: bool = False,
+    status: Callable[[Status], None] = lambda _: None,
+    problem: Callable[[ForewarnError], None] = lambda _: None,
+) -> Status:
+    """Follow until `stop` is set or standard input ends; returns how it stood then.
+
+    `log` is where warnings are kept (default: in the state folder); `arrival` gives every record the time of its
+    arrival. Raises InputError where the state is in use, OutputError where it or the log cannot be written at first.
+    """
+    from filelock import FileLock, Timeout
+
+    try:
+        state.mkdir(parents=True, exist_ok=True)
+        held = FileLock(state / "lock", timeout=0).acquire()
+    except Timeout:
+        raise InputError(
+            "is in use by another watch", path=state, remedy="Stop that one, or name another folder with --state."
+        ) from None
+    except OSError as error:
+        raise OutputError(f"cannot be used for the state: {error.strerror}", path=state) from None
+    with held:
+        following = _Following(paths, options, state, receivers, log, arrival, status, problem)
+        return following.run(stop)
+
+
+class _Following:
+    def __init__(
+        self,
+        paths: Sequence[str | Path],
+        options: Options,
+        state: Path,
+        receivers: Receivers,
+        log: Path | None,
+        arrival: bool,
+        status: Callable[[Status], None],
+        problem: Callable[[ForewarnError], None],
+    ) -> None:
+        self._paths, self._arrival, self._told, self._problem = [str(p) for p in paths], arrival, status, problem
+        self._file = state / "state.safetensors"
+        self._warn = receivers.warn
+        self._log = WarningLog(log or state / "warnings.jsonl")
+        self._deliveries = []
+        if receivers.command:
+            self._deliveries.append(Delivery(to_command(receivers.command), state / "executed", problem))
+        if receivers.address:
+            self._deliveries.append(Delivery(to_address(receivers.address), state / "notified", problem))
+        self._watcher = Watcher(options)
+        self._collected: list[ForewarnError] = list(self._watcher.problems)
+        self._shown = 0
+        noted = Problems(self._collected)
+        self._follower = Follower([path for path in self._paths if path != "-"], noted)
+        self._wanted = Wanted(options.text_column, options.time_column, 16 << 20, noted)
+        self._status = Status()
+        self._saved = time.monotonic()
+        self._changed = False
+        self._restore()
+        for told in self._log.read():
+            for delivery in self._deliveries:
+                delivery.give(told)
+
+    def _restore(self) -> None:
+        if not self._file.exists():
+            return
+        try:
+            self._follower.positions = self._watcher.load(self._file)
+        except InputError as error:
+            aside = self._file.with_name(f"state.{datetime.now(UTC):%Y%m%dT%H%M%S%f}.unused")
+            self._file.rename(aside)
+            error.remedy = f"It was moved to {aside}; everything is read from the beginning."
+            self._problem(error)
+
+    def run(self, stop: threading.Event) -> Status:
+        try:
+            if "-" in self._paths:
+                self._standard_input(stop)
+            else:
+                self._files(stop)
+        finally:
+            self._save(now=True)
+            for delivery in self._deliveries:
+                delivery.close(5.0)
+            self._tell()
+        return self._status
+
+    def _files(self, stop: threading.Event) -> None:
+        for _ in _changes(self._paths, stop):
+            while not stop.is_set() and (pieces := self._follower.new(_ROUND)):
+                self._take(pieces)
+            self._wait(stop)
+            self._save()
+            self._tell()
+
+    def _standard_input(self, stop: threading.Event) -> None:
+        head, lines = b"", 0
+        for data in _chunks(stop):
+            if not data:
+                self._wait(stop)
+                self._save()
+                continue
+            self._take([Piece("-", head, data, lines, datetime.now(UTC))])
+            lines += data.count(b"\n")
+            if len(head) < HEAD:
+                head += data[: data.rfind(b"\n", 0, HEAD - len(head)) + 1]
+            self._save()
+            self._tell()
+
+    def _take(self, pieces: list[Piece]) -> None:
+        began = time.monotonic()
+        blocks = [
+            read_piece(piece.source, piece.head, piece.data, piece.lines_before, piece.changed, self._wanted)
+            for piece in pieces
+        ]
+        records = pl.concat(blocks)
+        if self._arrival:
+            records = records.with_columns(time=pl.lit(datetime.now(UTC)).cast(records.schema["time"]))
+        self._give(self._watcher.add(records, _now()))
+        self._changed = True
+        self._status.lag = time.monotonic() - began
+        self._tell()
+        self._save()
+
+    def _wait(self, stop: threading.Event) -> None:
+        """Everything is read: what did not come may be a warning."""
+        if not stop.is_set() and (told := self._watcher.wait(_now())):
+            self._give(told)
+            self._changed = True
+
+    def _give(self, told: Sequence[Told]) -> None:
+        try:
+            new = self._log.add(told)
+        except OutputError as error:
+            self._problem(error)
+            return
+        for one in new:
+            self._status.warnings += isinstance(one, EarlyWarning)
+            self._warn(one)
+            for delivery in self._deliveries:
+                delivery.give(one)
+
+    def _save(self, *, now: bool = False) -> None:
+        if not self._changed or (not now and time.monotonic() - self._saved < _SAVE_EVERY):
+            return
+        self._give([])
+        if self._log.waiting:
+            # A state that is further than the log would lose them.
+            return
+        try:
+            self._watcher.save(self._file, self._follower.positions)
+            self._changed = False
+        except OutputError as error:
+            error.remedy = "Free space; watching goes on, and the state is written when it can be."
+            self._problem(error)
+        self._saved = time.monotonic()
+
+    def _tell(self) -> None:
+        status = self._status
+        status.lines, status.left_out = self._watcher.lines, self._watcher.left_out
+        status.young = self._watcher.surge.young()
+        status.behind = self._follower.behind()
+        for error in self._collected[self._shown :]:
+            self._problem(error)
+        self._shown = len(self._collected)
+        self._told(status)
+
+
+def _now() -> int:
+    return time.time_ns() // 1_000
+
+
+def _changes(paths: Sequence[str], stop: threading.Event) -> Iterator[None]:
+    """Now, whenever the system tells of a change below the paths, and every half second."""
+    from watchfiles import watch as changes
+
+    yield None
+    while not stop.is_set():
+        folders = {path if os.path.isdir(path) else os.path.dirname(os.path.abspath(path)) for path in paths}
+        there = [folder for folder in sorted(folders) if os.path.isdir(folder)]
+        if not there:
+            stop.wait(_LOOK_EVERY / 1000)
+            yield None
+            continue
+        try:
+            for _ in changes(
+                *there,
+                stop_event=stop,
+                rust_timeout=_LOOK_EVERY,
+                yield_on_timeout=True,
+                debounce=50,
+                step=20,
+                raise_interrupt=False,
+            ):
+                yield None
+                if not all(os.path.isdir(folder) for folder in there):
+                    break
+        except (FileNotFoundError, OSError):
+            stop.wait(_LOOK_EVERY / 1000)
+            yield None
+
+
+def _chunks(stop: threading.Event) -> Iterator[bytes]:
+    """Standard input in whole lines, at most a few rounds of it ahead of what is scored; b"" where nothing waits."""
+    waiting: queue.Queue[bytes] = queue.Queue(maxsize=16)
+
+    def read() -> None:
+        while data := os.read(sys.stdin.fileno(), 1 << 19):
+            waiting.put(data)
+        waiting.put(b"")
+
+    threading.Thread(target=read, daemon=True).start()
+    rest = b""
+    while not stop.is_set():
+        try:
+            data = waiting.get(timeout=0.2)
+        except queue.Empty:
+            yield b""
+            continue
+        ended = not data
+        while not ended and len(rest) < _ROUND:
+            rest += data
+            try:
+                data = waiting.get_nowait()
+            except queue.Empty:
+                data = b""
+                break
+            ended = not data
+        rest += data
+        cut = len(rest) if ended else rest.rfind(b"\n") + 1
+        if cut:
+            yield rest[:cut]
+            rest = rest[cut:]
+        if ended:
+            return

@@ -1,0 +1,4 @@
+"""Structured events: their fields as columns.
+
+In: JSON events. Out: columns of values and log sources, as Sigma names them.
+"""

@@ -1,0 +1,219 @@
+"""Rules about events: their compiled patterns, and which fire on which events.
+
+In: a column of events as JSON. Out: rows and rules. Few events are decoded and looked at each; of many, one of each
+kind (`alike_events`).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
+from typing import TYPE_CHECKING
+
+import msgspec
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from forewarn.rules.events.fields import Column, Events
+from forewarn.rules.language.normalise import folded
+from forewarn.rules.language.rule import TEXT, All, Atom, Leaf, Node, Not, Pattern, Rule
+from forewarn.rules.matching.evaluation import Block, Field, Rows, Selection, Verdict
+from forewarn.rules.matching.expressions import Expressions
+
+if TYPE_CHECKING:
+    from forewarn.rules.matching.alike_events import AlikeEvents
+
+Similar = Callable[[Atom, list[str]], NDArray[np.bool_]]
+_Scope = tuple[tuple[tuple[str, str], ...], tuple[str, ...]]
+Fired = tuple[Rows, Rows]
+"""Rows and rules, each of shape (k,)."""
+_NOWHERE: Rows = np.empty(0, dtype=np.int64)
+FEW = 1000
+"""Events so far up to which kinds are not worth their start."""
+
+
+class EventMatcher:
+    """The compiled patterns of rules about events: `rules` by their number in the rule set.
+
+    `holds`, `similar` take a closer look. `tried` are the rules that an event was for so far; `asked` the patterns of
+    each field, `fields` their compiled form; `keywords` that of each product's keywords, `searching` its rules
+    that have any; `whole` the rules that look at the whole event for more than a keyword.
+    """
+
+    def __init__(self, rules: Mapping[int, Rule], holds: Verdict, similar: Similar, state: Mapping[str, bytes]) -> None:
+        self.rules, self._verdict, self._similar = rules, holds, similar
+        self.tried: set[int] = set()
+        self.asked = _fields(rules.values())
+        self.asked.pop(TEXT, None)
+        # Keywords of web servers would be found all over Windows events: each product's are looked for in its own.
+        self.by_product: dict[str, list[int]] = defaultdict(list)
+        for number, rule in rules.items():
+            self.by_product[rule.logsource.get("product", "")].append(number)
+        keywords = {
+            product: _fields(rules[number] for number in own).get(TEXT, {}) for product, own in self.by_product.items()
+        }
+        self.fields = {
+            name: Field(Expressions(list(patterns), state.get(f"event:{name}"), apart=True), patterns)
+            for name, patterns in self.asked.items()
+        }
+        self.keywords = {
+            product: Field(
+                Expressions([any_case(p) or p for p in patterns], state.get(f"keywords:{product}")), patterns
+            )
+            for product, patterns in keywords.items()
+        }
+        # Rules of one log source, and where that is not Windows of the same fields, are for the same events.
+        self._scopes: dict[str, dict[_Scope, list[int]]] = {product: defaultdict(list) for product in self.by_product}
+        for number, rule in rules.items():
+            product = rule.logsource.get("product", "")
+            asked = () if product == "windows" else sorted({atom.field for atom in rule.atoms})
+            self._scopes[product][tuple(sorted(rule.logsource.items())), tuple(asked)].append(number)
+        self.searching = {
+            product: [i for i in own if any(atom.field == TEXT for atom in rules[i].atoms)]
+            for product, own in self.by_product.items()
+        }
+        # The rules that cannot do without a pattern, by its field and number; and those that may do without any.
+        self._asking: dict[tuple[str, int], list[int]] = defaultdict(list)
+        self._without: list[int] = []
+        for number, rule in rules.items():
+            needed = _needed(rule.condition, rule.atoms)
+            if needed is None or any(atom.field == TEXT for atom in needed):
+                self._without.append(number)
+                continue
+            for atom in needed:
+                self._asking[atom.field, self.asked[atom.field][atom.patterns[0]]].append(number)
+        # What is more than a keyword in the whole event is looked for in each.
+        self.whole = {
+            number: rule
+            for number, rule in rules.items()
+            if any(atom.field == TEXT and atom.kind != "find" for atom in rule.atoms)
+        }
+        self._alike: AlikeEvents | None = None
+        self._seen = 0
+
+    def compiled(self) -> dict[str, bytes]:
+        """The compiled form of each field, to be kept and given back as `state`."""
+        both = {"event": self.fields, "keywords": self.keywords}
+        return {
+            f"{kind}:{name}": part.expressions.compiled()
+            for kind, fields in both.items()
+            for name, part in fields.items()
+        }
+
+    def match(self, raw: pl.Series) -> Fired:
+        """The rules that fire on n events (String, no null): rows and rules, in no order."""
+        self._seen += len(raw)
+        if self._seen < FEW:
+            return self.one_by_one(raw, self.rules)
+        if self._alike is None:
+            from forewarn.rules.matching.alike_events import AlikeEvents
+
+            self._alike = AlikeEvents(self)
+        rows, rules = self._alike.match(raw)
+        more = self.one_by_one(raw, self.whole) if self.whole else (_NOWHERE, _NOWHERE)
+        return np.concatenate([rows, more[0]]), np.concatenate([rules, more[1]])
+
+    def one_by_one(self, raw: pl.Series, rules: Mapping[int, Rule]) -> Fired:
+        """What `match` says of the given rules, each event decoded and each rule tried."""
+        events = Events(raw, list(self.asked))
+        rows, numbers, hits = [_NOWHERE], [_NOWHERE], self._hits_of(events)
+        may_fire = {number for number in self._may_fire(events, hits) if number in rules}
+        for product, scopes in self._scopes.items():
+            if product not in ("", "windows") and not len(events.others):
+                continue
+            block = self._block_of(raw, events, hits, product, self.searched_in(events, product))
+            for (source, fields), own in scopes.items():
+                chosen = may_fire.intersection(own)
+                covered = events.covered(dict(source), fields) if chosen or not self.tried.issuperset(own) else _NOWHERE
+                if len(covered):
+                    self.tried.update(own)
+                    for number in chosen:
+                        selected = block.select(rules[number].condition, rules[number].atoms) & Selection(covered)
+                        rows.append(selected.rows)
+                        numbers.append(np.full(len(selected.rows), number))
+        return np.concatenate(rows), np.concatenate(numbers)
+
+    def _may_fire(self, events: Events, hits: Callable[[str], dict[int, Rows]]) -> set[int]:
+        """The rules of which a pattern that they cannot do without occurs, and those that may do without any."""
+        found = set(self._without)
+        for name in events.columns.keys() & self.fields.keys():
+            for number in hits(name):
+                found.update(self._asking.get((name, number), ()))
+        return found
+
+    def holds(self, rule: Rule, raw: str) -> Callable[[Leaf], bool]:
+        """Whether the atoms of a rule hold in one event."""
+        alone, texts = Selection(np.zeros(1, dtype=np.int64)), pl.Series([raw])
+        events = Events(texts, list(self.asked))
+        block = self._block_of(texts, events, self._hits_of(events), rule.logsource.get("product", ""), alone.rows)
+        return lambda leaf: bool(len((block.select(leaf, rule.atoms) & alone).rows))
+
+    def searched_in(self, events: Events, product: str) -> Rows:
+        """The events in which keywords of a product's rules are looked for."""
+        with_keywords = [self.rules[number] for number in self.searching[product]]
+        covered = [events.covered(rule.logsource, [atom.field for atom in rule.atoms]) for rule in with_keywords]
+        return np.unique(np.concatenate([_NOWHERE, *covered]))
+
+    def _hits_of(self, events: Events) -> Callable[[str], dict[int, Rows]]:
+        @cache
+        def hits(name: str) -> dict[int, Rows]:
+            return self.fields[name].hits_in(events.column(name))
+
+        return hits
+
+    def _block_of(
+        self, raw: pl.Series, events: Events, hits: Callable[[str], dict[int, Rows]], product: str, searched: Rows
+    ) -> Block:
+        """The block that a product's rules are evaluated on; keywords are looked for in the rows `searched`."""
+        keywords = self.keywords[product]
+
+        @cache
+        def keyword_hits() -> dict[int, Rows]:
+            return keywords.hits_in(Column.of(searched, folded(raw.gather(searched))))
+
+        def found(name: str, pattern: Pattern) -> Rows:
+            if name == TEXT:
+                return keyword_hits().get(keywords.numbers[pattern], _NOWHERE)
+            return hits(name).get(self.fields[name].numbers[pattern], _NOWHERE)
+
+        return self.block(raw, found, events)
+
+    def block(self, raw: pl.Series, found: Callable[[str, Pattern], Rows], events: Events) -> Block:
+        """The block on which conditions over n events are evaluated."""
+        return Block(raw, found, np.ones(len(raw), dtype=bool), self._verdict, self._similar, events)
+
+
+def any_case(pattern: Pattern) -> Pattern | None:
+    """A pattern for folded text as one that finds the same where ASCII letters are not folded; None = there is none."""
+    if not pattern.expression.isascii() or not (pattern.caseless or pattern.expression == pattern.expression.lower()):
+        return None
+    return msgspec.structs.replace(pattern, caseless=True)
+
+
+def _needed(node: Node, atoms: Sequence[Atom]) -> list[Atom] | None:
+    """Atoms of which one at least holds wherever the condition does, as few as can be; None = it can do without any."""
+    match node:
+        case Leaf():
+            return [atoms[node.atom]] if atoms[node.atom].kind in ("find", "affirmed", "near") else None
+        case Not():
+            return None
+    parts = [_needed(part, atoms) for part in node.parts]
+    known = [part for part in parts if part is not None]
+    if isinstance(node, All):
+        return min(known, key=len, default=None)
+    return [atom for part in known for atom in part] if len(known) == len(parts) else None
+
+
+def _fields(rules: Iterable[Rule]) -> dict[str, dict[Pattern, int]]:
+    """The patterns of each field, numbered."""
+    fields: dict[str, dict[Pattern, int]] = defaultdict(dict)
+    for rule in rules:
+        for atom in rule.atoms:
+            patterns = fields[atom.field]
+            if atom.kind == "same":
+                fields[atom.arguments[0]]
+            for pattern in atom.patterns:
+                patterns.setdefault(pattern, len(patterns))
+    return fields

@@ -1,0 +1,310 @@
+"""Many expressions over many values at once.
+
+In: patterns, a column of values. Out: which pattern occurs in which row. Hyperscan scans the values as one block, line
+by line, or each apart; where it has no wheel, or cannot take an expression, RE2 does the same, slower. Time is linear
+in the input.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+import msgspec
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from forewarn.rules.language.rule import Pattern, escape
+
+Integers = NDArray[np.int64]
+_COUNTED = re.compile(r"\{(\d{1,5})(?:,(\d{0,5}))?\}")
+_UNROLLED = 16
+_LONG = 600
+_MANY = 8
+"""Patterns that may occur anywhere in a value, from which a scan of its own is worth its 2 µs (docs/decisions.md)."""
+_MAY_CROSS = re.compile(r"\[\^|\\[sWD]|\\x0[ad]|\\[nr]|\[\[:")
+"""What can match a line break, so that a hit has to be checked on its own line."""
+_MAY_DIFFER = re.compile(r"\\[^dDwWtrnf\W]|\[\[?:|\(\?")
+"""What the two may not take for the same: classes of blanks, words' ends, flags; the rest is letter by letter."""
+_AS_LONG_AS = re.compile(r"\^?\(?(?:\.|\[[^\]\\]+\])\)?\{(\d+)(?:,\d*)?\}\$?")
+"""An expression that asks only for so many characters of a kind."""
+
+
+_EDGE = {"": 0, "word": 1, "line": 2}
+_BREAKS = np.ones(256, dtype=np.int8)
+"""How much each byte ends: 0 the inside of a word, 1 a word, 2 a line."""
+_BREAKS[np.frombuffer(b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz", dtype=np.uint8)] = 0
+_BREAKS[ord("\n")] = 2
+
+
+class Expressions:
+    """A set of patterns, compiled once.
+
+    `state` is what `compiled()` gave for the same patterns; with it, nothing is compiled. `apart`: the values are
+    scanned one by one, and what occurs in one again and again is found once, where enough patterns may occur so.
+    """
+
+    def __init__(self, patterns: Sequence[Pattern], state: bytes | None = None, *, apart: bool = False) -> None:
+        self.patterns = list(patterns)
+        self._always = [i for i, p in enumerate(self.patterns) if p.expression == ""]
+        self._empty = [i for i, p in enumerate(self.patterns) if p.expression == "^$"]
+        special = {*self._always, *self._empty}
+        self._ids = [i for i in range(len(self.patterns)) if i not in special]
+        anywhere = [i for i in self._ids if not self.patterns[i].expression.startswith("^")]
+        self._apart = apart and sum(self.patterns[i].edges == ("", "") for i in anywhere) >= _MANY
+        doubtful = _differs if self._apart else _may_cross
+        self._check = np.array([doubtful(pattern) for pattern in self.patterns], dtype=bool)
+        self._least = np.array([_least(p.expression) if p.written else 0 for p in self.patterns], dtype=np.int64)
+        # A literal that has to end a word or a line is found as it is, and its ends are looked at afterwards.
+        edges = [p.edges if p.literal is not None else ("", "") for p in self.patterns]
+        self._edges = np.array([[_EDGE[edge] for edge in pair] for pair in edges], dtype=np.int8).reshape(-1, 2)
+        self._bytes = np.array([len((p.literal or "").encode()) for p in self.patterns], dtype=np.int64)
+        self._own = threading.local()
+        self._database, self._slow = _database(self.patterns, self._ids, state, self._apart)
+
+    def compiled(self) -> bytes:
+        """The compiled form, to be kept and given back as `state`."""
+        import hyperscan
+
+        database = b"" if self._database is None else bytes(hyperscan.dumpb(self._database))
+        return msgspec.msgpack.encode((self._slow, database))
+
+    @property
+    def slow(self) -> list[int]:
+        """The patterns that Hyperscan cannot take and RE2 matches."""
+        return self._slow
+
+    def hits(self, values: pl.Series) -> tuple[Integers, Integers]:
+        """Where patterns occur: rows and pattern numbers, each of shape (k,), sorted by pattern, then row, no doubles.
+
+        `values` is a String series of length n; a null holds nothing.
+        """
+        present = np.flatnonzero(values.is_not_null().to_numpy())
+        filled = values.fill_null("")
+        if filled.str.contains("\n", literal=True).any():
+            filled = filled.str.replace_all("\n", "\r", literal=True)
+        scan = self._scan_apart if self._apart else self._scan
+        found = [scan(filled)] if self._database is not None else []
+        found += [_search(self.patterns[i], i, filled) for i in self._slow]
+        found += [(present, np.full(len(present), i)) for i in self._always]
+        if self._empty:
+            empty = np.flatnonzero((values == "").fill_null(False).to_numpy())
+            found += [(empty, np.full(len(empty), i)) for i in self._empty]
+        if not found:
+            return np.empty(0, np.int64), np.empty(0, np.int64)
+        rows = np.concatenate([r for r, _ in found])
+        ids = np.concatenate([i for _, i in found])
+        keys = np.sort(ids * (len(values) + 1) + rows)
+        keys = keys[np.diff(keys, prepend=-1) > 0]
+        ids, rows = np.divmod(keys, len(values) + 1)
+        return self._on_their_own_line(filled, rows, ids)
+
+    def _scan(self, values: pl.Series) -> tuple[Integers, Integers]:
+        block = values.str.join("\n").cast(pl.Binary).item() or b""
+        ends_of_lines = np.cumsum(values.str.len_bytes().to_numpy().astype(np.int64) + 1)
+        ids: list[int] = []
+        ends: list[int] = []
+        add_id, add_end = ids.append, ends.append
+
+        def on_match(number: int, _start: int, end: int, _flags: int, _context: Any) -> None:
+            add_id(number)
+            add_end(end)
+
+        self._database.scan(block, match_event_handler=on_match, scratch=self._scratch())
+        number, end = np.asarray(ids, dtype=np.int64), np.asarray(ends, dtype=np.int64)
+        keep = self._at_their_edges(block, number, end)
+        rows = np.searchsorted(ends_of_lines, end[keep], side="right")
+        # An empty match at the end of a line that ends the block lies one past the last row.
+        return np.minimum(rows, len(values) - 1), number[keep]
+
+    def _scratch(self) -> Any:
+        """What Hyperscan writes into while it scans: one for each thread."""
+        import hyperscan
+
+        if not hasattr(self._own, "scratch"):
+            self._own.scratch = hyperscan.Scratch(self._database)
+        return self._own.scratch
+
+    def _at_their_edges(self, block: bytes, number: Integers, end: Integers) -> NDArray[np.bool_]:
+        """Which of k matches in lines of text end and begin where their patterns ask for it: bool (k,)."""
+        letters = np.frombuffer(block + b"\n", dtype=np.uint8)
+        # letters[-1] is the line end added above: what stands before the block.
+        keep = _BREAKS[letters[end - self._bytes[number] - 1]] >= self._edges[number, 0]
+        keep &= _BREAKS[letters[end]] >= self._edges[number, 1]
+        return np.asarray(keep)
+
+    def _scan_apart(self, values: pl.Series) -> tuple[Integers, Integers]:
+        ids: list[int] = []
+        ends: list[int] = []
+        counts = [0]
+        add_id, add_end = ids.append, ends.append
+
+        def on_match(number: int, _start: int, end: int, _flags: int, _context: Any) -> None:
+            add_id(number)
+            add_end(end)
+
+        # The calls of a loop are the cost here: names are looked up once.
+        scan, count = self._database.scan, counts.append
+        texts = values.cast(pl.Binary).to_list()
+        for text in texts:
+            scan(text, match_event_handler=on_match)
+            count(len(ids))
+        number = np.asarray(ids, dtype=np.int64)
+        rows = np.repeat(np.arange(len(texts)), np.diff(counts))
+        sizes = values.str.len_bytes().to_numpy().astype(np.int64)
+        starts = np.cumsum(sizes + 1) - sizes - 1
+        end = np.asarray(ends, dtype=np.int64) + starts[rows]
+        keep = self._at_their_edges(b"\n".join(texts), number, end) & (sizes[rows] >= self._least[number])
+        return rows[keep], number[keep]
+
+    def _on_their_own_line(self, values: pl.Series, rows: Integers, ids: Integers) -> tuple[Integers, Integers]:
+        """Drop the hits of expressions that may have matched across two lines."""
+        doubtful = np.flatnonzero(self._check[ids])
+        if not len(doubtful):
+            return rows, ids
+        texts = values.gather(rows[doubtful]).to_list()
+        keep = np.ones(len(rows), dtype=bool)
+        known: dict[tuple[int, str], bool] = {}
+        for at, number, text in zip(doubtful.tolist(), ids[doubtful].tolist(), texts, strict=True):
+            if (number, text) not in known:
+                known[number, text] = compiled(self.patterns[number]).search(text) is not None
+            keep[at] = known[number, text]
+        return rows[keep], ids[keep]
+
+
+@lru_cache(maxsize=65_536)
+def compiled(pattern: Pattern) -> Any:
+    """The pattern as an RE2 expression, for single values and for spans."""
+    import re2
+
+    options = re2.Options()
+    options.case_sensitive = not pattern.caseless
+    options.log_errors = False
+    options.max_mem = 64 << 20
+    return re2.compile(f"(?m){pattern.expression}", options)
+
+
+def _search(pattern: Pattern, number: int, values: pl.Series) -> tuple[Integers, Integers]:
+    """The rows of an expression that Hyperscan cannot take: found by polars where it can, then checked by RE2."""
+    expression = compiled(pattern)
+    flags = "im" if pattern.caseless else "m"
+    try:
+        # Only for ASCII do the two agree on what a letter is; every other value is looked at by RE2 alone.
+        likely = values.str.contains(f"(?{flags}:{pattern.expression})") | (
+            values.str.len_bytes() != values.str.len_chars()
+        )
+    except pl.exceptions.ComputeError:
+        likely = values.is_not_null()
+    matching = pl.Series([text for text in values.filter(likely).unique() if expression.search(text)], dtype=pl.String)
+    rows = np.flatnonzero(values.is_in(matching.implode()).to_numpy()) if len(matching) else np.empty(0, np.int64)
+    return rows, np.full(len(rows), number, dtype=np.int64)
+
+
+def _may_cross(pattern: Pattern) -> bool:
+    """Whether what Hyperscan finds of a pattern in a block of lines may not be found in one line by itself."""
+    return pattern.written or bool(_MAY_CROSS.search(pattern.expression))
+
+
+def _differs(pattern: Pattern) -> bool:
+    """Whether what Hyperscan finds of a pattern in one line by itself may not be found there by RE2."""
+    return pattern.written and (
+        loosened(pattern.expression) != pattern.expression
+        or not pattern.expression.isascii()
+        or bool(_MAY_DIFFER.search(pattern.expression))
+    )
+
+
+def _least(expression: str) -> int:
+    """How many characters, and so bytes, an expression takes that asks for nothing but their number; 0 = any."""
+    found = _AS_LONG_AS.fullmatch(expression)
+    return int(found[1]) if found else 0
+
+
+def _database(patterns: list[Pattern], ids: list[int], state: bytes | None, once: bool) -> tuple[Any, list[int]]:
+    """A Hyperscan database of those patterns that it takes, and the numbers of the others."""
+    try:
+        import hyperscan
+    except ImportError:
+        return None, ids
+    if state:
+        slow, kept = msgspec.msgpack.decode(state, type=tuple[list[int], bytes])
+        if not kept:
+            return None, slow
+        database = hyperscan.loadb(kept, mode=hyperscan.HS_MODE_BLOCK)
+        database.scratch = hyperscan.Scratch(database)
+        return database, slow
+    expressions = {i: _expression(patterns[i]) for i in ids}
+    flags = {i: _flags(hyperscan, patterns[i], once) for i in ids}
+
+    def compile_all(taken: list[int]) -> Any:
+        made = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
+        chosen = [expressions[i] for i in taken]
+        made.compile(expressions=chosen, ids=taken, elements=len(taken), flags=[flags[i] for i in taken])
+        return made
+
+    def refused(i: int) -> bool:
+        try:
+            compile_all([i])
+        except hyperscan.error:
+            return True
+        return False
+
+    # One expression that cannot be taken refuses all of them. Only a long one ever was too large.
+    slow = [i for i in ids if patterns[i].written and len(expressions[i]) > _LONG and refused(i)]
+    taken = [i for i in ids if i not in set(slow)]
+    try:
+        return (compile_all(taken) if taken else None), slow
+    except hyperscan.error:
+        slow = [i for i in ids if patterns[i].written and refused(i)]
+    taken = [i for i in ids if i not in set(slow)]
+    return (compile_all(taken) if taken else None), slow
+
+
+def _expression(pattern: Pattern) -> bytes:
+    """What Hyperscan looks for; of an expression that an author wrote a looser form, whose hits RE2 then checks."""
+    if pattern.literal is not None:
+        return escape(pattern.literal).encode()
+    return (loosened(pattern.expression) if pattern.written else pattern.expression).encode()
+
+
+def loosened(expression: str) -> str:
+    """The expression with every larger counted repetition replaced by one without an upper bound.
+
+    It matches whatever the expression matches, and compiles in no time: Hyperscan unrolls counted repetitions, and a
+    few `.{0,100}` among 300 expressions took it five minutes.
+    """
+    out, at, in_class = [], 0, False
+    while at < len(expression):
+        char = expression[at]
+        if char == "\\":
+            out.append(expression[at : at + 2])
+            at += 2
+            continue
+        counted = None if in_class else _COUNTED.match(expression, at)
+        if counted:
+            low, high = int(counted[1]), counted[2]
+            few = (high is not None and high != "" and int(high) <= _UNROLLED) or (high is None and low <= _UNROLLED)
+            out.append(counted[0] if few else "+" if low else "*")
+            at = counted.end()
+            continue
+        in_class = char == "[" or (in_class and char != "]")
+        out.append(char)
+        at += 1
+    return "".join(out)
+
+
+def _flags(hyperscan: Any, pattern: Pattern, once: bool) -> int:
+    flags = hyperscan.HS_FLAG_MULTILINE
+    # A literal that has to end something is reported wherever it is: another place may be the one.
+    if once and (pattern.literal is None or pattern.edges == ("", "")):
+        flags |= hyperscan.HS_FLAG_SINGLEMATCH
+    if pattern.caseless:
+        flags |= hyperscan.HS_FLAG_CASELESS
+    # A literal is a row of bytes; everything else counts characters.
+    if pattern.literal is None or (pattern.caseless and not pattern.literal.isascii()):
+        flags |= hyperscan.HS_FLAG_UTF8
+    return int(flags)

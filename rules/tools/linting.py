@@ -1,0 +1,193 @@
+"""What a careful reader would say about a rule before it is used.
+
+In: rule files. Out: findings, each with its place: what cannot be read, what cannot work, what will be noisy, what says
+the same twice. Our own checks stand beside pySigma's validators.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any as AnyValue
+
+import yaml
+
+from forewarn.errors import RuleError
+from forewarn.rules.language.reading import read_rules
+from forewarn.rules.language.refusals import place
+from forewarn.rules.language.rule import TEXT, Rule
+from forewarn.rules.loading import rule_files
+
+SHORTEST = 3
+"""Letters that a pattern needs; a Chinese character is a word and counts as three."""
+_SELECTOR = re.compile(r"[\w*]+")
+_UNUSED_VALIDATORS = {
+    "attacktag",  # fetches its list from the network
+    "d3_fendtag",
+    "custom_attributes",  # ours are what the rules are written in
+    "filename_length",
+    "duplicate_filename",
+    "fieldname_logsource",
+    "specific_instead_of_generic_logsource",
+    "namespace_tag",
+    "identifier_uniqueness",  # said below, with both places
+    "dangling_detection",  # said below, with its place
+    "duplicate_title",
+    "wildcards_instead_of_modifiers",  # `hack*` is how a phrase is written here
+}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One remark: where, how bad (`error` cannot be used, `warning` should be mended), a short name, a sentence."""
+
+    path: str
+    line: int
+    column: int
+    severity: str
+    check: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.line}:{self.column}: {self.severity}: {self.message} [{self.check}]"
+
+
+def lint(sources: Sequence[str | Path] | None) -> tuple[int, list[Finding]]:
+    """Check every rule of the sources (None = every shipped pack).
+
+    Gives the number of rules, and the findings in the order of files and lines.
+
+    Raises RuleError where a source is no pack, file or folder.
+    """
+    contents = {str(file): file.read_text("utf-8", "replace") for file in rule_files(sources)}
+    rules: list[Rule] = []
+    findings: list[Finding] = []
+    for path, content in contents.items():
+        read, errors = read_rules(content, path)
+        rules += read
+        findings += [_unreadable(error) for error in errors]
+        documents = [] if any("is not YAML" in error.message for error in errors) else _documents(content)
+        for rule in read:
+            findings += _own(rule, documents[rule.document], content)
+            findings += _validators(rule, documents[rule.document], content)
+    findings += _alike(rules, contents)
+    return len(rules), sorted(findings, key=lambda found: (found.path, found.line, found.column, found.check))
+
+
+def _documents(content: str) -> list[AnyValue]:
+    return list(yaml.load_all(content, Loader=yaml.CSafeLoader))
+
+
+def _unreadable(error: RuleError) -> Finding:
+    remedy = f" {error.remedy}" if error.remedy else ""
+    return Finding(error.path or "", error.line or 1, error.column or 1, "error", "unreadable", error.message + remedy)
+
+
+def _own(rule: Rule, document: dict[str, AnyValue], content: str) -> Iterator[Finding]:
+    def found(check: str, message: str, *keys: str, like: str | None = None) -> Finding:
+        line, column = place(content, rule.document, keys, like)
+        return Finding(rule.path, line, column, "warning", check, message)
+
+    on_text = rule.logsource.get("category") == TEXT
+    if on_text and not (rule.match and rule.no_match):
+        missing = "match" if not rule.match else "no_match"
+        yield found("no-tests", f"the rule has no `tests: {missing}`: nothing shows that it works", "tests")
+    if not rule.falsepositives:
+        yield found("no-falsepositives", "say in `falsepositives` when the rule is wrong", "falsepositives")
+    for atom in rule.atoms:
+        for pattern in atom.patterns if atom.kind == "find" else ():
+            if pattern.expression == "" or re.fullmatch(r"[.*?^$+()]*", pattern.expression):
+                if on_text:
+                    yield found(
+                        "matches-everything", f"{atom.label!r} matches every text", "detection", like=atom.label
+                    )
+            elif (
+                on_text
+                and pattern.literal is not None
+                and not any(pattern.edges)
+                and _width(pattern.literal) < SHORTEST
+            ):
+                message = (
+                    f"{atom.label!r} is shorter than {SHORTEST} letters and will match inside other words: use |word"
+                )
+                yield found("short-pattern", message, "detection", like=atom.label)
+    detection = document["detection"]
+    conditions = detection["condition"] if isinstance(detection["condition"], list) else [detection["condition"]]
+    named = {word for condition in conditions for word in _SELECTOR.findall(str(condition))}
+    for name in detection:
+        covered = "them" in named or any(re.fullmatch(word.replace("*", ".*"), name) for word in named)
+        if name not in ("condition", "timeframe") and not covered:
+            yield found("unreachable", f"the search {name!r} is in no condition", "detection", name)
+
+
+def _width(text: str) -> int:
+    return sum(1 if char.isascii() else SHORTEST for char in text if char.isalnum())
+
+
+def _validators(rule: Rule, document: dict[str, AnyValue], content: str) -> list[Finding]:
+    from sigma.rule import SigmaRule
+    from sigma.validation import SigmaValidator
+    from sigma.validators.core import validators
+
+    chosen = [made for name, made in validators.items() if name not in _UNUSED_VALIDATORS]
+    line, column = place(content, rule.document, ("title",))
+    found = []
+    for issue in SigmaValidator(chosen).validate_rule(SigmaRule.from_dict(document)):
+        said = " ".join(str(issue.description).split())
+        check = re.sub(r"(?<!^)(?=[A-Z])", "-", type(issue).__name__.removesuffix("Issue")).lower()
+        found.append(Finding(rule.path, line, column, "warning", f"sigma-{check}", said))
+    return found
+
+
+def _alike(rules: list[Rule], contents: dict[str, str]) -> Iterator[Finding]:
+    """Rules that share an id, and rules that share their whole logic."""
+    by_id: dict[str, list[Rule]] = defaultdict(list)
+    by_logic: dict[object, list[Rule]] = defaultdict(list)
+    for rule in rules:
+        by_id[rule.id].append(rule)
+        by_logic[(frozenset(rule.logsource.items()), rule.atoms, rule.condition)].append(rule)
+    for check, groups, key in (("duplicate-id", by_id, "id"), ("same-logic", by_logic, "detection")):
+        for first, *others in (group for group in groups.values() if len(group) > 1):
+            for other in others:
+                line, column = place(contents[other.path], other.document, (key,))
+                what = "has the id of" if check == "duplicate-id" else "matches exactly what is matched by"
+                message = f"{what} {first.title!r} ({first.path})"
+                severity = "error" if check == "duplicate-id" else "warning"
+                yield Finding(other.path, line, column, severity, check, message)
+
+
+def sarif(findings: Sequence[Finding]) -> dict[str, AnyValue]:
+    """The findings as SARIF 2.1.0, which code-review tools show beside the line."""
+    return {
+        "version": "2.1.0",
+        "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
+        "runs": [
+            {
+                "tool": {
+                    "driver": {
+                        "name": "forewarn rules lint",
+                        "rules": [{"id": c} for c in sorted({f.check for f in findings})],
+                    }
+                },
+                "results": [
+                    {
+                        "ruleId": found.check,
+                        "level": found.severity,
+                        "message": {"text": found.message},
+                        "locations": [
+                            {
+                                "physicalLocation": {
+                                    "artifactLocation": {"uri": found.path},
+                                    "region": {"startLine": found.line, "startColumn": found.column},
+                                }
+                            }
+                        ],
+                    }
+                    for found in findings
+                ],
+            }
+        ],
+    }
