@@ -94,7 +94,7 @@ class Kernel:
         """Where the code is kept: a name that says what it was made of, by what and for what."""
         digest = hashlib.sha256(f"{machine} {llvmlite.__version__} {version('numba')} {np.__version__}".encode())
         here = Path(__file__)
-        for source in (here, *sorted(here.parent.glob("*_kernel.py"))):
+        for source in (here, *sorted(here.parents[1].rglob("*_kernel.py"))):
             digest.update(source.read_bytes())
         digest.update(f"{self._function.__module__}.{self._function.__name__} {self._types}".encode())
         return cache_folder() / "kernels" / f"{digest.hexdigest()[:32]}.o"

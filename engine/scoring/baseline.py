@@ -1,7 +1,7 @@
 """What is ordinary: a saved reference that new texts are compared with, in place of one another.
 
-In: the texts of files in which nothing is wrong (`training.baseline`). Out: a `Baseline`: their texts, a sample of their
-vectors, their scores. Outlier detectors are rebuilt from it, never pickled.
+In: the texts of files in which nothing is wrong (`training.baseline`). Out: a `Baseline`: their texts, a sample of
+their vectors, their scores. Outlier detectors are rebuilt from it, never pickled.
 """
 
 from __future__ import annotations
