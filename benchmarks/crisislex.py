@@ -69,7 +69,7 @@ class Event:
                 classifier=pl.Series(model.classify(self.vectors, self.raw)[:, 0]),
             )
         log_odds = numbers.fuse(frame)["log_odds"].to_numpy()
-        strength = 1.0 if model is None or not adapted else model.strangeness(self.vectors)
+        strength = 1.0 if model is None or not adapted else model.novelty(self.vectors)
         taught = adapt(log_odds, self.vectors, self.texts, strength=strength) if adapted else None
         return log_odds if taught is None else log_odds + taught.log_odds
 
@@ -206,7 +206,7 @@ def _quiet(events: list[Event]) -> Table:
         measured = fusion.conformal_p_values(plain, plain[ordinary], np.ones(int(ordinary.sum())))
         for adapted in (False, True):
             scores = quiet.fused(adapted=True) if adapted else plain
-            p_values = fusion.in_order_of(scores, measured)
+            p_values = fusion.monotone_p_values(scores, measured)
             limit = discovery_limit([pl.Series(p_values)], 0.05)
             row += [int((p_values <= limit).sum()), int((scores > _CRITICAL).sum())]
         rows.append(row)

@@ -25,7 +25,7 @@ def run(context: Context) -> list[Table]:
     messages, tickets = (
         pl.read_csv(ROOT / "fixtures" / f"{name}.csv", infer_schema=False) for name in ("messages", "tickets")
     )
-    return [_messages(messages, context), _taught(messages, context), _tickets(tickets)]
+    return [_messages(messages, context), _train_rows(messages, context), _tickets(tickets)]
 
 
 def _messages(messages: pl.DataFrame, context: Context) -> Table:
@@ -41,7 +41,7 @@ def _messages(messages: pl.DataFrame, context: Context) -> Table:
     return Table("Messages, no labels", ["score", "written with", "AUROC", "AP"], rows)
 
 
-def _taught(messages: pl.DataFrame, context: Context) -> Table:
+def _train_rows(messages: pl.DataFrame, context: Context) -> Table:
     taught, asked = messages.gather_every(2), messages.gather_every(2, offset=1)
     folder = context.scratch / "model"
     save_model(fit(taught, FitOptions(test=0.0, seed=context.seed)), folder, "")

@@ -88,13 +88,13 @@ class CrossFitting:
         penalty: tuple[float, float],
     ) -> None:
         self._vectors, self._features, self._folds, self._penalty = vectors, features, folds, penalty
-        self._taught: list[tuple[NDArray[np.int64], _Folded]] = []
+        self._train_rows: list[tuple[NDArray[np.int64], _Folded]] = []
         for fold in range(int(folds.max()) + 1):
-            taught = np.flatnonzero(folds != fold)
-            if len(taught) > MOST_TEXTS:
-                taught = taught[np.linspace(0, len(taught) - 1, MOST_TEXTS).astype(np.int64)]
-            self._taught.append((taught, _Folded(features[taught])))
-        self._found: list[Floats | None] = [None] * len(self._taught)
+            train_rows = np.flatnonzero(folds != fold)
+            if len(train_rows) > MOST_TEXTS:
+                train_rows = train_rows[np.linspace(0, len(train_rows) - 1, MOST_TEXTS).astype(np.int64)]
+            self._train_rows.append((train_rows, _Folded(features[train_rows])))
+        self._found: list[Floats | None] = [None] * len(self._train_rows)
 
     def fit(self, positive: Floats, negative: Floats) -> tuple[Floats, list[Linear]]:
         """Log-odds of n texts by the models that were not taught by them, float64 (n,), and the model of each fold.
@@ -105,9 +105,9 @@ class CrossFitting:
         learnt = np.zeros(len(self._folds))
 
         def fitted(fold: int) -> Linear:
-            taught, folded = self._taught[fold]
-            total = positive[taught] + negative[taught]
-            vectors, target, before = self._vectors[taught], positive[taught] / total, self._found[fold]
+            train_rows, folded = self._train_rows[fold]
+            total = positive[train_rows] + negative[train_rows]
+            vectors, target, before = self._vectors[train_rows], positive[train_rows] / total, self._found[fold]
             found = _minimum(vectors, folded.features, target, total, self._penalty, before, _ROUGH)
             self._found[fold] = found
             model = _model([found], self._vectors.shape[1], folded)
@@ -117,7 +117,7 @@ class CrossFitting:
 
         # Each fold is one thread's: the coefficients have the same bits however many there are.
         with _one_thread(), ThreadPoolExecutor(os.cpu_count()) as pool:
-            models = list(pool.map(fitted, range(len(self._taught))))
+            models = list(pool.map(fitted, range(len(self._train_rows))))
         return learnt, models
 
 

@@ -38,10 +38,12 @@ def two_sample_test(old: Vectors, new: Vectors, *, seed: int = 0) -> tuple[float
     scores = np.empty(len(vectors))
     none = csr_array((len(vectors), 0), dtype=np.float32)
     for fold in range(_FOLDS):
-        taught, asked = folds != fold, folds == fold
-        weights = class_weights(is_new[taught])
-        head = fit_logistic(vectors[taught], none[taught], is_new[taught].astype(float), weights, penalty=_PENALTY)
-        scores[asked] = head.log_odds(vectors[asked], none[asked])[:, 0]
+        train_rows, test_rows = folds != fold, folds == fold
+        weights = class_weights(is_new[train_rows])
+        head = fit_logistic(
+            vectors[train_rows], none[train_rows], is_new[train_rows].astype(float), weights, penalty=_PENALTY
+        )
+        scores[test_rows] = head.log_odds(vectors[test_rows], none[test_rows])[:, 0]
     # Ranks within a fold: each has a head of its own.
     for fold in range(_FOLDS):
         own = folds == fold

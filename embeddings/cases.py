@@ -178,7 +178,7 @@ class CaseBase:
 
     def _vote(self, vectors: Floats) -> NDArray[np.float64]:
         """The votes of n vectors, float64 (n,), all at once."""
-        voices = {}
+        votes = {}
         nearest = np.full(len(vectors), -1.0)
         for name, side in self._sides.items():
             if side.size:
@@ -187,12 +187,12 @@ class CaseBase:
                 near *= 1 / _SHARPNESS
                 weight = np.exp(near, out=near).sum(axis=1).astype(np.float64)
                 with np.errstate(divide="ignore"):
-                    voices[name] = np.log(weight) - np.log(np.clip(others, 1, _COUNTED))
-        crises = [voices[side] for side in ("past", "signs") if side in voices]
-        if not crises or "ordinary" not in voices:
+                    votes[name] = np.log(weight) - np.log(np.clip(others, 1, _COUNTED))
+        crises = [votes[side] for side in ("past", "signs") if side in votes]
+        if not crises or "ordinary" not in votes:
             return np.full(len(vectors), np.nan)
         with np.errstate(invalid="ignore"):
-            ratio = np.logaddexp.reduce(crises, axis=0) - np.log(len(crises)) - voices["ordinary"]
+            ratio = np.logaddexp.reduce(crises, axis=0) - np.log(len(crises)) - votes["ordinary"]
         return np.where((nearest >= NEAR) & np.isfinite(ratio), ratio, np.nan)
 
     def _heard(self, side: Nearest, vectors: Floats) -> tuple[Floats, Rows]:
@@ -202,15 +202,15 @@ class CaseBase:
         others = np.full(len(vectors), side.size)
         if isinstance(side, Flat) and side.size <= FEW:
             found = side.cosines(vectors, voters)
-            asked = np.flatnonzero(found.max(axis=1) >= SAME)
+            rows_asked = np.flatnonzero(found.max(axis=1) >= SAME)
         else:
             found = np.empty((len(vectors), voters), dtype=np.float32)
-            asked = np.arange(len(vectors))
-        if len(asked):
-            near, place = side.search(vectors[asked], voters)
+            rows_asked = np.arange(len(vectors))
+        if len(rows_asked):
+            near, place = side.search(vectors[rows_asked], voters)
             own = self._own(near, place)
-            found[asked] = np.where(own, -np.inf, near)
-            others[asked] -= own.sum(axis=1)
+            found[rows_asked] = np.where(own, -np.inf, near)
+            others[rows_asked] -= own.sum(axis=1)
         return found, others
 
     def _own(self, near: Floats, place: Rows) -> NDArray[np.bool_]:

@@ -12,24 +12,24 @@ from pathlib import Path
 from forewarn.errors import EncoderError
 
 
-def chosen_device(asked: str | None) -> str:
+def chosen_device(name: str | None) -> str:
     """`cpu`, `cuda` or `cuda:N`; None = `cuda` where there is one, else `cpu`.
 
     Raises EncoderError for any other name, and for a GPU that is not there.
     """
-    if asked == "cpu" or (asked is None and not _may_have_gpu()):
+    if name == "cpu" or (name is None and not _may_have_gpu()):
         return "cpu"
-    if asked is not None and asked != "cuda" and not (asked.startswith("cuda:") and asked[5:].isdecimal()):
-        raise EncoderError(f"unknown device {asked!r}", remedy="Write --device cpu, cuda, or cuda:N for the Nth GPU.")
+    if name is not None and name != "cuda" and not (name.startswith("cuda:") and name[5:].isdecimal()):
+        raise EncoderError(f"unknown device {name!r}", remedy="Write --device cpu, cuda, or cuda:N for the Nth GPU.")
     import torch
 
     found = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    if asked is None:
+    if name is None:
         return "cuda" if found else "cpu"
-    if int(asked[5:] or 0) >= found:
-        what = f"there is no device {asked!r} here" if found else "there is no CUDA device here"
+    if int(name[5:] or 0) >= found:
+        what = f"there is no device {name!r} here" if found else "there is no CUDA device here"
         raise EncoderError(what, remedy="Use --device cpu; forewarn doctor lists what there is.")
-    return asked
+    return name
 
 
 def _may_have_gpu() -> bool:

@@ -27,8 +27,8 @@ from forewarn.errors import ForewarnError, OutputError
 from forewarn.reading.paths import can_be_read_again, files_in
 from forewarn.reading.problems import Noted, Problems
 from forewarn.reading.records import Reached
-from forewarn.runtime.atomic import forget_parts, not_written, whole_file, work_folder
-from forewarn.runtime.spill import Kept, WaitingBlocks, check
+from forewarn.runtime.atomic import atomic_write, forget_parts, not_written, work_folder
+from forewarn.runtime.spill import Kept, SpilledFrames, check
 
 if TYPE_CHECKING:
     from forewarn.rules.language.rule import Rule
@@ -75,11 +75,11 @@ class _Checkpoint(msgspec.Struct):
     blocks: dict[str, list[Kept]]
 
 
-class Work:
+class Checkpoint:
     """The work folder of one scan.
 
     `note` is told what a person should know; `reading` how far the input has been read, None = not begun. Made by
-    `work_of`.
+    `checkpoint_of`.
     """
 
     def __init__(self, folder: Path, *, resume: bool, note: Callable[[str], None]) -> None:
@@ -87,7 +87,7 @@ class Work:
         self._identity: Identity | None = None
         self._kept: dict[str, list[Kept]] = {}
         self._since = time.monotonic()
-        self._blocks: dict[str, WaitingBlocks] = {}
+        self._blocks: dict[str, SpilledFrames] = {}
         self.same = True
         self.reading: Reading | None = None
 
@@ -135,7 +135,7 @@ class Work:
             if place.is_dir():
                 shutil.rmtree(place, ignore_errors=True)
 
-    def wait(self, name: str, blocks: WaitingBlocks) -> None:
+    def wait(self, name: str, blocks: SpilledFrames) -> None:
         """Frames that wait count from the next checkpoint on; `blocks` goes on after those that were kept before."""
         blocks.kept = list(self._kept.get(name, []))
         self._blocks[name] = blocks
@@ -161,15 +161,15 @@ class Work:
             raise RuntimeError("a scan says what it is of before it keeps anything")
         kept = {name: blocks.kept for name, blocks in self._blocks.items()}
         content = msgspec.json.encode(_Checkpoint(SCHEMA, self._identity, self.reading, kept))
-        with whole_file(self._folder / _NAME) as part:
+        with atomic_write(self._folder / _NAME) as part:
             part.write_bytes(_checksum(content) + b"\n" + content)
         self._since = time.monotonic()
 
 
 @contextmanager
-def work_of(
+def checkpoint_of(
     outputs: Sequence[Path], paths: Sequence[str | Path], *, resume: bool, note: Callable[[str], None]
-) -> Iterator[Work | None]:
+) -> Iterator[Checkpoint | None]:
     """The work folder beside the first of the outputs; None where there is none, or the input can be read only once.
 
     It goes when the block ends well, and where it failed before a checkpoint. Raises ForewarnError where `resume` is
@@ -202,7 +202,7 @@ def work_of(
             ) from None
         for output in outputs:
             forget_parts(output)
-        work = Work(folder, resume=resume, note=note)
+        work = Checkpoint(folder, resume=resume, note=note)
         try:
             yield work
             work.forget()

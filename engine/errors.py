@@ -37,8 +37,8 @@ class ForewarnError(Exception):
         return ":".join(str(part) for part in (self.path, self.line, self.column) if part is not None)
 
     def __str__(self) -> str:
-        said = f"{self.place}: {self.message}" if self.place else self.message
-        return f"{said}\n  {self.remedy}" if self.remedy else said
+        sentence = f"{self.place}: {self.message}" if self.place else self.message
+        return f"{sentence}\n  {self.remedy}" if self.remedy else sentence
 
 
 class InputError(ForewarnError):

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from forewarn.checkpoint import Reading, Work
+from forewarn.checkpoint import Checkpoint, Reading
 from forewarn.errors import ForewarnError
 from forewarn.grouping.rule_sets import RuleSets
 from forewarn.grouping.templates import Keying, group
@@ -22,7 +22,7 @@ from forewarn.grouping.text_table import TextTable
 from forewarn.reading.prefetch import read_ahead
 from forewarn.reading.problems import Problems
 from forewarn.reading.records import BLOCK_BYTES, Reached
-from forewarn.runtime.spill import WaitingBlocks
+from forewarn.runtime.spill import SpilledFrames
 from forewarn.runtime.timings import Progress, Stopwatch
 from forewarn.scoring.line_scores import LineScores
 from forewarn.warning.timeline import Timeline
@@ -44,7 +44,7 @@ class Intake:
         problems: list[ForewarnError],
         timeline: Timeline | None = None,
         lines: LineScores | None = None,
-        work: Work | None = None,
+        work: Checkpoint | None = None,
     ) -> None:
         self._rules, self._problems, self._work = rules, Problems(problems), work
         self.timeline, self.lines = timeline, lines
@@ -63,7 +63,7 @@ class Intake:
     ) -> None:
         """Read all of the input that was not read before it was killed."""
         with ExitStack() as stack:
-            partial = stack.enter_context(WaitingBlocks(self._work.place("texts"))) if self._work else None
+            partial = stack.enter_context(SpilledFrames(self._work.place("texts"))) if self._work else None
             reached = self._take_up(partial)
             if reached is None:
                 return
@@ -90,7 +90,7 @@ class Intake:
         if self._work:
             self._work.write_if_due(self._reading(None))
 
-    def _group(self, records: pl.DataFrame, partial: WaitingBlocks | None) -> None:
+    def _group(self, records: pl.DataFrame, partial: SpilledFrames | None) -> None:
         texts = group(records, self.rows)
         self.table.add(texts)
         if partial:
@@ -115,7 +115,7 @@ class Intake:
             self._problems.noted(),
         )
 
-    def _take_up(self, partial: WaitingBlocks | None) -> Reached | None:
+    def _take_up(self, partial: SpilledFrames | None) -> Reached | None:
         """Go on from what was kept: how far the input has been read, None = wholly."""
         if not self._work or partial is None:
             return Reached()

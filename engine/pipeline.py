@@ -21,20 +21,20 @@ from numpy.typing import NDArray
 from forewarn.alerting.evidence import Explainer
 from forewarn.alerting.incidents import incidents
 from forewarn.alerting.selection import decide_blocks
-from forewarn.checkpoint import Work, identity_of
+from forewarn.checkpoint import Checkpoint, identity_of
 from forewarn.errors import ForewarnError, InputError
 from forewarn.findings import Alert, EarlyWarning, Finding, Incident
 from forewarn.grouping.text_table import TextNumbers, TextTable
 from forewarn.intake import Intake
 from forewarn.options import Options, families, merged
 from forewarn.reading.prefetch import one_ahead
-from forewarn.runtime.chunked_frame import BlockFrame
+from forewarn.runtime.chunked_frame import ChunkedFrame
 from forewarn.runtime.timings import Progress, Stage, Stopwatch
 from forewarn.scoring.line_scores import LineScores
 from forewarn.scoring.scorer import Scorer
 from forewarn.scoring.similarity import similarity
 from forewarn.warning.detector import Ended, Raised, Surge, prepare
-from forewarn.warning.early_warnings import Known, Lead, explain
+from forewarn.warning.early_warnings import TextIndex, UnassignedWarning, explain
 from forewarn.warning.kept_warnings import KeptWarnings
 from forewarn.warning.timeline import Clocks, Timeline
 
@@ -59,8 +59,8 @@ class Scan:
     warnings: Sequence[EarlyWarning]
     incidents: list[Incident]
     young: list[str]
-    texts: BlockFrame
-    scores: BlockFrame
+    texts: ChunkedFrame
+    scores: ChunkedFrame
     vectors: Callable[[NDArray[np.integer]], NDArray[np.float32]]
     problems: list[ForewarnError]
     files: int
@@ -80,7 +80,7 @@ def scan(
     options: Options | None = None,
     *,
     line_scores: Path | None = None,
-    work: Work | None = None,
+    work: Checkpoint | None = None,
     progress: Progress | None = None,
 ) -> Scan:
     """Scan files, folders or standard input (`-`) and return the alerts.
@@ -109,7 +109,7 @@ def scan(
 
     with ExitStack() as stack:
         if work:
-            work.take_up(identity_of(paths, rules.rules, options.said() | {"--scores": line_scores is not None}))
+            work.take_up(identity_of(paths, rules.rules, options.as_given() | {"--scores": line_scores is not None}))
         lines = timeline = None
         if line_scores:
             lines = stack.enter_context(LineScores(line_scores, work.place("lines") if work else None))
@@ -134,7 +134,7 @@ def scan(
             # The bundled encoder's vectors are the same to the bit whatever it embeds together (`embeddings.bundled`).
             steady = scorer.encoder.name == "bundled" and chosen_device(options.device) == "cpu"
             made = scorer.all_vectors if steady else None
-            known = Known(texts, scorer.encoder, rules, rule_sets, scorer.cases, steady, made)
+            known = TextIndex(texts, scorer.encoder, rules, rule_sets, scorer.cases, steady, made)
             past, sets, categories = scored.array("past"), texts.array("rule_set"), rule_sets.categories(rules)
             frames = timeline.frames(numbers, past, sets, categories, merge=merged(surge.families))
             warnings = kept = _warn(frames, surge, known, timeline.clocks)
@@ -170,15 +170,15 @@ def scan(
     )
 
 
-def _warn(frames: Iterable[pl.DataFrame], surge: Surge, known: Known, clocks: Clocks) -> KeptWarnings:
+def _warn(frames: Iterable[pl.DataFrame], surge: Surge, known: TextIndex, clocks: Clocks) -> KeptWarnings:
     def events() -> Iterator[list[Raised | Ended]]:
         yield from map(surge.advance, frames)
         yield surge.wait(clocks.passed())
 
-    def leads() -> Iterator[Lead]:
+    def leads() -> Iterator[UnassignedWarning]:
         for found in one_ahead(events()):
             raised = [event for event in found if isinstance(event, Raised)]
-            yield from explain(raised, known, surge.promise.said)
+            yield from explain(raised, known, surge.promise.text)
 
     return KeptWarnings(leads())
 

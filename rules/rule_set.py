@@ -105,14 +105,14 @@ class RuleSet:
         if self._text_rules or (self._looks and plain.any()):
             kind = self.kinds.of(texts) if kind is None else kind
             fired = self._texts.match(texts, kind, self._holds, self._similar)
-            fired = fired.but((), [(self._of_other_sources(texts, plain, fired, i), i) for i in self._looks])
+            fired = fired.with_changes((), [(self._of_other_sources(texts, plain, fired, i), i) for i in self._looks])
         if self._event_rules and not plain.all():
             structured = np.flatnonzero(~plain)
             rows, rules = self._events.match(records["raw"].gather(structured))
             order = np.lexsort((rows, rules))
             numbers, first = np.unique(rules[order], return_index=True)
             parts = np.split(structured[rows[order]], first[1:])
-            fired = fired.but(list(zip(parts, numbers.tolist(), strict=False)), ())
+            fired = fired.with_changes(list(zip(parts, numbers.tolist(), strict=False)), ())
         return fired
 
     def _of_other_sources(self, texts: pl.Series, plain: NDArray[np.bool_], fired: Fired, number: int) -> Rows:

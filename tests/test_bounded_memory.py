@@ -22,7 +22,7 @@ from forewarn.grouping.text_table import TextNumbers, TextTable
 from forewarn.options import Options, Policy
 from forewarn.pipeline import scan
 from forewarn.runtime import chunked_frame as block_frame
-from forewarn.runtime.chunked_frame import BlockFrame
+from forewarn.runtime.chunked_frame import ChunkedFrame
 from forewarn.scoring import scorer as scoring
 from forewarn.scoring.scorer import sample_of
 from forewarn.warning import timeline
@@ -50,7 +50,7 @@ def parted(draw: st.DrawFn) -> list[pl.DataFrame]:
 @settings(deadline=None, max_examples=50)
 @given(parted(), st.booleans(), st.data())
 def test_rows_are_those_of_the_whole_frame(parts: list[pl.DataFrame], on_disk: bool, data: st.DataObject) -> None:
-    blocks = BlockFrame(parts[0].schema, on_disk=on_disk)
+    blocks = ChunkedFrame(parts[0].schema, on_disk=on_disk)
     for part in parts:
         blocks.append(part)
     whole = pl.concat(parts)
@@ -64,7 +64,7 @@ def test_rows_are_those_of_the_whole_frame(parts: list[pl.DataFrame], on_disk: b
 
 def test_the_files_go_with_the_frame(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    blocks = BlockFrame({"number": pl.UInt32()}, on_disk=True)
+    blocks = ChunkedFrame({"number": pl.UInt32()}, on_disk=True)
     blocks.append(pl.DataFrame({"number": [1, 2]}))
     numbers = blocks.array("number")
     assert list(tmp_path.iterdir())
@@ -77,7 +77,7 @@ def test_a_full_disk_is_an_error_with_a_place(monkeypatch: pytest.MonkeyPatch) -
     def full(*_: object) -> int:
         raise OSError(28, "No space left on device")
 
-    blocks = BlockFrame({"number": pl.UInt32()}, on_disk=True)
+    blocks = ChunkedFrame({"number": pl.UInt32()}, on_disk=True)
     monkeypatch.setattr(Path, "write_bytes", full)
     with pytest.raises(OutputError, match="No space left on device"):
         blocks.append(pl.DataFrame({"number": [1]}))
@@ -119,16 +119,16 @@ def test_texts_on_disk_are_those_in_memory(monkeypatch: pytest.MonkeyPatch) -> N
             assert found.select("template", "rule_set").equals(block.select("template", "rule_set"))
 
 
-def counted(counts: list[int]) -> BlockFrame:
+def counted(counts: list[int]) -> ChunkedFrame:
     rows = pl.DataFrame({"text_id": range(len(counts)), "count": counts})
     empty = {name: pl.lit(None, dtype).alias(name) for name, dtype in TEXTS.items() if name not in rows.columns}
-    return BlockFrame.of(rows.with_columns(**empty).select(pl.col(n).cast(t) for n, t in TEXTS.items()))
+    return ChunkedFrame.of(rows.with_columns(**empty).select(pl.col(n).cast(t) for n, t in TEXTS.items()))
 
 
 def test_all_of_few_texts_are_learnt_from() -> None:
-    numbers, stand_for = sample_of(counted([3, 1, 2]))
+    numbers, record_weights = sample_of(counted([3, 1, 2]))
     assert numbers.tolist() == [0, 1, 2]
-    assert stand_for.tolist() == [3, 1, 2]
+    assert record_weights.tolist() == [3, 1, 2]
 
 
 def test_of_many_texts_the_most_frequent_are_learnt_from_and_others_stand_for_the_rest(
@@ -139,12 +139,12 @@ def test_of_many_texts_the_most_frequent_are_learnt_from_and_others_stand_for_th
     frequent = list(range(7, 10_000, 500))
     for at in frequent:
         counts[at] = 1_000
-    numbers, stand_for = sample_of(counted(counts))
+    numbers, record_weights = sample_of(counted(counts))
     assert 90 < len(numbers) <= 100
     assert (np.diff(numbers) > 0).all()
     assert set(frequent) <= set(numbers.tolist())
-    assert (stand_for[np.isin(numbers, frequent)] == 1_000).all()
-    assert stand_for.sum() == pytest.approx(sum(counts), rel=0.01)
+    assert (record_weights[np.isin(numbers, frequent)] == 1_000).all()
+    assert record_weights.sum() == pytest.approx(sum(counts), rel=0.01)
 
 
 @settings(deadline=None)
@@ -168,7 +168,7 @@ def test_what_is_raised_does_not_depend_on_the_blocks(
         }
     ).select(pl.col(name).cast(dtype) for name, dtype in SCORED.items())
     texts = counted(counts.tolist()).whole().with_columns(rule_set=pl.Series(sets, dtype=pl.UInt32))
-    scored, blocks, first = BlockFrame(SCORED, on_disk=False), BlockFrame(TEXTS, on_disk=False), 0
+    scored, blocks, first = ChunkedFrame(SCORED, on_disk=False), ChunkedFrame(TEXTS, on_disk=False), 0
     while first < texts.height:
         last = first + sizes[len(list(blocks.blocks())) % len(sizes)]
         scored.append(scores[first:last])

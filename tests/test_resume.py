@@ -156,7 +156,7 @@ def test_a_scan_that_fails_early_leaves_nothing(forewarn: Run, tmp_path: Path) -
 
 def test_two_scans_do_not_write_one_output(forewarn: Run, tmp_path: Path) -> None:
     out = tmp_path / "alerts.jsonl"
-    with checkpoint.work_of([out], [tmp_path], resume=False, note=print):
+    with checkpoint.checkpoint_of([out], [tmp_path], resume=False, note=print):
         ran = forewarn("scan", inputs(tmp_path), "-o", out)
     assert ran.status == 2
     assert "another scan" in ran.err

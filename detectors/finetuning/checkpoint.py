@@ -14,7 +14,7 @@ from typing import Any
 from torch import Tensor
 
 from forewarn.errors import ModelError
-from forewarn.runtime.atomic import checksum, whole_folder
+from forewarn.runtime.atomic import atomic_folder, checksum
 
 _TENSORS, _STATE = "tensors.safetensors", "state.json"
 _NAME = "checkpoint-"
@@ -25,10 +25,10 @@ def write_checkpoint(folder: Path, step: int, tensors: dict[str, Tensor], state:
     from safetensors.torch import save_file
 
     target = folder / f"{_NAME}{step:08d}"
-    with whole_folder(target) as part:
+    with atomic_folder(target) as part:
         save_file({name: tensor.detach().contiguous() for name, tensor in tensors.items()}, part / _TENSORS)
         write_json(part / _STATE, state | {"sha256": checksum(part / _TENSORS)})
-    forget_checkpoints(folder, but=target)
+    forget_checkpoints(folder, keep=target)
 
 
 def read_checkpoint(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
@@ -43,10 +43,10 @@ def read_checkpoint(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]] | 
     return load_file(found[-1] / _TENSORS), state
 
 
-def forget_checkpoints(folder: Path, *, but: Path | None = None) -> None:
+def forget_checkpoints(folder: Path, *, keep: Path | None = None) -> None:
     """Remove every checkpoint of a folder but one, and what a killed run left half-written."""
     for other in [*folder.glob(f"{_NAME}*"), *folder.glob(f".{_NAME}*")]:
-        if other != but:
+        if other != keep:
             shutil.rmtree(other)
 
 

@@ -74,9 +74,9 @@ class FineTuned:
 
         from forewarn.detectors.finetuning.checkpoint import write_json
         from forewarn.detectors.finetuning.network import quiet
-        from forewarn.runtime.atomic import checksum, whole_folder
+        from forewarn.runtime.atomic import atomic_folder, checksum
 
-        with whole_folder(folder) as part, quiet():
+        with atomic_folder(folder) as part, quiet():
             self._network.plain.save_pretrained(part / _ENCODER)
             self._tokenizer.save_pretrained(part / _ENCODER)
             save_file(_beside(self._network), part / _REST)

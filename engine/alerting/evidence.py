@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from forewarn.embeddings import CaseBase
     from forewarn.grouping.rule_sets import RuleSets
     from forewarn.rules import RuleSet
-    from forewarn.runtime.chunked_frame import BlockFrame
+    from forewarn.runtime.chunked_frame import ChunkedFrame
     from forewarn.scoring.scorer import Scorer
 
 SIMILAR_CASES = 3
@@ -34,7 +34,7 @@ class Explainer:
     """Everything that the alerts of one scan are explained from: the distinct texts' `scorer` and what it `scored`."""
 
     scorer: Scorer
-    scored: BlockFrame
+    scored: ChunkedFrame
     rules: RuleSet
     rule_sets: RuleSets
 
@@ -62,7 +62,7 @@ class Explainer:
     def _alert(self, text: dict[str, Any], score: dict[str, Any], similar: list[Reason], category: str | None) -> Alert:
         fired = [self.rules.rules[rule] for rule in self.rule_sets.sets[text["rule_set"]]]
         why = {"rules": self._rules(text), "cases": similar, "outliers": []}
-        why["classifier"] = self._taught(text["example"])
+        why["classifier"] = self._train_rows(text["example"])
         why["adapted"] = self._learnt(text["template"])
         evidence = [Evidence("prior", score["base"])]
         evidence += [
@@ -117,7 +117,7 @@ class Explainer:
         ]
         return sorted(reasons, key=lambda reason: -(reason.log_odds or 0.0))
 
-    def _taught(self, text: str) -> list[Reason]:
+    def _train_rows(self, text: str) -> list[Reason]:
         model = self.scorer.model
         weighed = model.classifier.words(text) if model and model.classifier else []
         words = [word for word, weight in weighed if weight > 0][:_WORDS]

@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 
 from forewarn.options import Policy
-from forewarn.runtime.chunked_frame import BlockFrame
+from forewarn.runtime.chunked_frame import ChunkedFrame
 
 
 def decide(
@@ -56,7 +56,7 @@ def rank(scores: pl.DataFrame, counts: pl.Series) -> pl.DataFrame:
 
 
 def decide_blocks(
-    scored: BlockFrame, texts: BlockFrame, policy: Policy, last_words: Sequence[bool | None]
+    scored: ChunkedFrame, texts: ChunkedFrame, policy: Policy, last_words: Sequence[bool | None]
 ) -> pl.Series:
     """The text ids to raise of all texts, most alarming first.
 
@@ -78,7 +78,7 @@ def decide_blocks(
     return decide(scored.rows(numbers), rows["count"], policy, hours, of_sets.gather(rows["rule_set"]), limit)
 
 
-def _hours(texts: BlockFrame) -> float | None:
+def _hours(texts: ChunkedFrame) -> float | None:
     spans = [block.select(pl.col("first_time").min(), pl.col("last_time").max()) for block in texts.blocks()]
     first, last = pl.concat(spans).select(pl.col("first_time").min(), pl.col("last_time").max()).row(0)
     return None if first is None or last is None else (last - first).total_seconds() / 3600

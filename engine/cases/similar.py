@@ -154,25 +154,25 @@ def _kept(
     base: CaseBase, category: str | None, before: str | None, after: str | None, source: str | None
 ) -> NDArray[np.bool_] | None:
     """Which cases may be found; None = all."""
-    asked: list[pl.Expr] = []
+    conditions: list[pl.Expr] = []
     if category is not None:
         known = sorted(set(base.cases.filter(pl.col("label") == 1)["category"].drop_nulls()))
         if category not in known:
             raise CaseBaseError(f"no case is of the category {category!r}", remedy=f"There are {', '.join(known)}.")
-        asked.append(pl.col("category") == category)
+        conditions.append(pl.col("category") == category)
     for name, date in (("--before", before), ("--after", after)):
         if date is not None and not _DATE.fullmatch(date):
             raise InputError(f"{name} {date!r} is no date", remedy="Write 2008, 2008-05 or 2008-05-12.")
     # ISO 8601 sorts as text; "2008" stands before every day of 2008.
     if before is not None:
-        asked.append(pl.col("time") < before)
+        conditions.append(pl.col("time") < before)
     if after is not None:
-        asked.append(pl.col("time") >= after)
+        conditions.append(pl.col("time") >= after)
     if source is not None:
-        asked.append(pl.col("source").str.to_lowercase().str.contains(source.lower(), literal=True))
-    if not asked:
+        conditions.append(pl.col("source").str.to_lowercase().str.contains(source.lower(), literal=True))
+    if not conditions:
         return None
-    return base.cases.select(pl.all_horizontal(asked).fill_null(False)).to_series().to_numpy()
+    return base.cases.select(pl.all_horizontal(conditions).fill_null(False)).to_series().to_numpy()
 
 
 def _parts(text: str) -> list[str]:

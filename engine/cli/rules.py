@@ -225,7 +225,7 @@ def new(
     """
     from forewarn.errors import OutputError
     from forewarn.rules.tools.drafting import draft, file_name
-    from forewarn.runtime.atomic import whole_file
+    from forewarn.runtime.atomic import atomic_write
 
     phrases = phrases or _ask("A phrase that such a text holds")
     match = match or _ask("A text on which it must fire")
@@ -234,7 +234,7 @@ def new(
     if file.exists():
         raise OutputError("is there already", path=file, remedy="Name another file with -o.")
     content = draft(title=title, domain=domain, phrases=phrases, match=match, no_match=no_match, level=level)
-    with whole_file(file) as part:
+    with atomic_write(file) as part:
         part.write_text(content, "utf-8")
     click.echo(f"{file} written; next: forewarn rules test {file}")
     return 0

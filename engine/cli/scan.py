@@ -103,7 +103,7 @@ def command(
     forewarn scan examples/logs
     journalctl -n 100000 | forewarn scan - --budget 10 --format jsonl
     """
-    from forewarn.checkpoint import work_of
+    from forewarn.checkpoint import checkpoint_of
     from forewarn.options import Options, parse_late, parse_policy, parse_prior, parse_promise
     from forewarn.output.terminal import Terminal
     from forewarn.output.writers import jsonl, write_findings, write_summary
@@ -135,7 +135,7 @@ def command(
     )
     terminal = Terminal()
     outputs = [path for path in (output, scores) if path]
-    with work_of(outputs, paths, resume=resume, note=terminal.note) as work:
+    with checkpoint_of(outputs, paths, resume=resume, note=terminal.note) as work:
         with terminal.progress() as progress:
             found = scan(paths, options, line_scores=scores, work=work, progress=progress)
         if index:

@@ -102,7 +102,7 @@ def command(
             paths,
             options,
             state or _state_of(paths),
-            Receivers(terminal.json_line if form == "jsonl" else terminal.told, command_, notify),
+            Receivers(terminal.json_line if form == "jsonl" else terminal.notification, command_, notify),
             stop,
             log=output,
             arrival=arrival_times,
@@ -118,5 +118,5 @@ def _state_of(paths: tuple[str, ...]) -> Path:
 
     from platformdirs import user_state_path
 
-    said = "\0".join(str(Path(path).absolute()) if path != "-" else path for path in paths)
-    return user_state_path("forewarn") / f"watch-{hashlib.sha256(said.encode()).hexdigest()[:12]}"
+    joined = "\0".join(str(Path(path).absolute()) if path != "-" else path for path in paths)
+    return user_state_path("forewarn") / f"watch-{hashlib.sha256(joined.encode()).hexdigest()[:12]}"

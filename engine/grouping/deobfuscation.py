@@ -42,7 +42,7 @@ def plain(texts: pl.Series) -> pl.Series:
     return _replaced(made, made.str.contains(_DIGIT_IN_WORD).fill_null(False), _letters)
 
 
-def meant(templates: pl.Series, texts: pl.Series, plain_texts: pl.Series) -> pl.Series:
+def templates_of_plain(templates: pl.Series, texts: pl.Series, plain_texts: pl.Series) -> pl.Series:
     """The templates (n,) of n texts, those of texts that `plain` changed made anew."""
     changed = (texts != plain_texts).fill_null(False)
     if not changed.any():
@@ -91,10 +91,10 @@ def _words(tokens: list[str]) -> dict[str, str]:
     known = dict(zip(enough, known_words([token.lower() for token in enough]), strict=True))
     words: dict[str, str] = {}
     for reading in _READINGS:
-        asked = [token for token in enough if not known[token] and token not in words]
-        read = [token.lower().translate(reading) for token in asked]
+        unknown = [token for token in enough if not known[token] and token not in words]
+        read = [token.lower().translate(reading) for token in unknown]
         plural = [word.removesuffix("s") for word in read]
-        for token, word, whole, stem in zip(asked, read, known_words(read), known_words(plural), strict=True):
+        for token, word, whole, stem in zip(unknown, read, known_words(read), known_words(plural), strict=True):
             if whole or (stem and word.endswith("s")):
                 words[token] = word.upper() if token.isupper() else word
     return words

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from forewarn.frames import TEXTS
 from forewarn.grouping.templates import FIRST_AND_LAST, text_key
-from forewarn.runtime.chunked_frame import BATCH, BLOCK, BlockFrame
-from forewarn.runtime.spill import WaitingBlocks
+from forewarn.runtime.chunked_frame import BATCH, BLOCK, ChunkedFrame
+from forewarn.runtime.spill import SpilledFrames
 
 MOST_IN_MEMORY = 64 << 20
 """Bytes of partial texts from which they go to disk."""
@@ -37,7 +37,7 @@ class TextTable:
         self._waiting: list[pl.DataFrame] = []
         self._waiting_rows = self._waiting_bytes = 0
         self._merged_rows = 0
-        self._runs = WaitingBlocks()
+        self._runs = SpilledFrames()
         self._on_disk = ExitStack()
 
     def __enter__(self) -> Self:
@@ -69,17 +69,17 @@ class TextTable:
         self._runs.keep(self._waiting[0].with_columns(text_key()).sort("text_key", maintain_order=True), BATCH)
         self._waiting, self._waiting_rows, self._waiting_bytes, self._merged_rows = [], 0, 0, 0
 
-    def texts(self) -> BlockFrame:
+    def texts(self) -> ChunkedFrame:
         """The texts of everything added: by first occurrence, or by their key where they do not fit in memory."""
         if self._waiting:
             self._merge()
         if not self._runs.kept:
             merged = self._waiting[0].sort("first_row") if self._waiting else pl.DataFrame(schema=TEXTS)
             self._waiting = []
-            return BlockFrame.of(_numbered(merged, 0))
+            return ChunkedFrame.of(_numbered(merged, 0))
         if self._waiting:
             self._spill()
-        texts = BlockFrame(TEXTS, on_disk=True)
+        texts = ChunkedFrame(TEXTS, on_disk=True)
         for merged in self._ranges():
             for first in range(0, merged.height, BLOCK):
                 texts.append(_numbered(merged[first : first + BLOCK], texts.height))
@@ -110,7 +110,7 @@ def _numbered(texts: pl.DataFrame, first: int) -> pl.DataFrame:
 class TextNumbers:
     """Which distinct text each record is of, by its key; `texts` those of the scan."""
 
-    def __init__(self, texts: BlockFrame) -> None:
+    def __init__(self, texts: ChunkedFrame) -> None:
         self._keys = texts.array("text_key", text_key())
         self._order: NDArray[np.int64] | None = None
         if not texts.on_disk:

@@ -54,7 +54,7 @@ class Options:
     by_category: bool = False
     voices: bool = True
 
-    def said(self) -> dict[str, object]:
+    def as_given(self) -> dict[str, object]:
         """The options that a result depends on, as a person knows them."""
         names = {
             "adapt": "--no-adapt",
@@ -68,8 +68,8 @@ class Options:
 
 def families(options: Options) -> tuple[str, ...]:
     """How the streams of an input are parted: by source, for texts of two are seldom alike, or not at all."""
-    asked = {"by": options.stream_by, "category": options.by_category}
-    return (EVERYTHING if options.one_stream else "source", *(family for family, wanted in asked.items() if wanted))
+    by_family = {"by": options.stream_by, "category": options.by_category}
+    return (EVERYTHING if options.one_stream else "source", *(family for family, wanted in by_family.items() if wanted))
 
 
 def merged(families: Sequence[str]) -> bool:

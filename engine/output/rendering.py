@@ -58,20 +58,20 @@ def without_reasons(item: Evidence) -> str:
 
 def reasoned(reason: Reason, text: str) -> Text:
     """One reason: how like, what, where in the text, what came of it."""
-    said = Text()
+    shown = Text()
     if reason.similarity is not None:
-        said.append(f"{share(reason.similarity)} ", style="bold")
-    said.append(printable(joined(reason.date, reason.title, reason.note)))
+        shown.append(f"{share(reason.similarity)} ", style="bold")
+    shown.append(printable(joined(reason.date, reason.title, reason.note)))
     if reason.level:
-        said.append(f" ({reason.level})", style="dim")
+        shown.append(f" ({reason.level})", style="dim")
     if reason.spans:
         found = "; ".join(printable(text[start:end]) for start, end in reason.spans[:6])
-        said.append(f": {found}", style="yellow")
+        shown.append(f": {found}", style="yellow")
     if reason.words:
-        said.append(": " + ", ".join(printable(word) for word in reason.words), style="yellow")
+        shown.append(": " + ", ".join(printable(word) for word in reason.words), style="yellow")
     if reason.outcome:
-        said.append(f" — {printable(reason.outcome)}", style="blue")
-    return said
+        shown.append(f" — {printable(reason.outcome)}", style="blue")
+    return shown
 
 
 def marked(alert: Alert) -> Text:

@@ -64,11 +64,11 @@ class Terminal:
             task = bar.add_task("starting")
 
             def tell(status: Status) -> None:
-                said = f"{status.lines:,} lines · {status.warnings} warnings · lag {status.lag:.1f} s"
-                said += f" · {status.behind / 1e6:.1f} MB behind" if status.behind > 1e5 else ""
-                said += f" · {len(status.young)} streams too young" if status.young else ""
-                said += f" · {status.left_out:,} records too late" if status.left_out else ""
-                bar.update(task, description=said)
+                line = f"{status.lines:,} lines · {status.warnings} warnings · lag {status.lag:.1f} s"
+                line += f" · {status.behind / 1e6:.1f} MB behind" if status.behind > 1e5 else ""
+                line += f" · {len(status.young)} streams too young" if status.young else ""
+                line += f" · {status.left_out:,} records too late" if status.left_out else ""
+                bar.update(task, description=line)
 
             yield tell
 
@@ -87,13 +87,13 @@ class Terminal:
         head.append(f"    {found.origin}", style="dim")
         self.out.print(head)
         if found.new_words and found.alerts:
-            said = ", ".join(printable(word) for word in found.new_words)
-            self.out.print(Text("words of what is happening: ", style="dim").append(said, style="yellow"))
+            line = ", ".join(printable(word) for word in found.new_words)
+            self.out.print(Text("words of what is happening: ", style="dim").append(line, style="yellow"))
         shown: set[str] = set()
         for warning in found.warnings:
             if warning.incident in shown:
-                said = f"  again {rendering.clock(warning.raised.time)}  {printable(warning.stream)}  {warning.id}"
-                self.out.print(Text(said, style="dim"))
+                line = f"  again {rendering.clock(warning.raised.time)}  {printable(warning.stream)}  {warning.id}"
+                self.out.print(Text(line, style="dim"))
                 continue
             shown.add(warning.incident)
             self.out.print()
@@ -107,8 +107,8 @@ class Terminal:
             self.out.print()
             self.alert(alert)
         if found.young and found.alerts:
-            said = f"too few texts for an early warning yet: {', '.join(printable(name) for name in found.young[:5])}"
-            self.out.print(Text(f"\n{said}", style="dim"))
+            line = f"too few texts for an early warning yet: {', '.join(printable(name) for name in found.young[:5])}"
+            self.out.print(Text(f"\n{line}", style="dim"))
         if not found.alerts and not found.warnings:
             self.out.print("Nothing alarming.", style="green")
         elif output:
@@ -163,33 +163,33 @@ class Terminal:
         head.append(f"  false by chance {warning.false_warnings}  {warning.id}", style="dim")
         self.out.print(head)
         if volume := warning.volume:
-            said = f"{volume.records:,} in {rendering.span(volume.seconds)}, usually {volume.usual:,.0f}"
-            self.out.print(rendering.indented(Text(said, style="bold default")))
+            line = f"{volume.records:,} in {rendering.span(volume.seconds)}, usually {volume.usual:,.0f}"
+            self.out.print(rendering.indented(Text(line, style="bold default")))
         for moved in warning.moved[:3]:
             at = Text(f"{rendering.clock(moved.at.time)} ", style="dim")
             self.out.print(rendering.indented(at.append(printable(moved.text)[:_SHOWN_MOVED], style="default")))
         if warning.new_words:
-            said = ", ".join(printable(word) for word in warning.new_words)
-            self.out.print(rendering.indented(Text("new words: ", style="dim").append(said, style="yellow")))
+            line = ", ".join(printable(word) for word in warning.new_words)
+            self.out.print(rendering.indented(Text("new words: ", style="dim").append(line, style="yellow")))
         for reason in warning.similar[:1]:
             self.out.print(rendering.indented(rendering.like(reason)))
         for line in warning.playbook[:2]:
             self.out.print(rendering.indented(Text(f"first: {printable(line)}", style="green")))
 
-    def told(self, told: EarlyWarning | Incident) -> None:
+    def notification(self, notification: EarlyWarning | Incident) -> None:
         """Print what a watch has to say."""
-        if isinstance(told, EarlyWarning):
-            self.warning(told)
+        if isinstance(notification, EarlyWarning):
+            self.warning(notification)
         else:
-            self.incident(told)
+            self.incident(notification)
 
     def incident(self, incident: Incident) -> None:
         """Print an incident in one line."""
         head = Text().append(f"incident {incident.level}", style=COLOURS[incident.level])
         counted = [(len(incident.warnings), "warning"), (len(incident.alerts), "alert")]
-        said = ", ".join(f"{count:,} {what}{'s' if count > 1 else ''}" for count, what in counted if count)
+        line = ", ".join(f"{count:,} {what}{'s' if count > 1 else ''}" for count, what in counted if count)
         head.append(f" {incident.state}" if incident.state else "", style="default")
-        head.append(f"  {said} ×{incident.size:,}", style="default")
+        head.append(f"  {line} ×{incident.size:,}", style="default")
         head.append(f"  {rendering.times(incident.first.time, incident.last.time)}", style="default")
         head.append(f"  {printable(incident.title)[:_SHOWN_MOVED]}", style="bold default")
         self.out.print(head.append(f"  {incident.id}", style="dim"))
@@ -306,7 +306,7 @@ class Terminal:
 
     def change(self, change: Change, folder: Path) -> None:
         """Say what came of a change to a case base."""
-        said = [
+        line = [
             f"{number:,} {what}"
             for number, what in (
                 (change.added, "added"),
@@ -316,11 +316,11 @@ class Terminal:
             )
             if number
         ]
-        self.out.print(Text(f"{', '.join(said)}; {folder} has {change.total:,} cases"))
+        self.out.print(Text(f"{', '.join(line)}; {folder} has {change.total:,} cases"))
 
-    def note(self, said: str) -> None:
+    def note(self, line: str) -> None:
         """Say something on standard error that is no error."""
-        self.err.print(Text("note: ", style="yellow").append(printable(said), style="default"))
+        self.err.print(Text("note: ", style="yellow").append(printable(line), style="default"))
 
     def tree(self, rule: Rule, text: str, explained: Explained) -> None:
         """Print a rule's condition on a text, each part ticked or crossed, and the text with its places marked."""
@@ -330,8 +330,8 @@ class Terminal:
 
     def failure(self, failure: Failure) -> None:
         """Print an example of a rule that went the wrong way."""
-        said = "did not fire on" if failure.expected else "fired on"
+        line = "did not fire on" if failure.expected else "fired on"
         self.out.print(
-            Text(f"{failure.rule.path}: {said}", style="red").append(f" {printable(failure.text)}", style="default")
+            Text(f"{failure.rule.path}: {line}", style="red").append(f" {printable(failure.text)}", style="default")
         )
         self.tree(failure.rule, failure.text, failure.explained)

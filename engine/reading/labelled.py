@@ -87,9 +87,9 @@ def read_rows(path: Path) -> pl.DataFrame:
         separator = "\t" if path.suffix == ".tsv" else ","
         return pl.read_csv(path, infer_schema=False, separator=separator, quote_char='"')
     except (pl.exceptions.PolarsError, OSError) as error:
-        said = str(error).splitlines()[0]
+        message = str(error).splitlines()[0]
         raise InputError(
-            f"cannot be read: {said}", path=path, remedy="Write CSV, JSON lines or Parquet, UTF-8."
+            f"cannot be read: {message}", path=path, remedy="Write CSV, JSON lines or Parquet, UTF-8."
         ) from None
 
 

@@ -129,7 +129,7 @@ def _cells_said(cells: Sequence[Cells], problems: Problems) -> pl.DataFrame:
         )
     run = np.repeat(np.arange(len(cells)), [len(item.rows.line) for item in cells])
     table = cells[0].table
-    frame = tables.said(rows, table).with_columns(run=run, line=rows.line, whole=rows.whole)
+    frame = tables.to_columns(rows, table).with_columns(run=run, line=rows.line, whole=rows.whole)
     for (number,), unfit in frame.drop_nulls("whole").group_by("run", maintain_order=True):
         problems.note(
             cells[int(str(number))].origin.source,

@@ -32,7 +32,7 @@ def read_ahead(
     reached: Reached,
 ) -> Generator[tuple[pl.DataFrame, Reached]]:
     """The blocks of records after those that were `reached`, each with what is reached then. To be closed after use."""
-    met = Problems([])
+    found = Problems([])
 
     def reading() -> Generator[tuple[pl.DataFrame | None, Reached, list[Noted]]]:
         for block in read(
@@ -40,11 +40,11 @@ def read_ahead(
             text_column=text_column,
             time_column=time_column,
             block_bytes=block_bytes,
-            problems=met,
+            problems=found,
             reached=reached,
         ):
-            yield block, Reached(reached.file, reached.items), met.taken()
-        yield None, reached, met.taken()
+            yield block, Reached(reached.file, reached.items), found.taken()
+        yield None, reached, found.taken()
 
     # A pipe may keep a thread waiting for ever, and the program with it: it is read by who waits for it.
     again = all(map(can_be_read_again, paths))

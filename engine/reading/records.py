@@ -221,7 +221,7 @@ def _table_items(stream: TextStream, table: tables.Table, latest: datetime, want
         sample, _ = tables.rows_one_by_one(tables.whole_lines(stream.head, stream.whole), 1, table, final=False)
         skip = int(table.has_header)
         formats = timestamps.recognise(
-            tables.said(sample, table)["stamp"][skip : skip + timestamps.SAMPLE], cells=True
+            tables.to_columns(sample, table)["stamp"][skip : skip + timestamps.SAMPLE], cells=True
         )[0]
     origin = Origin(stream.path, latest, formats)
     empty = True

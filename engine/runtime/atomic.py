@@ -18,7 +18,7 @@ from forewarn.errors import OutputError
 
 
 @contextlib.contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
+def atomic_write(path: Path) -> Iterator[Path]:
     """A temporary path beside `path`, renamed to it when the block ends well and removed when it does not.
 
     Raises OutputError where the folder is missing, not writable, or the disk is full.
@@ -65,7 +65,7 @@ def forget_parts(path: Path) -> None:
 
 
 @contextlib.contextmanager
-def whole_folder(folder: Path) -> Iterator[Path]:
+def atomic_folder(folder: Path) -> Iterator[Path]:
     """A temporary folder beside `folder`, which it replaces when the block ends well. Raises OutputError."""
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)

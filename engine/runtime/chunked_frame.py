@@ -20,7 +20,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from forewarn.runtime.atomic import not_written
-from forewarn.runtime.spill import WaitingBlocks
+from forewarn.runtime.spill import SpilledFrames
 
 BLOCK = 1 << 16
 """Rows of a block at most: some 20 MiB of texts, 128 MiB of their vectors."""
@@ -30,7 +30,7 @@ _FEW = 16
 """Rows of a block on disk that are read one by one; of more, the block is read."""
 
 
-class BlockFrame:
+class ChunkedFrame:
     """Rows of one schema, known by their number, 0 to `height` − 1.
 
     `schema` of the columns that are kept; `on_disk` whether blocks wait there.
@@ -40,14 +40,14 @@ class BlockFrame:
         self._schema = dict(schema)
         self._starts = [0]
         self._memory: list[pl.DataFrame] = []
-        self._disk: WaitingBlocks | None = None
+        self._disk: SpilledFrames | None = None
         if on_disk:
             self._folder = Path(tempfile.mkdtemp(prefix="forewarn-"))
             weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
-            self._disk = WaitingBlocks(self._folder / "blocks").__enter__()
+            self._disk = SpilledFrames(self._folder / "blocks").__enter__()
 
     @classmethod
-    def of(cls, frame: pl.DataFrame) -> BlockFrame:
+    def of(cls, frame: pl.DataFrame) -> ChunkedFrame:
         """A frame that is in memory."""
         made = cls(frame.schema, on_disk=False)
         for first in range(0, frame.height, BLOCK):

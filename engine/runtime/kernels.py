@@ -63,7 +63,7 @@ class Kernel:
     def __call__(self, *arguments: Any) -> None:
         """Raises TypeError where an array is not of its dtype, or not C-contiguous."""
         code = self._code or self.load()
-        code(*[_given(said, argument) for said, argument in zip(self._types, arguments, strict=True)])
+        code(*[_given(kind, argument) for kind, argument in zip(self._types, arguments, strict=True)])
 
     def load(self) -> Callable[..., None]:
         """Load the code, or compile it, unless that is done."""
@@ -87,7 +87,7 @@ class Kernel:
         engine.add_object_file(llvm.ObjectFileRef.from_data(code))
         engine.finalize_object()
         _LOADED.append(engine)
-        c_types = [_C_TYPES[said] if isinstance(said, type) else ctypes.c_void_p for said in self._types]
+        c_types = [_C_TYPES[kind] if isinstance(kind, type) else ctypes.c_void_p for kind in self._types]
         return ctypes.CFUNCTYPE(None, *c_types)(engine.get_function_address(_ENTRY))
 
     def _file(self, machine: str) -> Path:
@@ -106,8 +106,8 @@ class Kernel:
             _introduce(one)
         plain = {int: types.int64, float: types.float64, bool: types.boolean}
         given = [
-            plain[said] if isinstance(said, type) else types.CPointer(from_dtype(np.dtype(said)))
-            for said in self._types
+            plain[kind] if isinstance(kind, type) else types.CPointer(from_dtype(np.dtype(kind)))
+            for kind in self._types
         ]
         made = cfunc(types.void(*given), error_model="numpy")(self._function)
         module = llvm.parse_assembly(made.inspect_llvm())
@@ -143,11 +143,11 @@ def kernel(*types: type | np.dtype[Any]) -> Callable[[Callable[..., None]], Kern
     return lambda function: Kernel(function, *types)
 
 
-def _given(said: type | np.dtype[Any], argument: Any) -> Any:
-    if isinstance(said, type):
+def _given(kind: type | np.dtype[Any], argument: Any) -> Any:
+    if isinstance(kind, type):
         return argument
-    if argument.dtype != said or not argument.flags.c_contiguous:
-        raise TypeError(f"a kernel was given {argument.dtype}, strides {argument.strides}, in place of {said}")
+    if argument.dtype != kind or not argument.flags.c_contiguous:
+        raise TypeError(f"a kernel was given {argument.dtype}, strides {argument.strides}, in place of {kind}")
     return argument.ctypes.data
 
 

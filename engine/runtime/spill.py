@@ -28,7 +28,7 @@ class Kept(msgspec.Struct, frozen=True):
     crc: int
 
 
-class WaitingBlocks:
+class SpilledFrames:
     """A context manager: it owns a temporary folder, unless `folder` names one that is someone else's.
 
     `kept` the files of the frames so far, in order.

@@ -45,8 +45,8 @@ def fit_calibration(log_odds: Floats, crisis: NDArray[np.bool_], *, seed: int = 
     for kind in _KINDS:
         held = np.empty(len(crisis))
         for fold in range(_FOLDS):
-            taught, asked = folds != fold, folds == fold
-            held[asked] = _fitted(kind, log_odds[taught], crisis[taught])(log_odds[asked])
+            train_rows, test_rows = folds != fold, folds == fold
+            held[test_rows] = _fitted(kind, log_odds[train_rows], crisis[train_rows])(log_odds[test_rows])
         losses[kind] = float(np.mean(np.logaddexp(0.0, np.where(crisis, -held, held))))
     return _fitted(min(losses, key=lambda kind: losses[kind]), log_odds, crisis)
 

@@ -15,8 +15,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from forewarn.checkpoint import Work
-from forewarn.runtime.spill import WaitingBlocks
+from forewarn.checkpoint import Checkpoint
+from forewarn.runtime.spill import SpilledFrames
 
 if TYPE_CHECKING:
     from forewarn.embeddings import Encoder
@@ -27,7 +27,7 @@ CHUNK = 1 << 14
 
 
 def embed(
-    encoder: Encoder, texts: Sequence[str], work: Work | None = None, progress: Progress | None = None
+    encoder: Encoder, texts: Sequence[str], work: Checkpoint | None = None, progress: Progress | None = None
 ) -> NDArray[np.float32]:
     """The vectors of n texts, float32 (n, d), unit length. Raises OutputError where the work cannot be kept."""
     vectors = np.empty((len(texts), encoder.dimension), dtype=np.float32)
@@ -35,7 +35,7 @@ def embed(
         made = kept = 0
         if work:
             name = f"vectors-{weights_of(encoder)}"
-            waiting = stack.enter_context(WaitingBlocks(work.place(name)))
+            waiting = stack.enter_context(SpilledFrames(work.place(name)))
             work.wait(name, waiting)
             for file in waiting.files():
                 block = pl.read_ipc(file)["vector"].to_numpy()

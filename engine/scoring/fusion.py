@@ -184,7 +184,7 @@ def conformal_p_values(scores: Floats, reference: Floats, weights: Floats) -> Fl
     return np.minimum(p, 1.0)
 
 
-def in_order_of(log_odds: Floats, p_values: Floats) -> Floats:
+def monotone_p_values(log_odds: Floats, p_values: Floats) -> Floats:
     """The p-values of n scores before adaptation, handed out in the order of the scores after it: float64 (n,).
 
     A score that has learnt from the other texts is not exchangeable with theirs: it orders the texts, but is no

@@ -18,7 +18,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from forewarn.errors import ModelError
-from forewarn.runtime.atomic import checksum, whole_folder
+from forewarn.runtime.atomic import atomic_folder, checksum
 from forewarn.scoring.baseline import Baseline
 from forewarn.scoring.calibration import Calibration, venn_abers
 from forewarn.scoring.fusion import Fusion, Slope
@@ -96,8 +96,8 @@ class Model:
         """What an alert says about where its score comes from."""
         said = []
         if self.classifier is not None:
-            taught = self.training.filter(pl.col("part") == "train").height
-            said.append(f"model fitted on {taught:,} labelled texts")
+            trained = self.training.filter(pl.col("part") == "train").height
+            said.append(f"model fitted on {trained:,} labelled texts")
         else:
             said.append("no labels yet: ranked by the shipped prior")
         if self.baseline is not None:
@@ -128,7 +128,7 @@ class Model:
         odds = self.classifier.log_odds(vectors, texts)
         return odds if self.network is None else (odds + network_log_odds(self.network, texts.to_list())) / 2
 
-    def strangeness(self, vectors: NDArray[np.float32], *, seed: int = 0) -> float:
+    def novelty(self, vectors: NDArray[np.float32], *, seed: int = 0) -> float:
         """How unlike its training n texts are, from 0 to 1: what adaptation is to count for. `vectors` float32 (n, d).
 
         On texts of the same kind the labels have taught all that there is to learn.
@@ -186,7 +186,7 @@ def save_model(model: Model, folder: Path, card: str) -> None:
         arrays |= {f"classifier.{name}": array for name, array in model.classifier.tensors().items()}
     if model.baseline:
         arrays |= {f"baseline.{name}": array for name, array in model.baseline.tensors().items()}
-    with whole_folder(folder) as part:
+    with atomic_folder(folder) as part:
         save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, part / _TENSORS)
         model.training.write_parquet(part / _TRAINING)
         (part / _CARD).write_text(card, "utf-8")

@@ -16,13 +16,13 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from forewarn.checkpoint import Work
+from forewarn.checkpoint import Checkpoint
 from forewarn.errors import ForewarnError, ModelError
 from forewarn.frames import SCORED, SIGNAL_FRAME, SIGNALS
-from forewarn.grouping.deobfuscation import meant, plain
+from forewarn.grouping.deobfuscation import plain, templates_of_plain
 from forewarn.grouping.rule_sets import RuleSets
-from forewarn.runtime.chunked_frame import BlockFrame
-from forewarn.runtime.spill import WaitingBlocks
+from forewarn.runtime.chunked_frame import ChunkedFrame
+from forewarn.runtime.spill import SpilledFrames
 from forewarn.runtime.timings import Stopwatch
 from forewarn.scoring import fusion
 from forewarn.scoring.adaptation import Adaptation, adapt, new_words
@@ -52,7 +52,7 @@ class Scorer:
     """
 
     def __init__(
-        self, texts: BlockFrame, rules: RuleSet, rule_sets: RuleSets, options: Options, problems: list[ForewarnError]
+        self, texts: ChunkedFrame, rules: RuleSet, rule_sets: RuleSets, options: Options, problems: list[ForewarnError]
     ) -> None:
         from forewarn.embeddings import CaseBase, load_encoder
 
@@ -82,22 +82,22 @@ class Scorer:
             return "ranked by how unusual each text is"
         return self.model.origin if self.model else "no labels yet: ranked by the shipped prior"
 
-    def score(self, watch: Stopwatch, work: Work | None = None, progress: Progress | None = None) -> BlockFrame:
+    def score(self, watch: Stopwatch, work: Checkpoint | None = None, progress: Progress | None = None) -> ChunkedFrame:
         """The scores of all texts: `frames.SCORED`, a row for each, in their order.
 
         `work` keeps what a killed scan is taken up from. Raises DetectorError where detectors cannot be fitted,
         OutputError where what does not fit in memory cannot be written.
         """
         learnt = self._learn(watch, work, progress)
-        scored = BlockFrame(SCORED, on_disk=self.texts.on_disk)
+        scored = ChunkedFrame(SCORED, on_disk=self.texts.on_disk)
         if learnt.height == self.texts.height:
             scored.append(learnt)
             return scored
         with ExitStack() as stack:
-            waiting: WaitingBlocks | None = None
+            waiting: SpilledFrames | None = None
             if work:
                 name = f"scores-{weights_of(self.encoder)}"
-                waiting = stack.enter_context(WaitingBlocks(work.place(name)))
+                waiting = stack.enter_context(SpilledFrames(work.place(name)))
                 work.wait(name, waiting)
                 for file in waiting.files():
                     scored.append(pl.read_ipc(file))
@@ -129,7 +129,7 @@ class Scorer:
         """The vectors of all texts, float32 (n, d), where all were learnt from."""
         return self._vectors if len(self._sample) == self.texts.height else None
 
-    def new_words(self, scored: BlockFrame) -> list[str]:
+    def new_words(self, scored: ChunkedFrame) -> list[str]:
         """What the loudest texts have in common that the scan itself taught; of the texts that were learnt from."""
         if self.adaptation is None:
             return []
@@ -140,7 +140,7 @@ class Scorer:
         loudest, quieter = (self.texts.rows(some.to_numpy())["template"].to_list() for some in (loud, others))
         return new_words(self.adaptation, loudest, quieter)
 
-    def _learn(self, watch: Stopwatch, work: Work | None, progress: Progress | None) -> pl.DataFrame:
+    def _learn(self, watch: Stopwatch, work: Checkpoint | None, progress: Progress | None) -> pl.DataFrame:
         """Fit outliers, adaptation and the reference of p-values on the sample, and score its texts."""
         from forewarn.detectors import fit_outliers
 
@@ -162,7 +162,7 @@ class Scorer:
         scores = self.numbers.fuse(signals)
         watch.lap("fuse", texts.height)
         if options.adapt:
-            strength = model.strangeness(vectors, seed=options.seed) if model else 1.0
+            strength = model.novelty(vectors, seed=options.seed) if model else 1.0
             log_odds = scores["log_odds"].to_numpy()
             self.adaptation = adapt(log_odds, vectors, templates, strength=strength, seed=options.seed)
             if self.adaptation is not None:
@@ -215,7 +215,7 @@ class Scorer:
 def _written(texts: pl.DataFrame) -> tuple[pl.Series, pl.Series]:
     """The examples of texts as they were meant, and the templates of those."""
     examples = plain(texts["example"])
-    return examples, meant(texts["template"], texts["example"], examples)
+    return examples, templates_of_plain(texts["template"], texts["example"], examples)
 
 
 @dataclass(frozen=True)
@@ -233,16 +233,16 @@ class Reference:
     own: Floats
 
     @classmethod
-    def of(cls, scores: pl.DataFrame, stand_for: NDArray[np.int64], baseline: Baseline | None) -> Reference:
-        """By the scores of n texts, `stand_for` int64 (n,) records each."""
+    def of(cls, scores: pl.DataFrame, record_weights: NDArray[np.int64], baseline: Baseline | None) -> Reference:
+        """By the scores of n texts, `record_weights` int64 (n,) records each."""
         log_odds, before = scores["log_odds"].to_numpy(), _before_adaptation(scores)
         if baseline:
             known, ordinary, weights = baseline.log_odds, baseline.silent, baseline.texts["count"].to_numpy()
         else:
-            known, ordinary, weights = before, (scores["rules_log_odds"] <= 0).to_numpy(), stand_for
+            known, ordinary, weights = before, (scores["rules_log_odds"] <= 0).to_numpy(), record_weights
         known, weights = known[ordinary], weights[ordinary].astype(np.float64)
         p_values = fusion.conformal_p_values(before, known, weights)
-        return cls(known, weights, log_odds, fusion.in_order_of(log_odds, p_values))
+        return cls(known, weights, log_odds, fusion.monotone_p_values(log_odds, p_values))
 
     def p_values(self, scores: pl.DataFrame) -> Floats:
         """The p-values of other texts, float64 (k,); where there is adaptation, that of the next louder of the sample.
@@ -261,7 +261,7 @@ def _before_adaptation(scores: pl.DataFrame) -> Floats:
     return (scores["log_odds"] - scores["adapted_log_odds"]).to_numpy()
 
 
-def sample_of(texts: BlockFrame) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def sample_of(texts: ChunkedFrame) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """The numbers of the texts to learn from, int64 (m,), ascending, and how many records each stands for, int64 (m,).
 
     All, where they are at most `HELD`. Else the most frequent, up to a half; the others are evenly spread, and each

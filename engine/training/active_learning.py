@@ -15,7 +15,7 @@ from forewarn.errors import OutputError
 from forewarn.grouping.templates import mask_of
 from forewarn.pipeline import Scan
 from forewarn.reading.labelled import in_cells
-from forewarn.runtime.atomic import whole_file
+from forewarn.runtime.atomic import atomic_write
 
 _LOOKED_AT = 5_000
 """Texts that are compared with one another; of more, the most worth by themselves."""
@@ -58,5 +58,5 @@ def write_sheet(texts: pl.DataFrame, path: Path) -> None:
         raise OutputError(
             "is there already, perhaps with labels in it", path=path, remedy="Name another file with -o, or remove it."
         )
-    with whole_file(path) as part:
+    with atomic_write(path) as part:
         in_cells(texts).write_csv(part)

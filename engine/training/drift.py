@@ -72,9 +72,9 @@ def find_drift(
     model = load_model(folder, device=device)
     found = scan(paths, Options(model=Path(folder), text_column=text_column, device=device, adapt=False, seed=seed))
     some = np.unique(np.linspace(0, found.texts.height - 1, min(found.texts.height, HELD)).astype(np.int64))
-    told, p_value = two_sample_test(model.sample, found.vectors(some), seed=seed)
-    taught = mask_of(model.training["text"])
-    usual, unseen = _unseen(taught, found.texts.rows(some)["template"])
+    separability, p_value = two_sample_test(model.sample, found.vectors(some), seed=seed)
+    trained = mask_of(model.training["text"])
+    usual, unseen = _unseen(trained, found.texts.rows(some)["template"])
     worth = calibration = None
     before = model.report.get("scores", {}).get("fused")
     if labelled is not None:
@@ -84,15 +84,17 @@ def find_drift(
         log_odds = score(model, labelled, device=device)
         worth, calibration = figures(log_odds, crisis), calibration_error(log_odds, crisis)
     reasons = []
-    if told >= TOLD_APART and p_value < _SURE:
-        reasons.append(f"the new texts are of another kind: a classifier tells them from the old at AUROC {told:.2f}")
+    if separability >= TOLD_APART and p_value < _SURE:
+        reasons.append(
+            f"the new texts are of another kind: a classifier tells them from the old at AUROC {separability:.2f}"
+        )
     if unseen > max(_NEW_WORDS * usual, 0.1):
         reasons.append(f"{unseen:.0%} of their words were never seen; {usual:.0%} is usual")
     if calibration is not None and calibration > _OFF:
         reasons.append(f"probabilities are off by {calibration:.2f} in the mean")
     if worth and before and worth["auroc"] < before["auroc"] - 0.02:
         reasons.append(f"AUROC fell from {before['auroc']:.3f} to {worth['auroc']:.3f}")
-    return Drift(found.texts.height, told, p_value, unseen, usual, worth, before, calibration, reasons)
+    return Drift(found.texts.height, separability, p_value, unseen, usual, worth, before, calibration, reasons)
 
 
 def _unseen(old: pl.Series, new: pl.Series) -> tuple[float, float]:

@@ -12,7 +12,7 @@ import polars as pl
 from forewarn.errors import InputError
 from forewarn.findings import Alert
 from forewarn.reading.labelled import in_cells, read_rows
-from forewarn.runtime.atomic import one_writer, whole_file
+from forewarn.runtime.atomic import atomic_write, one_writer
 
 _ANSWERS = ("label", "text", "alert", "source", "line")
 
@@ -35,6 +35,6 @@ def keep_answer(alert: Alert, crisis: bool, path: Path) -> pl.DataFrame:
                     remedy="Name another file with -o: this one holds no answers on alerts.",
                 )
             answers = pl.concat([earlier.filter(pl.col("alert").ne_missing(alert.id)), answers])
-        with whole_file(path) as part:
+        with atomic_write(path) as part:
             answers.write_csv(part)
     return answers

@@ -103,27 +103,27 @@ def fit(
     written = plain(texts["text"])
     templates = mask_of(written)
     kept_apart = 0.0 if few else options.test
-    taught, asked, copied = split(texts, templates, options.split, kept_apart, options.seed)
-    if crisis[taught].all() or not crisis[taught].any():
+    train_rows, test_rows, copied = split(texts, templates, options.split, kept_apart, options.seed)
+    if crisis[train_rows].all() or not crisis[train_rows].any():
         raise ForewarnError(
             "the part to learn from holds one class only", remedy="Choose another --split, or a smaller --test."
         )
-    lesson = _Lesson(texts, written, templates, crisis, _kinds(texts["label"], options.positive), taught, asked)
+    lesson = _Lesson(texts, written, templates, crisis, _kinds(texts["label"], options.positive), train_rows, test_rows)
     encoder, vectors, signals = _signals(
-        texts["text"], written, templates, [taught, asked], options, baseline, progress
+        texts["text"], written, templates, [train_rows, test_rows], options, baseline, progress
     )
     penalty, lesson_folds, held, tried = _out_of_fold(lesson, vectors, options.seed, progress)
-    classifier = lesson.classifier(vectors, taught, penalty)
-    network, judged = None, np.arange(len(taught))
+    classifier = lesson.classifier(vectors, train_rows, penalty)
+    network, judged = None, np.arange(len(train_rows))
     if options.base is not None:
         judged = np.flatnonzero(lesson_folds == 0)
         network = _fine_tuned(lesson, lesson_folds, options, folder, resume, progress)
-        held = (held + network_log_odds(network, written.gather(taught).to_list())[:, 0]) / 2
+        held = (held + network_log_odds(network, written.gather(train_rows).to_list())[:, 0]) / 2
 
     progress("fusion")
     shipped = fusion.prior()
     signals["classifier"] = np.full(len(crisis), np.nan)
-    signals["classifier"][taught] = held
+    signals["classifier"][train_rows] = held
     unfitted = Model(
         classifier,
         shipped,
@@ -133,8 +133,8 @@ def fit(
         encoder.checksum,
         options.positive,
         None,
-        texts.with_columns(part=pl.Series(np.where(np.isin(np.arange(len(crisis)), asked), "test", "train"))),
-        vectors[taught[np.linspace(0, len(taught) - 1, min(len(taught), _SAMPLE)).astype(np.int64)]],
+        texts.with_columns(part=pl.Series(np.where(np.isin(np.arange(len(crisis)), test_rows), "test", "train"))),
+        vectors[train_rows[np.linspace(0, len(train_rows) - 1, min(len(train_rows), _SAMPLE)).astype(np.int64)]],
         {},
         options.detectors,
         options.seed,
@@ -142,25 +142,25 @@ def fit(
         network,
     )
     kinds = np.empty((0, 1))
-    if len(asked):
-        said = unfitted.classify(vectors[asked], written.gather(asked))
-        kinds = np.empty((0, 1)) if said is None else said
-        signals["classifier"][asked] = kinds[:, 0]
+    if len(test_rows):
+        classified = unfitted.classify(vectors[test_rows], written.gather(test_rows))
+        kinds = np.empty((0, 1)) if classified is None else classified
+        signals["classifier"][test_rows] = kinds[:, 0]
     frame = signal_frame(signals)
-    seen = taught[judged]
+    seen = train_rows[judged]
     share: float | None = None
     if few:
         learnt, reference = shipped, shipped.fuse(frame[seen])["log_odds"].to_numpy()
     else:
         learnt, reference = stack(frame[seen], crisis[seen], shipped, options.seed)
         share = float(crisis[seen].mean())
-    report = _report(frame, lesson, learnt, shipped, options, seen if few else asked)
+    report = _report(frame, lesson, learnt, shipped, options, seen if few else test_rows)
     report |= {"penalties": tried, "warnings": _warnings(lesson, copied, few)}
     if network is not None:
         report["epochs"] = [vars(row) for row in network.rows]
     if options.positive[1:] and len(kinds):
-        truth = np.where(crisis[asked], _number(texts["label"].gather(asked), options.positive), 0)
-        chosen = np.where(report_odds(learnt, frame[asked]) >= 0, kinds[:, 1:].argmax(axis=1) + 1, 0)
+        truth = np.where(crisis[test_rows], _number(texts["label"].gather(test_rows), options.positive), 0)
+        chosen = np.where(report_odds(learnt, frame[test_rows]) >= 0, kinds[:, 1:].argmax(axis=1) + 1, 0)
         report["categories"] = classes(truth, chosen, ("ordinary", *options.positive))
     return replace(unfitted, fusion=learnt, reference=reference, crisis=crisis[seen], share=share, report=report)
 
@@ -175,9 +175,9 @@ def score(model: Model, texts: pl.DataFrame, *, device: str | None = None) -> Fl
         texts["text"], written, templates, rows, options, model.baseline, lambda _: None
     )
     model.check_encoder(encoder)
-    said = model.classify(vectors, written)
-    if said is not None:
-        signals["classifier"] = said[:, 0]
+    classified = model.classify(vectors, written)
+    if classified is not None:
+        signals["classifier"] = classified[:, 0]
     return report_odds(model.fusion, signal_frame(signals))
 
 
@@ -214,15 +214,15 @@ def report_odds(learnt: Fusion, frame: pl.DataFrame) -> Floats:
 @dataclass(frozen=True)
 class _Lesson:
     """n labelled texts: `written` as they were meant, `templates` masked; `crisis` bool (n,), `kinds` the same for each
-    of several labels; `taught`, `asked` rows."""
+    of several labels; `train_rows`, `asked` rows."""
 
     texts: pl.DataFrame
     written: pl.Series
     templates: pl.Series
     crisis: Truth
     kinds: dict[str, Truth]
-    taught: Rows
-    asked: Rows
+    train_rows: Rows
+    test_rows: Rows
 
     def classifier(
         self, vectors: NDArray[np.float32], rows: Rows, penalty: tuple[float, float], *, kinds: bool = True
@@ -294,24 +294,24 @@ def _out_of_fold(
     """The best penalty, the folds, each taught text's log-odds by a head that did not see it, every penalty's loss."""
     from forewarn.detectors import PENALTIES
 
-    taught, crisis = lesson.taught, lesson.crisis
-    folds = folds_of(groups_of(lesson.texts, lesson.templates)[taught], seed)
-    few = min(int(crisis[taught].sum()), int((~crisis[taught]).sum())) < FEW
+    train_rows, crisis = lesson.train_rows, lesson.crisis
+    folds = folds_of(groups_of(lesson.texts, lesson.templates)[train_rows], seed)
+    few = min(int(crisis[train_rows].sum()), int((~crisis[train_rows]).sum())) < FEW
     held = {}
     # What few labels say of their own texts and their like is to count: the lighter penalty.
     for penalty in PENALTIES[-1:] if few else PENALTIES:
         progress(f"classifier, penalty {penalty[0]:g}")
-        held[penalty] = np.zeros(len(taught))
+        held[penalty] = np.zeros(len(train_rows))
         for fold in range(FOLDS):
-            out = taught[folds == fold]
+            out = train_rows[folds == fold]
             if not len(out):
                 continue
-            copies = lesson.templates.gather(taught).is_in(lesson.templates.gather(out).implode()).to_numpy()
-            seen = taught[(folds != fold) & ~copies]
+            copies = lesson.templates.gather(train_rows).is_in(lesson.templates.gather(out).implode()).to_numpy()
+            seen = train_rows[(folds != fold) & ~copies]
             if lesson.crisis[seen].any() and not lesson.crisis[seen].all():
                 head = lesson.classifier(vectors, seen, penalty, kinds=False)
                 held[penalty][folds == fold] = head.log_odds(vectors[out], lesson.written.gather(out))[:, 0]
-    losses = {penalty: log_loss(odds, crisis[taught]) for penalty, odds in held.items()}
+    losses = {penalty: log_loss(odds, crisis[train_rows]) for penalty, odds in held.items()}
     best = min(losses, key=lambda penalty: losses[penalty])
     return best, folds, held[best], {f"{vector:g}, {words:g}": loss for (vector, words), loss in losses.items()}
 
@@ -332,11 +332,11 @@ def _fine_tuned(
 
     assert options.base is not None  # noqa: S101
     with tempfile.TemporaryDirectory(prefix="forewarn-fit-") as scratch:
-        texts, labels = part(lesson.taught[folds != 0])
+        texts, labels = part(lesson.train_rows[folds != 0])
         return finetune(
             texts,
             labels,
-            validation=part(lesson.taught[folds == 0]),
+            validation=part(lesson.train_rows[folds == 0]),
             base=options.base,
             strategy=options.finetune,
             settings=replace(options.training, seed=options.seed, device=options.device),
@@ -348,36 +348,36 @@ def _fine_tuned(
 
 
 def _warnings(lesson: _Lesson, copied: int, few: bool) -> list[str]:
-    said = []
+    remarks = []
     if few:
-        said.append(f"fewer than {FEW} texts of a class: the shipped weights are kept, no test part is kept apart")
+        remarks.append(f"fewer than {FEW} texts of a class: the shipped weights are kept, no test part is kept apart")
     if copied:
-        said.append(f"{copied} texts have a copy on the other side of the split: they were moved to the taught part")
+        remarks.append(f"{copied} texts have a copy on the other side of the split: they were moved to the taught part")
     if words := telltales(lesson.texts["text"], lesson.crisis):
-        said.append(
+        remarks.append(
             f"nearly every crisis and hardly any other text has (or lacks) {', '.join(words[:5])}: is it a trace?"
         )
-    return said
+    return remarks
 
 
 def _report(
-    frame: pl.DataFrame, lesson: _Lesson, learnt: Fusion, shipped: Fusion, options: FitOptions, asked: Rows
+    frame: pl.DataFrame, lesson: _Lesson, learnt: Fusion, shipped: Fusion, options: FitOptions, test_rows: Rows
 ) -> dict[str, Any]:
-    """Figures of the texts `asked`: before and after, each part beside the fused score, reliability, confusion."""
+    """Figures of the texts `test_rows`: before and after, each part beside the fused score, reliability, confusion."""
     crisis = lesson.crisis
     about = {
-        "texts": len(lesson.taught),
-        "crises": int(crisis[lesson.taught].sum()),
-        "test_texts": len(asked),
-        "test_crises": int(crisis[asked].sum()),
-        "split": options.split if len(lesson.asked) else "five folds of the texts that were taught",
+        "texts": len(lesson.train_rows),
+        "crises": int(crisis[lesson.train_rows].sum()),
+        "test_texts": len(test_rows),
+        "test_crises": int(crisis[test_rows].sum()),
+        "split": options.split if len(lesson.test_rows) else "five folds of the texts that were taught",
         "seed": options.seed,
         "weights": {"rules": learnt.rule_scale} | {name: slope.slope for name, slope in learnt.slopes.items()},
     }
-    truth = crisis[asked]
-    if not len(asked) or truth.all() or not truth.any():
+    truth = crisis[test_rows]
+    if not len(test_rows) or truth.all() or not truth.any():
         return about
-    test = frame[asked]
+    test = frame[test_rows]
     before = shipped.fuse(test.with_columns(classifier=pl.lit(None, pl.Float64)))["log_odds"].to_numpy()
     fused = report_odds(learnt, test)
     ways = {

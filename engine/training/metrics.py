@@ -62,11 +62,11 @@ def decided(log_odds: Floats, crisis: Truth) -> dict[str, Any]:
     return {"confusion": confusion, "classes": classes(crisis, raised, ("ordinary", "crisis"))}
 
 
-def classes(truth: NDArray[Any], said: NDArray[Any], names: tuple[str, ...]) -> dict[str, Mapping[str, float]]:
+def classes(truth: NDArray[Any], predicted: NDArray[Any], names: tuple[str, ...]) -> dict[str, Mapping[str, float]]:
     """Precision, recall, F1 and support of each of k classes, numbered from 0 in `truth` and `said`, (n,) each."""
     from sklearn.metrics import precision_recall_fscore_support
 
-    found = precision_recall_fscore_support(truth, said, labels=range(len(names)), zero_division=0.0)
+    found = precision_recall_fscore_support(truth, predicted, labels=range(len(names)), zero_division=0.0)
     return {
         name: {
             measure: float(values[at])

@@ -54,10 +54,10 @@ def model_card(model: Model) -> str:
         *table([{"score": name} | found for name, found in about["scores"].items()]),
         "",
     ]
-    for when, said in (("before", "Before, with no labels"), ("after", "After")):
+    for when, heading in (("before", "Before, with no labels"), ("after", "After")):
         decided = about[when]
         counts = ", ".join(f"{count:,} {name}" for name, count in decided["confusion"].items())
-        lines += [f"{said}, at a probability of one half: {counts}.", "", *_classes(decided["classes"]), ""]
+        lines += [f"{heading}, at a probability of one half: {counts}.", "", *_classes(decided["classes"]), ""]
     if "categories" in about:
         lines += ["Kinds of crisis:", "", *_classes(about["categories"]), ""]
     lines += [

@@ -74,8 +74,8 @@ def telltales(texts: pl.Series, crisis: Truth) -> list[str]:
     share = words.group_by("word").agg(
         pl.col("crisis").sum() / crisis.sum(), ordinary=(~pl.col("crisis")).sum() / (~crisis).sum()
     )
-    told = share.filter((pl.col("crisis") - pl.col("ordinary")).abs() >= _TELLTALE)
-    return told["word"].sort().to_list()
+    telltale = share.filter((pl.col("crisis") - pl.col("ordinary")).abs() >= _TELLTALE)
+    return telltale["word"].sort().to_list()
 
 
 def groups_of(texts: pl.DataFrame, templates: pl.Series) -> Rows:
@@ -114,8 +114,8 @@ def split(texts: pl.DataFrame, templates: pl.Series, how: str, share: float, see
 def _parted(test: Truth, templates: pl.Series) -> tuple[Rows, Rows, int]:
     copied = test & templates.is_in(templates.filter(pl.Series(~test)).implode()).to_numpy()
     test &= ~copied
-    taught, asked = np.flatnonzero(~test), np.flatnonzero(test)
-    return taught, asked, int(copied.sum())
+    train_rows, test_rows = np.flatnonzero(~test), np.flatnonzero(test)
+    return train_rows, test_rows, int(copied.sum())
 
 
 def folds_of(groups: Rows, seed: int) -> Rows:

@@ -58,14 +58,14 @@ def update(
     """
     old = load_model(folder, device=device)
     templates = mask_of(plain(texts["text"]))
-    asked = split(texts, templates, how, test, old.seed)[1]
-    fresh = texts.with_columns(part=pl.Series(np.where(np.isin(np.arange(texts.height), asked), "test", "train")))
+    test_rows = split(texts, templates, how, test, old.seed)[1]
+    fresh = texts.with_columns(part=pl.Series(np.where(np.isin(np.arange(texts.height), test_rows), "test", "train")))
     known = old.training.filter(~pl.col("text").is_in(texts["text"].implode()))
-    taught = known.filter(pl.col("part") == "train")
-    if taught.height > replay:
-        taught = taught.sample(replay, seed=old.seed)
+    train_rows = known.filter(pl.col("part") == "train")
+    if train_rows.height > replay:
+        train_rows = train_rows.sample(replay, seed=old.seed)
     kept = known.filter(pl.col("part") == "test")
-    together = pl.concat([taught, kept, fresh], how="diagonal")
+    together = pl.concat([train_rows, kept, fresh], how="diagonal")
     options = FitOptions(
         positive=old.positive,
         encoder=old.encoder,

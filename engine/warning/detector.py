@@ -47,7 +47,7 @@ TIMELINE: dict[str, pl.DataType] = {
 `text` the number of its distinct text; `by` the value that `--stream-by` parts the input by, null = none; `category`
 that of the rules that fired, null = none; `score` log-odds that knew only the past.
 """
-HEARD: dict[str, pl.DataType] = {
+STREAM_SCHEMA: dict[str, pl.DataType] = {
     name: TIMELINE[name] for name in ("source", "line", "time", "clock", "text", "score")
 } | {"value": pl.Float64()}
 """The last texts of a stream: what a warning says of them, and the detector's `value` after each."""
@@ -73,7 +73,7 @@ class Stream:
         self.arrays: dict[str, NDArray[Any]] = {name: self.state[name][0] for name in kernel.STATE.fields or ()}
         self.arrays["week"] = np.zeros((0, kernel.KEPT), dtype=np.int16)
         self.counts = Counts()
-        self.recent = pl.DataFrame(schema=HEARD)
+        self.recent = pl.DataFrame(schema=STREAM_SCHEMA)
 
     def reach(self, first: int, last: int) -> None:
         """Make room for the hours of the week where records from `first` to `last` (microseconds) can fill them."""
@@ -97,7 +97,7 @@ class Stream:
 
 
 @dataclass(frozen=True, eq=False)
-class Heard:
+class StreamRows:
     """Some texts of a stream, in order: the columns of HEARD as arrays (n,), which are parts of those of a block.
 
     `source` int64, numbers of `names`; `time` datetime64[us], UTC, NaT = none.
@@ -113,17 +113,17 @@ class Heard:
     value: NDArray[np.float64]
 
     @classmethod
-    def of(cls, frame: pl.DataFrame) -> Heard:
+    def of(cls, frame: pl.DataFrame) -> StreamRows:
         """The n rows of a frame of HEARD."""
         names = frame["source"].unique(maintain_order=True)
         numbers = frame["source"].replace_strict(names, pl.Series(range(len(names))), return_dtype=pl.Int64)
-        return cls(names.to_list(), numbers.to_numpy(), *(frame[name].to_numpy() for name in list(HEARD)[1:]))
+        return cls(names.to_list(), numbers.to_numpy(), *(frame[name].to_numpy() for name in list(STREAM_SCHEMA)[1:]))
 
     def __len__(self) -> int:
         return len(self.line)
 
-    def __getitem__(self, part: slice | NDArray[Any]) -> Heard:
-        return Heard(self.names, *(getattr(self, name)[part] for name in HEARD))
+    def __getitem__(self, part: slice | NDArray[Any]) -> StreamRows:
+        return StreamRows(self.names, *(getattr(self, name)[part] for name in STREAM_SCHEMA))
 
     def row(self, at: int) -> dict[str, Any]:
         """Where one text stands: `source`, `line`, `time`, `clock`, and the detector's `value` there."""
@@ -140,7 +140,7 @@ class Raised:
     """A stream has changed.
 
     `at` the record that raised it, `onset`, `low`, `high` the most likely first record of the change and the bounds of
-    its 95 % interval, each where it stands (`Heard.row`); `since` the texts from `low` on, `earlier` those before it,
+    its 95 % interval, each where it stands (`StreamRows.row`); `since` the texts from `low` on, `earlier` those before,
     as far back as a beginning is looked for; `curve` (time, value) of the detector before; `raised_by`
     what changed, one of RAISED_BY or of `volume`; `size` records since the onset. Of a change in the number of records
     `at`, `onset`, `low` and `high` are moments between two records, each at the place of the last one before; `volume`
@@ -153,8 +153,8 @@ class Raised:
     onset: dict[str, Any]
     low: dict[str, Any]
     high: dict[str, Any]
-    since: Heard
-    earlier: Heard
+    since: StreamRows
+    earlier: StreamRows
     curve: list[tuple[datetime | None, float]]
     size: int | None = None
     volume: Volume | None = None
@@ -212,7 +212,7 @@ class Surge:
             source = name.removeprefix("source ") if "source" in self.families and name.startswith("source ") else None
             if stream.counts.due(until := passed(source)):
                 for change in stream.counts.advance(nothing, self.promise, len(self.families), until):
-                    found += _changed(name, Heard.of(stream.recent), change)
+                    found += _changed(name, StreamRows.of(stream.recent), change)
         return found
 
     def young(self) -> list[str]:
@@ -229,21 +229,27 @@ class Surge:
         values, codes, onsets = run(stream, part, self.promise, shared, self.voices)
         counts = (codes != kernel.REPEATED) & part["score"].is_not_nan().to_numpy()
         known = len(stream.recent)
-        new = part.with_columns(value=pl.Series(values)).filter(pl.Series(counts)).select(HEARD.keys())
+        new = part.with_columns(value=pl.Series(values)).filter(pl.Series(counts)).select(STREAM_SCHEMA.keys())
         texts = pl.concat([stream.recent, new])
         stream.recent = texts.tail(kernel.HISTORY)
         changes = list(stream.counts.advance(part, self.promise, shared))
-        told = np.flatnonzero((codes == kernel.RAISED) | (codes == kernel.ENDED)).tolist()
-        if not changes and not told:
+        changed = np.flatnonzero((codes == kernel.RAISED) | (codes == kernel.ENDED)).tolist()
+        if not changes and not changed:
             return []
-        heard, rows = Heard.of(texts), part["row"]
+        rows_so_far, rows = StreamRows.of(texts), part["row"]
         before = np.append(0, np.cumsum(counts)) + known
         found: list[tuple[int, Raised | Ended]] = []
         for change in changes:
-            found += [(rows[change.before], one) for one in _changed(name, heard[: before[change.before]], change)]
-        for at in told:
+            found += [
+                (rows[change.before], one) for one in _changed(name, rows_so_far[: before[change.before]], change)
+            ]
+        for at in changed:
             here = int(before[at])
-            event = _raised(name, heard, here, onsets[at]) if codes[at] == kernel.RAISED else _ended(name, heard, here)
+            event = (
+                _raised(name, rows_so_far, here, onsets[at])
+                if codes[at] == kernel.RAISED
+                else _ended(name, rows_so_far, here)
+            )
             found.append((rows[at], event))
         return found
 
@@ -296,40 +302,40 @@ def run(
     return values, codes, onsets
 
 
-def _raised(name: str, heard: Heard, here: int, onset: NDArray[np.int64]) -> Raised:
+def _raised(name: str, rows_so_far: StreamRows, here: int, onset: NDArray[np.int64]) -> Raised:
     from forewarn.warning.detector_kernel import HISTORY
 
     likely, low, high = (max(0, here - int(back)) for back in onset[:3])
-    shown = heard[max(0, here - _CURVE) : here + 1]
+    shown = rows_so_far[max(0, here - _CURVE) : here + 1]
     return Raised(
         name,
         RAISED_BY[int(onset[3])],
-        heard.row(here),
-        heard.row(likely),
-        heard.row(low),
-        heard.row(high),
-        heard[low : here + 1],
+        rows_so_far.row(here),
+        rows_so_far.row(likely),
+        rows_so_far.row(low),
+        rows_so_far.row(high),
+        rows_so_far[low : here + 1],
         # What one record at a time would still hold: a warning must not hang on the size of the blocks.
-        heard[max(0, here - HISTORY) : low],
+        rows_so_far[max(0, here - HISTORY) : low],
         list(zip(_times(shown.time), shown.value.tolist(), strict=True)),
     )
 
 
-def _ended(name: str, heard: Heard, here: int) -> Ended:
-    return Ended(name, heard.row(here))
+def _ended(name: str, rows_so_far: StreamRows, here: int) -> Ended:
+    return Ended(name, rows_so_far.row(here))
 
 
-def _changed(name: str, heard: Heard, change: Change) -> list[Raised | Ended]:
-    """What a change in the number of records is; `heard` the texts until then."""
+def _changed(name: str, rows_so_far: StreamRows, change: Change) -> list[Raised | Ended]:
+    """What a change in the number of records is; `rows_so_far` the texts until then."""
     from forewarn.warning.detector_kernel import HISTORY
 
     if change.raised_by is None:
         return [Ended(name, change.at, by_volume=True)]
-    heard = heard[-HISTORY:]
-    if not len(heard):
+    rows_so_far = rows_so_far[-HISTORY:]
+    if not len(rows_so_far):
         return []
-    shown = slice(-_LAST, None) if change.raised_by == FEWER else heard.clock >= change.onset["clock"]
-    since = heard[shown] if len(heard[shown]) else heard[-1:]
+    shown = slice(-_LAST, None) if change.raised_by == FEWER else rows_so_far.clock >= change.onset["clock"]
+    since = rows_so_far[shown] if len(rows_so_far[shown]) else rows_so_far[-1:]
     onset = change.onset | {"clock": int(since.clock[0])}
     return [
         Raised(
@@ -340,7 +346,7 @@ def _changed(name: str, heard: Heard, change: Change) -> list[Raised | Ended]:
             change.low,
             change.high,
             since,
-            heard[: len(heard) - len(since)],
+            rows_so_far[: len(rows_so_far) - len(since)],
             change.curve,
             change.size,
             change.volume,

@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 from forewarn.alerting.evidence import nearest_crises
 from forewarn.findings import EarlyWarning, Moved, Place, Reason, level_of
 from forewarn.grouping.deobfuscation import plain
-from forewarn.runtime.chunked_frame import BlockFrame
-from forewarn.warning.detector import Heard, Raised
+from forewarn.runtime.chunked_frame import ChunkedFrame
+from forewarn.warning.detector import Raised, StreamRows
 from forewarn.warning.volume import FEWER
 
 Floats = NDArray[np.float64]
@@ -50,7 +50,7 @@ _SAME = 0.5
 
 
 @dataclass
-class Known:
+class TextIndex:
     """The distinct texts that have been scored: `texts` frames with at least `template`, `rule_set`, `example`.
 
     `steady` says that the encoder gives the same bits whatever it embeds together; then `made`, float32 (n, d), may be
@@ -58,7 +58,7 @@ class Known:
     was read.
     """
 
-    texts: BlockFrame
+    texts: ChunkedFrame
     encoder: Encoder
     rules: RuleSet
     rule_sets: RuleSets
@@ -126,7 +126,7 @@ class Incidents:
 
 
 @dataclass(frozen=True)
-class Lead:
+class UnassignedWarning:
     """A warning that is in no incident yet.
 
     `centre` float32 (d,) of the vectors of its loudest texts; `central` the number of the text nearest to it; `clock`
@@ -139,7 +139,7 @@ class Lead:
     clock: int
 
 
-def explain(events: Sequence[Raised], known: Known, false_warnings: str) -> list[Lead]:
+def explain(events: Sequence[Raised], known: TextIndex, false_warnings: str) -> list[UnassignedWarning]:
     """What streams that have changed warn of, in the order given."""
     since = [event.since[event.since.clock >= event.onset["clock"]] for event in events]
     loud = [_loudest(some, event.earlier.score) for some, event in zip(since, events, strict=True)]
@@ -154,7 +154,7 @@ def explain(events: Sequence[Raised], known: Known, false_warnings: str) -> list
     for at, event in enumerate(events):
         central = texts[at][int(np.argmax(vectors[at] @ centres[at]))]
         warning = _warning(event, since[at], loud[at], texts[at], central, about, similar[at], known, false_warnings)
-        leads.append(Lead(warning, centres[at], central, event.at["clock"]))
+        leads.append(UnassignedWarning(warning, centres[at], central, event.at["clock"]))
     return leads
 
 
@@ -166,13 +166,13 @@ def _centre(vectors: Vectors) -> Vectors:
 
 def _warning(
     raised: Raised,
-    since: Heard,
+    since: StreamRows,
     loud: NDArray[np.int64],
     texts: list[int],
     central: int,
     about: dict[int, tuple[str, int]],
     similar: list[Reason],
-    known: Known,
+    known: TextIndex,
     false_warnings: str,
 ) -> EarlyWarning:
     """The warning of a change, of the texts `since` its onset the rows `loud` of which are the loudest."""
@@ -210,7 +210,7 @@ def _warning(
     )
 
 
-def _loudest(since: Heard, earlier: Floats) -> NDArray[np.int64]:
+def _loudest(since: StreamRows, earlier: Floats) -> NDArray[np.int64]:
     """The rows with the loudest texts, loudest first, each text once.
 
     Only those above nine of ten `earlier` scores, float64 (n,); the newest row where there are none.
@@ -239,7 +239,7 @@ def _short(value: float) -> float:
 class Words:
     """Which words the texts have, found when they are asked for and remembered; `texts` have a `template`."""
 
-    def __init__(self, texts: BlockFrame) -> None:
+    def __init__(self, texts: ChunkedFrame) -> None:
         self._texts = texts
         self._forget()
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from forewarn.errors import OutputError
 from forewarn.findings import EarlyWarning
-from forewarn.warning.early_warnings import Incidents, Lead
+from forewarn.warning.early_warnings import Incidents, UnassignedWarning
 
 
 class KeptWarnings(Sequence[EarlyWarning]):
@@ -27,7 +27,7 @@ class KeptWarnings(Sequence[EarlyWarning]):
     The file is gone with the sequence. Raises OutputError where it cannot be written.
     """
 
-    def __init__(self, leads: Iterable[Lead] = ()) -> None:
+    def __init__(self, leads: Iterable[UnassignedWarning] = ()) -> None:
         self.central: dict[str, int] = {}
         self._incidents: list[str] = []
         # Where each one begins, its centre first, where its text does, and where it ends.

@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 
 from forewarn.errors import ForewarnError
 from forewarn.grouping.text_table import TextNumbers
-from forewarn.runtime.chunked_frame import BlockFrame
-from forewarn.runtime.spill import WaitingBlocks
+from forewarn.runtime.chunked_frame import ChunkedFrame
+from forewarn.runtime.spill import SpilledFrames
 from forewarn.warning.detector import TIMELINE
 
 Floats = NDArray[np.float64]
@@ -120,7 +120,7 @@ def _newest() -> pl.Expr:
     return pl.col("clock").cum_max().over("source")
 
 
-class Timeline(WaitingBlocks):
+class Timeline(SpilledFrames):
     """Collects the records of a scan that have times, in `folder` or a temporary one."""
 
     def __init__(self, clocks: Clocks, by: str | None = None, folder: Path | None = None) -> None:
@@ -171,7 +171,7 @@ class Timeline(WaitingBlocks):
 
     def _newest_clocks(self) -> tuple[NDArray[np.int64], list[int]]:
         """The newest clock that the source of each record had shown, and the first record of each file."""
-        newest, starts = BlockFrame({"newest": pl.Int64()}, on_disk=True), []
+        newest, starts = ChunkedFrame({"newest": pl.Int64()}, on_disk=True), []
         before = pl.DataFrame(schema={"source": pl.String, "before": pl.Int64})
         for file in self.files():
             block = pl.read_ipc(file).select("source", newest=_newest())

@@ -25,7 +25,7 @@ _TIMEOUT = 10.0
 _TRIES = 8
 
 
-Told = EarlyWarning | Incident
+Notification = EarlyWarning | Incident
 """What a watch has to say, one line each."""
 
 
@@ -38,7 +38,7 @@ class WarningLog:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.keys: set[str] = set()
-        self.waiting: list[Told] = []
+        self.waiting: list[Notification] = []
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             content = path.read_bytes() if path.exists() else b""
@@ -49,14 +49,14 @@ class WarningLog:
             raise OutputError(f"cannot be used: {error.strerror}", path=path) from None
         for line in whole.splitlines():
             try:
-                self.keys.add(msgspec.json.decode(line, type=Told).key)
+                self.keys.add(msgspec.json.decode(line, type=Notification).key)
             except msgspec.MsgspecError:
                 continue
 
-    def add(self, told: Sequence[Told]) -> list[Told]:
+    def add(self, notification: Sequence[Notification]) -> list[Notification]:
         """Write those that are new, and return them. Raises OutputError; they are then written by the next call."""
         seen = self.keys | {one.key for one in self.waiting}
-        self.waiting += [one for one in told if one.key not in seen]
+        self.waiting += [one for one in notification if one.key not in seen]
         if not self.waiting:
             return []
         try:
@@ -79,11 +79,11 @@ class WarningLog:
         self.keys |= {one.key for one in written}
         return written
 
-    def read(self) -> list[Told]:
+    def read(self) -> list[Notification]:
         """Everything in the log."""
         if not self.path.exists():
             return []
-        return [msgspec.json.decode(line, type=Told) for line in self.path.read_bytes().splitlines()]
+        return [msgspec.json.decode(line, type=Notification) for line in self.path.read_bytes().splitlines()]
 
 
 class Delivery:
@@ -91,7 +91,7 @@ class Delivery:
 
     def __init__(self, send: Callable[[bytes], None], done: Path, problem: Callable[[ForewarnError], None]) -> None:
         self._send, self._done, self._problem = send, done, problem
-        self._queue: queue.Queue[Told | None] = queue.Queue()
+        self._queue: queue.Queue[Notification | None] = queue.Queue()
         self._ended = threading.Event()
         try:
             self.taken = set(done.read_text().split()) if done.exists() else set()
@@ -100,11 +100,11 @@ class Delivery:
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
-    def give(self, told: Told) -> None:
+    def give(self, notification: Notification) -> None:
         """Hand something over; returns at once."""
-        if told.key not in self.taken:
-            self.taken.add(told.key)
-            self._queue.put(told)
+        if notification.key not in self.taken:
+            self.taken.add(notification.key)
+            self._queue.put(notification)
 
     def close(self, seconds: float) -> None:
         """Wait a little for what is under way."""
@@ -122,7 +122,7 @@ class Delivery:
             wait_exponential_jitter,
         )
 
-        while (told := self._queue.get()) is not None:
+        while (notification := self._queue.get()) is not None:
             tries = Retrying(
                 stop=stop_after_attempt(_TRIES) | stop_when_event_set(self._ended),
                 wait=wait_exponential_jitter(multiplier=0.5, max=60),
@@ -130,12 +130,14 @@ class Delivery:
                 sleep=self._pause,
             )
             try:
-                tries(self._send, msgspec.json.encode(told))
+                tries(self._send, msgspec.json.encode(notification))
                 with self._done.open("a") as done:
-                    done.write(f"{told.key}\n")
+                    done.write(f"{notification.key}\n")
             except (RetryError, _Refused, OSError) as error:
                 last = error.last_attempt.exception() if isinstance(error, RetryError) else error
-                self._problem(ForewarnError(f"{told.key} was not delivered: {last}", remedy="It stands in the log."))
+                self._problem(
+                    ForewarnError(f"{notification.key} was not delivered: {last}", remedy="It stands in the log.")
+                )
 
     def _pause(self, seconds: float) -> None:
         self._ended.wait(seconds)

@@ -23,7 +23,7 @@ from forewarn.findings import EarlyWarning
 from forewarn.options import Options
 from forewarn.reading.problems import Problems
 from forewarn.reading.records import Wanted, read_piece
-from forewarn.watching.delivery import Delivery, Told, WarningLog, to_address, to_command
+from forewarn.watching.delivery import Delivery, Notification, WarningLog, to_address, to_command
 from forewarn.watching.follow import HEAD, Follower, Piece
 from forewarn.watching.watcher import Watcher
 
@@ -51,7 +51,7 @@ class Status:
 class Receivers:
     """Who gets warnings and incidents: `warn` at once, in the log's order; a command and an address when they can."""
 
-    warn: Callable[[Told], None]
+    warn: Callable[[Notification], None]
     command: str | None = None
     address: str | None = None
 
@@ -120,9 +120,9 @@ class _Following:
         self._saved = time.monotonic()
         self._changed = False
         self._restore()
-        for told in self._log.read():
+        for notification in self._log.read():
             for delivery in self._deliveries:
-                delivery.give(told)
+                delivery.give(notification)
 
     def _restore(self) -> None:
         if not self._file.exists():
@@ -187,13 +187,13 @@ class _Following:
 
     def _wait(self, stop: threading.Event) -> None:
         """Everything is read: what did not come may be a warning."""
-        if not stop.is_set() and (told := self._watcher.wait(_now())):
-            self._give(told)
+        if not stop.is_set() and (notification := self._watcher.wait(_now())):
+            self._give(notification)
             self._changed = True
 
-    def _give(self, told: Sequence[Told]) -> None:
+    def _give(self, notification: Sequence[Notification]) -> None:
         try:
-            new = self._log.add(told)
+            new = self._log.add(notification)
         except OutputError as error:
             self._problem(error)
             return

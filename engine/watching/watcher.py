@@ -25,13 +25,13 @@ from forewarn.grouping.deobfuscation import plain
 from forewarn.grouping.rule_sets import RuleSets
 from forewarn.grouping.templates import Keying
 from forewarn.options import Options, Promise, families, merged
-from forewarn.runtime.atomic import whole_file
-from forewarn.runtime.chunked_frame import BlockFrame
+from forewarn.runtime.atomic import atomic_write
+from forewarn.runtime.chunked_frame import ChunkedFrame
 from forewarn.scoring import fusion
 from forewarn.scoring.model import load_model
 from forewarn.scoring.similarity import similarity
-from forewarn.warning.detector import HEARD, Ended, Raised, Stream, Surge
-from forewarn.warning.early_warnings import Incidents, Known, explain, place
+from forewarn.warning.detector import STREAM_SCHEMA, Ended, Raised, Stream, Surge
+from forewarn.warning.early_warnings import Incidents, TextIndex, explain, place
 from forewarn.warning.timeline import Clocks, scored
 from forewarn.watching.follow import Position
 
@@ -139,10 +139,10 @@ class Watcher:
         events = sorted(events, key=lambda event: int(event.at["clock"]))
         if not events:
             return []
-        known = Known(
-            BlockFrame.of(self._texts), self._encoder, self._rules, self._sets, self._cases, embedded=self._embedded
+        known = TextIndex(
+            ChunkedFrame.of(self._texts), self._encoder, self._rules, self._sets, self._cases, embedded=self._embedded
         )
-        leads = iter(explain([event for event in events if isinstance(event, Raised)], known, self._promise.said))
+        leads = iter(explain([event for event in events if isinstance(event, Raised)], known, self._promise.text))
         found: list[EarlyWarning | Incident] = []
         for event in events:
             if isinstance(event, Raised):
@@ -218,7 +218,7 @@ class Watcher:
             self._open.lasting,
             self.lines,
         )
-        with whole_file(path) as part:
+        with atomic_write(path) as part:
             save_file(arrays, part, {"state": msgspec.json.encode(saved).decode()})
 
     def load(self, path: Path) -> dict[str, Position]:
@@ -238,7 +238,7 @@ class Watcher:
                 stream.restore({part: arrays[f"{number}.{part}"] for part in stream.arrays})
                 stream.counts.restore({part: arrays[f"{number}.counts.{part}"] for part in stream.counts.arrays})
                 stream.counts.sources = saved.sources[number]
-                stream.recent = _unpacked(arrays[f"{number}.recent"], HEARD)
+                stream.recent = _unpacked(arrays[f"{number}.recent"], STREAM_SCHEMA)
             opened = {
                 name: (arrays[f"incident.{number}"], clock)
                 for number, (name, clock) in enumerate(saved.incidents.items())

@@ -46,15 +46,15 @@ def parse_logsource(text: str | None) -> dict[str, str]:
 
 def fits(logsource: Mapping[str, str], known: Mapping[str, str]) -> bool:
     """Whether records known to be of one log source are those of a rule's: it asks for nothing that they are not."""
-    asked = {key: value for key, value in logsource.items() if key in KEYS}
-    return bool(known) and all(known.get(key) == value for key, value in asked.items())
+    wanted = {key: value for key, value in logsource.items() if key in KEYS}
+    return bool(known) and all(known.get(key) == value for key, value in wanted.items())
 
 
 def look_of(logsource: Mapping[str, str]) -> str | None:
     """The expression by which lines of a log source are recognised, or None."""
-    asked = {key: value for key, value in logsource.items() if key in KEYS}
+    wanted = {key: value for key, value in logsource.items() if key in KEYS}
     for known in sources()["recognised"]:
-        if all(known["logsource"].get(key) == value for key, value in asked.items()):
+        if all(known["logsource"].get(key) == value for key, value in wanted.items()):
             return str(known["look"])
     return None
 

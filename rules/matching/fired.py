@@ -43,7 +43,7 @@ class Fired:
         chosen[self.hits.filter(pl.col("rule") == rule)["class"].to_numpy()] = True
         return np.flatnonzero(chosen[self.of.to_numpy()])
 
-    def but(self, more: Hits, less: Hits) -> Fired:
+    def with_changes(self, more: Hits, less: Hits) -> Fired:
         """The same less some hits and with others; their rows become classes of their own."""
         touched = [rows for rows, _ in (*more, *less) if len(rows)]
         if not touched:

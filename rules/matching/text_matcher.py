@@ -36,11 +36,11 @@ class TextMatcher:
     """
 
     def __init__(self, rules: Mapping[int, Rule], kinds: Kinds, state: Mapping[str, bytes]) -> None:
-        asked = [p for rule in rules.values() for atom in rule.atoms if atom.field == TEXT for p in atom.patterns]
+        patterns = [p for rule in rules.values() for atom in rule.atoms if atom.field == TEXT for p in atom.patterns]
         words = [_literal(word) for word in cues().words] if rules else []
-        self._blind = _field((blinded(p)[0] for p in [*asked, *words]), state.get("blind"))
-        self._sharp = _field((p for p in asked if blinded(p)[1]), state.get("sharp"))
-        self._number = {p: self._blind.numbers[blinded(p)[0]] for p in [*asked, *words]}
+        self._blind = _field((blinded(p)[0] for p in [*patterns, *words]), state.get("blind"))
+        self._sharp = _field((p for p in patterns if blinded(p)[1]), state.get("sharp"))
+        self._number = {p: self._blind.numbers[blinded(p)[0]] for p in [*patterns, *words]}
         self._cues = [self._number[word] for word in words]
         self._by_meaning = {i: rule for i, rule in rules.items() if any(a.kind == "similar" for a in rule.atoms)}
         self._by_wording = {i: rule for i, rule in rules.items() if i not in self._by_meaning}
@@ -75,11 +75,11 @@ class TextMatcher:
             of_kind = self._undecided.filter(pl.col("class").is_in(kind.gather(own).unique().implode()))
             rules = {i: self._by_wording[i] for i in of_kind["rule"].unique().sort()}
             decided = self._fired(rules, self._search(lines, sharp), holds, similar)
-            fired = fired.but([(own[rows], rule) for rows, rule in decided], [(own, rule) for rule in rules])
+            fired = fired.with_changes([(own[rows], rule) for rows, rule in decided], [(own, rule) for rule in rules])
         if self._by_meaning:
             lines = folded(one_line(texts))
             found = self._search(lines, _Hits.of(self._sharp, lines))
-            fired = fired.but(self._fired(self._by_meaning, found, holds, similar), ())
+            fired = fired.with_changes(self._fired(self._by_meaning, found, holds, similar), ())
         return fired
 
     def _meet(self, holds: Verdict, similar: Closeness) -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from forewarn.grouping.deobfuscation import meant, plain
+from forewarn.grouping.deobfuscation import plain, templates_of_plain
 from forewarn.grouping.templates import mask_of
 
 
@@ -52,7 +52,7 @@ def test_an_ordinary_text_is_left_byte_for_byte(text: str) -> None:
 def test_only_the_templates_of_changed_texts_are_made_anew() -> None:
     texts = pl.Series(["fl00d on road 12", "flood on road 12"])
     templates = pl.Series(["fl<*>d on road <*>", "as it is"])
-    assert meant(templates, texts, plain(texts)).to_list() == ["flood on road <*>", "as it is"]
+    assert templates_of_plain(templates, texts, plain(texts)).to_list() == ["flood on road <*>", "as it is"]
     assert mask_of(texts).to_list() == ["fl<*>d on road <*>", "flood on road <*>"]
 
 

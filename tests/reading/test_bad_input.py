@@ -15,7 +15,7 @@ import pytest
 from forewarn.errors import OutputError
 from forewarn.findings import Alert, Place
 from forewarn.output.writers import printable, write_findings
-from forewarn.runtime.atomic import whole_file
+from forewarn.runtime.atomic import atomic_write
 
 Run = Callable[..., object]
 
@@ -153,7 +153,7 @@ def test_a_full_disk_leaves_the_old_file_and_says_so(forewarn: Run, good: Path, 
     target.write_text("old\n")
 
     def write_to_full_disk() -> None:
-        with whole_file(target) as part:
+        with atomic_write(target) as part:
             part.unlink()
             part.symlink_to(full)
             part.write_bytes(b"x" * 100_000)

@@ -22,7 +22,7 @@ from forewarn.findings import read_alerts
 from forewarn.options import Options
 from forewarn.pipeline import scan
 from forewarn.reading.labelled import in_cells, read_labelled
-from forewarn.scoring.fusion import in_order_of
+from forewarn.scoring.fusion import monotone_p_values
 from forewarn.scoring.model import load_model, save_model
 from forewarn.training.active_learning import most_useful, write_sheet
 from forewarn.training.fitting import FitOptions, fit
@@ -170,7 +170,7 @@ def test_the_two_sample_test_keeps_its_promise_on_samples_that_are_alike() -> No
 @given(st.lists(st.tuples(st.floats(-9, 9), st.floats(0.001, 1)), min_size=1, max_size=30))
 def test_p_values_are_handed_out_in_the_order_of_the_scores(pairs: list[tuple[float, float]]) -> None:
     scores, p_values = (np.array(column) for column in zip(*pairs, strict=True))
-    handed = in_order_of(scores, p_values)
+    handed = monotone_p_values(scores, p_values)
     assert sorted(handed) == sorted(p_values)
     order = np.argsort(-scores, kind="stable")
     assert all(
@@ -183,8 +183,8 @@ def test_adaptation_steps_back_on_texts_like_those_of_the_labels(folder: Path) -
     from forewarn.embeddings import load_encoder
 
     model, encode = load_model(folder), load_encoder().encode
-    assert model.strangeness(encode(_labelled(60, CRISIS, ORDINARY, seed=5)["text"].to_list())) == 0.0
-    assert model.strangeness(encode(_labelled(60, NEW_CRISIS, NEW_ORDINARY, seed=5)["text"].to_list())) == 1.0
+    assert model.novelty(encode(_labelled(60, CRISIS, ORDINARY, seed=5)["text"].to_list())) == 0.0
+    assert model.novelty(encode(_labelled(60, NEW_CRISIS, NEW_ORDINARY, seed=5)["text"].to_list())) == 1.0
     assert fit(_labelled(12, CRISIS, ORDINARY), FitOptions()).sample.shape[0] == 24
 
 

@@ -23,7 +23,7 @@ from forewarn.options import EVERYTHING, Options, Promise, parse_late, parse_pro
 from forewarn.pipeline import scan
 from forewarn.warning import detector_kernel as kernel
 from forewarn.warning.clock_kernel import STEPPED
-from forewarn.warning.detector import TIMELINE, Ended, Heard, Raised, Stream, Surge, run
+from forewarn.warning.detector import TIMELINE, Ended, Raised, Stream, StreamRows, Surge, run
 from forewarn.warning.timeline import Clocks, scored
 from tests.log_scenarios import BREWING, HOURS, SCENARIOS, START, log_of
 
@@ -130,7 +130,7 @@ def test_a_crisis_is_a_warning_within_some_texts_that_says_since_when_and_ends()
     assert raised.since.line[-1] == raised.at["line"]
 
 
-def rows(heard: Heard) -> list[tuple[object, ...]]:
+def rows(heard: StreamRows) -> list[tuple[object, ...]]:
     """Texts of a stream, a tuple each."""
     where = [tuple(heard.row(at).values()) for at in range(len(heard))]
     return list(zip(where, heard.text.tolist(), heard.score.tolist(), strict=True))

@@ -14,22 +14,22 @@ import pytest
 from forewarn.alerting.incidents import incidents
 from forewarn.errors import OutputError
 from forewarn.findings import EarlyWarning, Place
-from forewarn.runtime.chunked_frame import BlockFrame
-from forewarn.warning.early_warnings import Lead, Words
+from forewarn.runtime.chunked_frame import ChunkedFrame
+from forewarn.warning.early_warnings import UnassignedWarning, Words
 from forewarn.warning.kept_warnings import KeptWarnings
 
 HOUR = 3_600_000_000
 EAST, NORTH = np.eye(2, dtype=np.float32)
 
 
-def lead(name: str, hour: float, centre: np.ndarray = EAST, text: str = "pool exhausted") -> Lead:
+def lead(name: str, hour: float, centre: np.ndarray = EAST, text: str = "pool exhausted") -> UnassignedWarning:
     at = Place("a.log", 7, datetime(2024, 5, 1, tzinfo=UTC) + timedelta(hours=hour))
     curve = [(None, 0.5), (at.time, 2e5)]
     warning = EarlyWarning(
         f"fw-w{name}", "", "high", "source a.log", at, at, at, at, "1/100000", 2e5, 3, text, None, ["a.log"], [], [],
         [], [], curve,
     )  # fmt: skip
-    return Lead(warning, centre, 5, int(hour * HOUR))
+    return UnassignedWarning(warning, centre, 5, int(hour * HOUR))
 
 
 def test_warnings_come_in_the_order_of_time_each_in_its_incident() -> None:
@@ -52,7 +52,7 @@ def test_they_are_equal_to_a_list_of_the_same_warnings() -> None:
 
 
 def test_of_a_thousand_warnings_none_stays_in_memory() -> None:
-    def many() -> Iterator[Lead]:
+    def many() -> Iterator[UnassignedWarning]:
         yield from (lead(f"{n:04}", n / 1_000) for n in range(1_000))
 
     kept = KeptWarnings(many())
@@ -84,7 +84,7 @@ def test_words_that_were_forgotten_are_found_again(monkeypatch: pytest.MonkeyPat
     templates = pl.DataFrame(
         {"template": ["worker finished job", "pool exhausted", "", "disk failing", "no pool left"]}
     )
-    words = Words(BlockFrame.of(templates))
+    words = Words(ChunkedFrame.of(templates))
     earlier = np.array([0] * 50 + [2, 3], dtype=np.uint32)
     found = words.new([1, 3, 4], earlier)
     assert found == ["pool"]

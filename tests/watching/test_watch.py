@@ -26,7 +26,7 @@ from forewarn.options import Options
 from forewarn.pipeline import scan
 from forewarn.reading.problems import Problems
 from forewarn.reading.records import Wanted, read_piece
-from forewarn.runtime.atomic import whole_file
+from forewarn.runtime.atomic import atomic_write
 from forewarn.warning.clock_kernel import STEPPED
 from forewarn.watching.delivery import Delivery, WarningLog, to_address, to_command
 from forewarn.watching.follow import Follower
@@ -512,5 +512,5 @@ def test_a_state_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="file"):
         watch([tmp_path], OPTIONS, tmp_path / "file", Receivers(print), threading.Event())
-    with pytest.raises(OutputError), whole_file(tmp_path / "file" / "state"):
+    with pytest.raises(OutputError), atomic_write(tmp_path / "file" / "state"):
         pass

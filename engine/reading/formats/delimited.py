@@ -293,7 +293,7 @@ def _one_row(lines: list[str], at: int, delimiter: str) -> tuple[list[str] | Non
     return (row if closed else None), max(used, 1), not closed and at + used == len(lines)
 
 
-def said(rows: Rows, table: Table) -> pl.DataFrame:
+def to_columns(rows: Rows, table: Table) -> pl.DataFrame:
     """What n rows say: n rows `text` (null where there is nothing), `stamp` (the written time), `raw`, all String."""
     frame = rows.cells.select(
         raw=pl.struct(pl.all()).struct.json_encode(),

@@ -50,7 +50,7 @@ def rows(
     size = max(head.estimated_size() / max(head.height, 1), 1)
     line = 1
     for batch in scan.collect_batches(chunk_size=max(int(block_bytes / size), 100)):
-        said = batch.with_columns(pl.col(*words, *bodies).cast(pl.String)).select(
+        cells = batch.with_columns(pl.col(*words, *bodies).cast(pl.String)).select(
             raw=batch.select(pl.struct(pl.all()).struct.json_encode()).to_series(),
             text=pl.coalesce(fields.text_of(bodies, titles), fields.described(words, times)),
             stamp=fields.stamp_of(written),
@@ -59,9 +59,9 @@ def rows(
         yield pl.DataFrame(
             {
                 "line": pl.int_range(line, line + batch.height, dtype=pl.UInt64, eager=True),
-                "time": pl.select(pl.coalesce(said["typed"], parse(said["stamp"], formats, latest))).to_series(),
-                "text": said.select(pl.coalesce("text", "raw")).to_series(),
-                "raw": said["raw"],
+                "time": pl.select(pl.coalesce(cells["typed"], parse(cells["stamp"], formats, latest))).to_series(),
+                "text": cells.select(pl.coalesce("text", "raw")).to_series(),
+                "raw": cells["raw"],
             }
         )
         line += batch.height
