@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from importlib import import_module
+from pathlib import Path
 
 import rich_click as click
 
@@ -31,15 +32,22 @@ class _Commands(click.RichGroup):
         return command
 
 
-@click.command(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(
+    cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "FOREWARN"}
+)
 @click.version_option(package_name="forewarn")
-def cli() -> None:
+@click.option("--config", type=click.Path(path_type=Path), help="Options from this file (default: forewarn.toml here).")
+@click.pass_context
+def cli(context: click.Context, config: Path | None) -> None:
     """Find the first signs of a crisis in text: logs, feeds, news, reports, events; Chinese and English first.
 
     \b
     forewarn scan examples/logs
     forewarn scan /var/log --budget 20 -o alerts.jsonl
     """
+    from forewarn.cli.configuration import default_map
+
+    context.default_map = default_map(cli, config)
 
 
 def main() -> None:
