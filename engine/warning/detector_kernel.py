@@ -15,6 +15,18 @@ from typing import Any
 import numpy as np
 
 from forewarn.runtime.kernels import array, kernel, part
+from forewarn.warning.week_kernel import (
+    HOUR,
+    HOURLY,
+    HOURS,
+    KEPT,
+    LEAST,
+    hour_reference,
+    learn_hour,
+    odds,
+    packed_score,
+    ranks_in_hours,
+)
 
 FLOATS, INTS, SHORTS, BYTES = (np.dtype(name) for name in ("f8", "i8", "i2", "i1"))
 HASHES = np.dtype("u8")
@@ -23,8 +35,6 @@ WINDOW = 1_000
 """Texts of the reference."""
 GAP = 60
 """The last texts, which are in no reference: an event in progress must not become its own."""
-LEAST = 200
-"""Texts of a reference below which a stream is too young (benchmark early_warning)."""
 DISCOUNT = 0.8
 """What the bet on odds pays for each text: it forgets within about ten, and holds the promise where scores are few."""
 ALARMING, NEW = range(2)
@@ -40,13 +50,6 @@ LASTING = 1_000
 """Texts of one warning after which the reference learns again: the new state may have come to stay."""
 KINDS, BUCKETS = 8, 512
 """A kind of text is new where it is not among about the last 4,096 kinds of its stream: 512 buckets of the last 8."""
-HOURS, KEPT = 168, 512
-"""Hours of a week, and texts that are kept of each."""
-_HOUR = 3_600_000_000
-SPREAD = _HOUR // 128
-"""Microseconds between two texts that an hour of the week keeps: all of four weeks, not the last minutes of one."""
-HOURLY, WEEKLY = 24 * _HOUR, HOURS * _HOUR
-"""Age of a stream from which the hours of its week are kept, and from which those of the day are looked at."""
 NOTHING, RAISED, ENDED, YOUNG, REPEATED = range(5)
 """What a text did: nothing, a warning, the end of one; or the stream is too young, or the text was said before."""
 
@@ -57,18 +60,13 @@ _WIDEST = 1e6
 
 
 @part
-def _uniform(key: np.uint64, position: np.uint64) -> float:
+def uniform(key: np.uint64, position: np.uint64) -> float:
     """A number in (0, 1) that depends on the text and its place only (splitmix64)."""
     z = key ^ (position * np.uint64(0x9E3779B97F4A7C15))
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     z = z ^ (z >> np.uint64(31))
     return (float(z >> np.uint64(11)) + 0.5) / 9007199254740992.0
-
-
-@part
-def _odds(score: float) -> float:
-    return np.exp(min(max(score, -8.0), 8.0))  # type: ignore[no-any-return]
 
 
 STATE = np.dtype(
@@ -158,13 +156,13 @@ def _said(state: Any, key: np.uint64) -> bool:
 def _bet(state: Any, week: Any, score: float, new: bool, key: np.uint64, time: int) -> None:
     """Bet against a text being as all before: what each bet has won, and how each score's have grown."""
     counters, wealth, growth = state.counters, state.wealth, state.growth
-    odds, count = _odds(score), counters[_WINDOWED]
-    place = _uniform(key, np.uint64(counters[SEEN]))
-    hour = (time // _HOUR) % HOURS
-    first, step, kept = _of_hour(state.hours, hour, time - counters[STARTED])
+    own_odds, count = odds(score), counters[_WINDOWED]
+    place = uniform(key, np.uint64(counters[SEEN]))
+    hour = (time // HOUR) % HOURS
+    first, step, kept = hour_reference(state.hours, hour, time - counters[STARTED])
     if kept >= LEAST:
         count = kept
-        total, alarming, newness = _hourly(state, week, first, step, _packed(score, new), place)
+        total, alarming, newness = ranks_in_hours(state, week, first, step, packed_score(score, new), place)
     else:
         total, alarming, newness = _recent(state, score, new, place)
     p = (alarming, newness)
@@ -178,7 +176,7 @@ def _bet(state: Any, week: Any, score: float, new: bool, key: np.uint64, time: i
             if power > 0.0:
                 e, paid = power * p[kind] ** (power - 1.0), 1.0
             else:
-                e, paid = (count + 1) * odds / (total + odds), DISCOUNT
+                e, paid = (count + 1) * own_odds / (total + own_odds), DISCOUNT
             wealth[bet] = (wealth[bet] + 1.0) * paid * e
             won += e
         grown = growth[kind, before] if counters[_SINCE] > 0 else 0.0
@@ -199,17 +197,17 @@ def _judge(state: Any, time: int, limit: float, onset: Any) -> tuple[float, int]
         counters[_BEGUN] += 1
         if value <= np.sqrt(limit):
             counters[_BEGUN] = counters[_SINCE] = 0
-            _fill(wealth, 0.0)
+            fill(wealth, 0.0)
             return value, ENDED
-        if counters[_BEGUN] == LASTING and hours[(time // _HOUR) % HOURS, 0] >= LEAST:
+        if counters[_BEGUN] == LASTING and hours[(time // HOUR) % HOURS, 0] >= LEAST:
             # Another state than that of the hours of the week has come to stay.
             for hour in range(HOURS):
                 hours[hour, 0] = hours[hour, 1] = 0
-            _fill(state.week_sums, 0.0)
+            fill(state.week_sums, 0.0)
     elif value > limit:
         counters[_BEGUN] = 1
         onset[3] = _loudest(wealth)
-        _beginning(state.growth[onset[3]], counters[_SINCE], onset)
+        beginning(state.growth[onset[3]], counters[_SINCE], onset)
         return value, RAISED
     return value, NOTHING
 
@@ -227,8 +225,8 @@ def _wait(state: Any, week: Any, score: float, new: bool, time: int) -> None:
         quiet = counters[_BEGUN] == 0 or counters[_BEGUN] > LASTING
         if quiet:
             _learn(state, waiting[slot], was_new)
-        if then - counters[STARTED] >= HOURLY and (quiet or state.hours[(then // _HOUR) % HOURS, 0] < LEAST):
-            _learn_hour(state, week, waiting[slot], was_new, then)
+        if then - counters[STARTED] >= HOURLY and (quiet or state.hours[(then // HOUR) % HOURS, 0] < LEAST):
+            learn_hour(state, week, waiting[slot], was_new, then)
     else:
         counters[_WAITING] += 1
     waiting[slot] = score
@@ -245,7 +243,8 @@ def _mean(values: Any) -> float:
 
 
 @part
-def _fill(values: Any, value: float) -> None:
+def fill(values: Any, value: float) -> None:
+    """Set every value."""
     for i in range(len(values)):
         values[i] = value
 
@@ -323,7 +322,7 @@ def _learn(state: Any, score: float, new: bool) -> None:
     count, at = counters[_WINDOWED], counters[_WINDOW_AT]
     full = count == WINDOW
     if full:
-        sums[0] -= _odds(window[ALARMING, at])
+        sums[0] -= odds(window[ALARMING, at])
     else:
         counters[_WINDOWED] = count = count + 1
     for kind in range(2):
@@ -342,83 +341,18 @@ def _learn(state: Any, score: float, new: bool) -> None:
             for i in range(len(moved) - 1):
                 moved[i] = moved[i + 1]
         row[place] = window[kind, at] = ranked
-    sums[0] += _odds(score)
+    sums[0] += odds(score)
     counters[_WINDOW_AT] = (at + 1) % WINDOW
     if counters[_WINDOW_AT] == 0:
         # Added and taken away a thousand times: summed anew, so that rounding never grows.
         total = 0.0
         for i in range(count):
-            total += _odds(ordered[ALARMING, i])
+            total += odds(ordered[ALARMING, i])
         sums[0] = total
 
 
 @part
-def _packed(score: float, new: bool) -> int:
-    """Score and newness in 16 bits: the score to .002, up to 32."""
-    return 2 * int(np.rint(min(max(score, -32.0), 32.0) * 500.0)) + int(new)
-
-
-@part
-def _of_hour(hours: Any, hour: int, age: int) -> tuple[int, int, int]:
-    """First hour, step and number of texts of what a text is compared with.
-
-    The hour of the week; where that has too few and the stream is a week old, the same hour of all days.
-    """
-    if hours[hour, 0] >= LEAST or age < WEEKLY:
-        return hour, HOURS, min(hours[hour, 0], KEPT)
-    kept = 0
-    for other in range(hour % 24, HOURS, 24):
-        kept += min(hours[other, 0], KEPT)
-    return hour % 24, 24, kept
-
-
-@part
-def _hourly(state: Any, week: Any, first: int, step: int, packed: int, place: float) -> tuple[float, float, float]:
-    """The sum of the odds of every `step`-th hour from `first`, and the p-values of a text by both scores in them."""
-    one, both = packed >> 1, (packed >> 1) + (packed & 1) * 65_536
-    above = equal = above_both = equal_both = count = np.int64(0)
-    total = 0.0
-    for hour in range(first, HOURS, step):
-        row, kept = week[hour], min(state.hours[hour, 0], KEPT)
-        for i in range(kept):
-            there = np.int32(row[i])
-            other, other_both = there >> 1, (there >> 1) + (there & 1) * 65_536
-            above += other > one
-            equal += other == one
-            above_both += other_both > both
-            equal_both += other_both == both
-        count += kept
-        total += state.week_sums[hour]
-    return (
-        total,
-        (above + place * (equal + 1)) / (count + 1),
-        (above_both + place * (equal_both + 1)) / (count + 1),
-    )
-
-
-@part
-def _learn_hour(state: Any, week: Any, score: float, new: bool, time: int) -> None:
-    """Put a text into its hour of the week, unless that hour has just kept one."""
-    hours, week_sums = state.hours, state.week_sums
-    hour = (time // _HOUR) % HOURS
-    kept = hours[hour, 0]
-    if kept > 0 and 0 <= time - hours[hour, 1] < SPREAD:
-        return
-    at = kept % KEPT
-    if kept >= KEPT:
-        week_sums[hour] -= _odds((week[hour, at] >> 1) / 500.0)
-    week[hour, at] = _packed(score, new)
-    week_sums[hour] += _odds((week[hour, at] >> 1) / 500.0)
-    hours[hour, 0], hours[hour, 1] = kept + 1, time
-    if at == KEPT - 1:
-        total = 0.0
-        for i in range(KEPT):
-            total += _odds((week[hour, i] >> 1) / 500.0)
-        week_sums[hour] = total
-
-
-@part
-def _beginning(growth: Any, since: int, onset: Any) -> None:
+def beginning(growth: Any, since: int, onset: Any) -> None:
     """How many texts ago it began: most likely, and the bounds of 95 % of the weight over every s.
 
     The weight of s is the product, from s to now, of the mean of the bets on the score that raised the warning (that on

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from forewarn.runtime.kernels import array, kernel, part
-from forewarn.warning.detector_kernel import ENDED, HISTORY, INTS, NOTHING, RAISED, _beginning, _fill, _uniform
+from forewarn.warning.detector_kernel import ENDED, HISTORY, INTS, NOTHING, RAISED, beginning, fill, uniform
 
 MINUTE = 60_000_000
 WIDTHS = (MINUTE, 5 * MINUTE, 15 * MINUTE, 60 * MINUTE, 360 * MINUTE, 1440 * MINUTE)
@@ -195,9 +195,9 @@ def _widen(state: Any) -> None:
     counters[_PARTIAL] = 1
     counters[WINDOWED] = counters[_WINDOW_AT] = counters[_WAITING] = counters[_WAITING_AT] = 0
     counters[SPANS] = counters[RECORDS] = counters[_EMPTY] = 0
-    _fill(state.weeks, 0)
-    _fill(state.delayed, -1.0)
-    _fill(state.hour, 0.0)
+    fill(state.weeks, 0)
+    fill(state.delayed, -1.0)
+    fill(state.hour, 0.0)
 
 
 @part
@@ -240,7 +240,7 @@ def _judge(state: Any, count: int, start: int, low: float, high: float, texts: f
             equal += other == said
         # What is within the usual bets nothing on chance: no warning may come of ties alone.
         usual = said == most if direction == MORE else said == -least
-        chance = 1.0 if usual else _uniform(np.uint64(start), np.uint64(direction + 1))
+        chance = 1.0 if usual else uniform(np.uint64(start), np.uint64(direction + 1))
         p = (beyond + chance * (equal + 1)) / (known + 1)
         for bet in range(BETS):
             e = POWERS[bet] * p ** (POWERS[bet] - 1.0)
@@ -261,12 +261,12 @@ def _judge(state: Any, count: int, start: int, low: float, high: float, texts: f
         if value <= np.sqrt(limit):
             counters[BEGUN] = counters[_SINCE] = 0
             for direction in range(2):
-                _fill(wealth[direction], 0.0)
+                fill(wealth[direction], 0.0)
             return ENDED
     elif value > limit:
         counters[BEGUN] = 1
         counters[DIRECTION] = MORE if _sum(wealth[MORE]) > _sum(wealth[FEWER]) else FEWER
-        _beginning(growth[counters[DIRECTION]], counters[_SINCE], state.onset)
+        beginning(growth[counters[DIRECTION]], counters[_SINCE], state.onset)
         return RAISED
     return NOTHING
 
@@ -296,6 +296,6 @@ def _remember(state: Any, count: int, start: int, width: int) -> None:
             mean = -1.0
             counters[_HOUR] = max(counters[_HOUR] + 1, now - 2 * DELAY)
         counters[_HOUR] = now
-        _fill(hour, 0.0)
+        fill(hour, 0.0)
     hour[0] += count
     hour[1] += 1

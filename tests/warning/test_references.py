@@ -132,7 +132,7 @@ def test_the_hour_that_is_looked_up_is_the_one_that_is_written_down() -> None:
     assert kernel.LEAST <= len(reference) <= kernel.KEPT
     assert stream.arrays["hours"][hour, 0] == len(reference)
     with np.errstate(over="ignore"):
-        place = kernel._uniform(last["key"].to_numpy()[0], np.uint64(records.height))
+        place = kernel.uniform(last["key"].to_numpy()[0], np.uint64(records.height))
     mine = np.rint(score * 500) / 500
     p = ((reference > mine).sum() + place * ((reference == mine).sum() + 1)) / (len(reference) + 1)
     assert stream.arrays["wealth"][0] == pytest.approx((before[0] + 1) * 0.3 * p**-0.7)
