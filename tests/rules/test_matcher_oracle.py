@@ -134,7 +134,7 @@ def test_hits_said_by_class_are_those_of_each_record(
         {rule: {row for row in at if row < len(of) and (of[row], rule) not in on_classes} for rule, at in more.items()}
     )
     dropped = [one for one in rows(less) if one[1] not in more]
-    fired = Fired(pl.Series(of, dtype=pl.UInt32), 4, hits).but(added, dropped)
+    fired = Fired(pl.Series(of, dtype=pl.UInt32), 4, hits).with_changes(added, dropped)
     expected = {(row, rule) for row, which in enumerate(of) for at, rule in on_classes if at == which}
     expected -= {(row, rule) for at, rule in dropped for row in at.tolist()}
     expected |= {(row, rule) for at, rule in added for row in at.tolist()}

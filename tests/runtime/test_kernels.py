@@ -85,7 +85,7 @@ def test_a_kernel_refuses_other_arrays(cache: Path, wrong: np.ndarray) -> None:
 
 def test_only_the_first_process_imports_the_compiler(cache: Path) -> None:
     code = (
-        "import sys, numpy as np; from forewarn.clock_kernel import clocks\n"
+        "import sys, numpy as np; from forewarn.warning.clock_kernel import clocks\n"
         "clock, kept = np.zeros(2, '<i8'), np.zeros(2, '?')\n"
         "clocks(2, np.array([7, 3]), 5, np.array([-1, 0, -1, -1, 0]), clock, kept)\n"
         "print(clock.tolist(), kept.tolist(), 'numba' in sys.modules)"

@@ -93,7 +93,7 @@ def slow(scores: Floats, keys: Floats, kinds: Floats) -> list[float]:
         earlier = slice(max(0, last - kernel.WINDOW), last)
         count = earlier.stop - earlier.start
         if count >= kernel.LEAST:
-            place = kernel._uniform(np.uint64(keys[at]), np.uint64(at + 1))
+            place = kernel.uniform(np.uint64(keys[at]), np.uint64(at + 1))
             p = [
                 ((row[earlier] > row[at]).sum() + place * ((row[earlier] == row[at]).sum() + 1)) / (count + 1)
                 for row in (scores, both)
