@@ -23,7 +23,7 @@ _NUMBER = re.compile(rb"[0-9]{3,9}")
 
 _FLOOR = """
 import sys, polars as pl
-from forewarn.texts import mask
+from forewarn.grouping.templates import mask
 lines = pl.read_csv(
     sys.argv[1], has_header=False, separator="\\x01", quote_char=None, new_columns=["text"], encoding="utf8-lossy"
 )
@@ -48,7 +48,7 @@ def make_log(originals: Path, file: Path, lines: int, seed: int) -> Path:
 _ENCODER = """
 import sys, polars as pl
 from forewarn.embeddings import load_encoder
-from forewarn.texts import mask
+from forewarn.grouping.templates import mask
 lines = pl.read_csv(
     sys.argv[1], has_header=False, separator="\\x01", quote_char=None, new_columns=["text"], encoding="utf8-lossy"
 )

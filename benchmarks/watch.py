@@ -24,7 +24,7 @@ import os, sys, threading, time
 os.sched_setaffinity(0, {int(sys.argv[3])})
 from pathlib import Path
 from forewarn.options import Options
-from forewarn.watch import Receivers, watch
+from forewarn.watching.watch import Receivers, watch
 watch([Path(sys.argv[1])], Options(), Path(sys.argv[2]), Receivers(lambda told: None), threading.Event(),
       status=lambda status: print(status.lines, time.monotonic(), time.process_time(), flush=True))
 """

@@ -130,7 +130,7 @@ KILLED = """
 import sys, threading
 from pathlib import Path
 from forewarn.options import Options
-from forewarn.watch import Receivers, watch
+from forewarn.watching.watch import Receivers, watch
 import forewarn.watching.watch
 forewarn.watching.watch._SAVE_EVERY = 0.0
 watch([Path(sys.argv[1])], Options(rules=("operations",), adapt=False), Path(sys.argv[2]),
