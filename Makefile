@@ -3,27 +3,29 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: demo test lint tree style pictures clean
+# The package's files. A strict editable installation links them one by one, so a new one asks for a new installation.
+FILES := build/files
 
-$(READY): setup.cfg pyproject.toml constraints.txt
+.PHONY: demo test lint style pictures clean always
+
+$(FILES): always
+	@mkdir -p $(@D)
+	@find engine rules embeddings detectors -type f ! -name '*.pyc' | sort > $@.new
+	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
+
+$(READY): setup.cfg setup.py pyproject.toml constraints.txt $(FILES)
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv || python3 -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[cpu,dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --config-settings editable_mode=strict -e '.[dev]'
 	touch $(READY)
 
 demo: $(READY)
 	-$(BIN)/forewarn scan examples/logs --budget 10
 
-# setup.cfg maps four folders into one package; mypy and import-linter want to see that package as a folder.
-TREE := build/tree
-tree:
-	rm -rf $(TREE) && mkdir -p $(TREE)/forewarn
-	ln -s $(CURDIR)/engine/* $(CURDIR)/rules $(CURDIR)/embeddings $(CURDIR)/detectors $(TREE)/forewarn/
-
-lint: $(READY) tree
+lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	MYPYPATH=$(TREE) $(BIN)/mypy
-	PYTHONPATH=$(TREE) $(BIN)/lint-imports
+	$(BIN)/mypy
+	$(BIN)/lint-imports
 
 test: lint
 	$(BIN)/python -m pytest -n 2
