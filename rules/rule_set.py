@@ -143,7 +143,12 @@ class RuleSet:
         return reasons
 
     def spans(self, rule: int, text: str) -> list[tuple[int, int]]:
-        """Where in the original text what made the rule fire stands: [start, end) in characters, sorted."""
+        """Where in the original text what made the rule fire stands: [start, end) in characters, sorted.
+
+        A rule about events has no places: its fields do not stand in the text.
+        """
+        if self.rules[rule].logsource.get("category") != TEXT:
+            return []
         return sorted(set(_spans(self.explain(rule, text), True)))
 
     def explain(self, rule: int, text: str) -> Explained:

@@ -111,7 +111,7 @@ class Explainer:
                 playbook=self.rules.rules[rule].playbook,
                 decision=self.rules.rules[rule].decision,
                 log_odds=float(part),
-                spans=self.rules.spans(rule, text["raw"] or text["example"]),
+                spans=self.rules.spans(rule, text["example"]),
             )
             for rule, part in zip(members, parts, strict=True)
         ]

@@ -28,7 +28,9 @@ def matches(
     untried: list[tuple[Rule, str]] | None = None,
     problems: list[ForewarnError],
 ) -> Iterator[dict[str, Any]]:
-    """`{source, line, rules: [{id, title, level, spans}]}` for each record that fires, in reading order.
+    """`{source, line, text, rules: [{id, title, level, spans}]}` for each record that fires, in reading order.
+
+    `spans` are character ranges [start, end) of `text`; a rule about an event's fields has none.
 
     After them, `{source, line, time, correlation: {id, title, level}}` for each record that completes a correlation.
 
@@ -48,12 +50,13 @@ def matches(
             yield {
                 "source": record["source"],
                 "line": record["line"],
+                "text": record["text"],
                 "rules": [
                     {
                         "id": rule_set.rules[rule].id,
                         "title": rule_set.rules[rule].title,
                         "level": rule_set.rules[rule].level,
-                        "spans": rule_set.spans(rule, record["raw"] or record["text"]),
+                        "spans": rule_set.spans(rule, record["text"]),
                     }
                     for rule in fired
                 ],
