@@ -27,8 +27,8 @@ from forewarn.errors import ForewarnError, OutputError
 from forewarn.reading.paths import can_be_read_again, files_in
 from forewarn.reading.problems import Noted, Problems
 from forewarn.reading.records import Reached
-from forewarn.runtime.atomic import atomic_write, forget_parts, not_written, work_folder
-from forewarn.runtime.spill import Kept, SpilledFrames, check
+from forewarn.runtime.atomic import atomic_write, forget_parts, is_written_through, not_written, target_of, work_folder
+from forewarn.runtime.spill import Kept, SpilledFrames, check, forget
 
 if TYPE_CHECKING:
     from forewarn.rules.language.rule import Rule
@@ -133,7 +133,7 @@ class Checkpoint:
             (self._folder / _NAME).unlink()
         for place in self._folder.iterdir():
             if place.is_dir():
-                shutil.rmtree(place, ignore_errors=True)
+                forget(place)
 
     def wait(self, name: str, blocks: SpilledFrames) -> None:
         """Frames that wait count from the next checkpoint on; `blocks` goes on after those that were kept before."""
@@ -175,6 +175,7 @@ def checkpoint_of(
     It goes when the block ends well, and where it failed before a checkpoint. Raises ForewarnError where `resume` is
     asked for and not possible, OutputError where an output cannot be written or another scan writes it.
     """
+    outputs = [output for output in outputs if not is_written_through(output)]
     once = next((str(path) for path in paths if not can_be_read_again(path)), None)
     if resume and once:
         raise ForewarnError(
@@ -187,7 +188,7 @@ def checkpoint_of(
             remedy="Give -o or --scores as before, or leave out --resume.",
         )
     for output in outputs:
-        if not output.parent.is_dir():
+        if not target_of(output).parent.is_dir():
             raise not_written(output, FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT)))
     with work_folder(outputs[0] if outputs else Path(), needed=bool(outputs) and once is None) as folder:
         if folder is None:

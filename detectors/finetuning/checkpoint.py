@@ -14,7 +14,7 @@ from typing import Any
 from torch import Tensor
 
 from forewarn.errors import ModelError
-from forewarn.runtime.atomic import atomic_folder, checksum
+from forewarn.runtime.atomic import atomic_folder, checksum, others_than
 
 _TENSORS, _STATE = "tensors.safetensors", "state.json"
 _NAME = "checkpoint-"
@@ -25,7 +25,7 @@ def write_checkpoint(folder: Path, step: int, tensors: dict[str, Tensor], state:
     from safetensors.torch import save_file
 
     target = folder / f"{_NAME}{step:08d}"
-    with atomic_folder(target) as part:
+    with atomic_folder(target, lambda there: others_than(there, {_TENSORS, _STATE})) as part:
         save_file({name: tensor.detach().contiguous() for name, tensor in tensors.items()}, part / _TENSORS)
         write_json(part / _STATE, state | {"sha256": checksum(part / _TENSORS)})
     forget_checkpoints(folder, keep=target)

@@ -76,7 +76,7 @@ class FineTuned:
         from forewarn.detectors.finetuning.network import quiet
         from forewarn.runtime.atomic import atomic_folder, checksum
 
-        with atomic_folder(folder) as part, quiet():
+        with atomic_folder(folder, _strangers) as part, quiet():
             self._network.plain.save_pretrained(part / _ENCODER)
             self._tokenizer.save_pretrained(part / _ENCODER)
             save_file(_beside(self._network), part / _REST)
@@ -93,6 +93,18 @@ class FineTuned:
                     "files": {file.relative_to(part).as_posix(): checksum(file) for file in files},
                 },
             )
+
+
+def _strangers(folder: Path) -> list[str]:
+    """What a folder holds that `FineTuned.save` did not write."""
+    from forewarn.detectors.finetuning.checkpoint import read_json
+    from forewarn.runtime.atomic import others_than
+
+    try:
+        files = read_json(folder / _ABOUT).get("files")
+    except ModelError:
+        return others_than(folder, set())
+    return others_than(folder, {_ABOUT, *(files if isinstance(files, dict) else ())})
 
 
 def load_finetuned(folder: Path, *, device: str | None = None) -> FineTuned:

@@ -16,7 +16,7 @@ import rich_click as click
 @click.option("--label-column", default="label", show_default=True, help="The column of the label.")
 @click.option("--format", "form", type=click.Choice(["table", "jsonl"]), default="table", help="What to print.")
 @click.option("--device", help="cpu or cuda (default: cuda where there is one).")
-@click.option("--seed", type=int, default=0, show_default=True, help="Seed of every random choice.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of every random choice.")
 def command(
     model: Path,
     paths: tuple[str, ...],

@@ -30,8 +30,10 @@ def command(alert_id: str, answer: str, alerts: Path, output: Path) -> int:
     """
     from forewarn.findings import find_alert, read_alerts
     from forewarn.output.terminal import Terminal
+    from forewarn.outputs import check_outputs
     from forewarn.training.feedback import keep_answer
 
+    check_outputs([alerts], [output])
     alert = find_alert(read_alerts(alerts), alert_id, alerts)
     answers = keep_answer(alert, answer == "yes", output)
     right = (answers["label"] == "1").sum()

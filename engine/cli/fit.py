@@ -35,7 +35,7 @@ from forewarn.cli.options import names
 @click.option("--resume", is_flag=True, help="Go on with a fine-tuning that was killed.")
 @click.option("--accept-sources", is_flag=True, help="Fit although every file or group has one class only.")
 @click.option("--device", help="cpu or cuda (default: cuda where there is one).")
-@click.option("--seed", type=int, default=0, show_default=True, help="Seed of every random choice.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of every random choice.")
 @click.option("--no-cache", is_flag=True, help="Neither use nor keep the vectors of texts from other runs.")
 def command(
     paths: tuple[str, ...],
@@ -73,9 +73,10 @@ def command(
     """
     from forewarn.detectors.finetuning.settings import TrainingSettings
     from forewarn.output.terminal import Terminal
+    from forewarn.outputs import check_outputs
     from forewarn.reading.labelled import read_labelled
     from forewarn.runtime.atomic import work_folder
-    from forewarn.scoring.model import save_model
+    from forewarn.scoring.model import check_target, save_model
     from forewarn.training.baseline import fit_baseline
     from forewarn.training.fitting import FitOptions, baseline_model, fit
     from forewarn.training.model_card import model_card
@@ -103,6 +104,8 @@ def command(
         seed=seed,
         cache=not no_cache,
     )
+    check_outputs([*paths, *normal, base], folders=[output])
+    check_target(output)
     terminal = Terminal()
     baseline = None
     with terminal.progress() as progress:

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import rich_click as click
 
+from forewarn.cli.options import terminal_beside
+
 
 @click.command("label")
 @click.argument("paths", nargs=-1, required=True, metavar="[MODEL] PATH…")
@@ -15,7 +17,7 @@ import rich_click as click
 )
 @click.option("--text-column", help="The column that holds the text, for CSV, JSON and Parquet.")
 @click.option("--device", help="cpu or cuda (default: cuda where there is one).")
-@click.option("--seed", type=int, default=0, show_default=True, help="Seed of every random choice.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of every random choice.")
 def command(
     paths: tuple[str, ...], number: int, output: Path, text_column: str | None, device: str | None, seed: int
 ) -> int:
@@ -28,14 +30,15 @@ def command(
     forewarn label model/ exports/ -n 50
     """
     from forewarn.options import Options
-    from forewarn.output.terminal import Terminal
+    from forewarn.outputs import check_outputs
     from forewarn.pipeline import scan
     from forewarn.scoring.model import load_model
     from forewarn.training.active_learning import most_useful, write_sheet
 
     first = Path(paths[0])
     model = first if (first / "model.json").is_file() else None
-    terminal = Terminal()
+    check_outputs(paths, [output])
+    terminal = terminal_beside(output)
     with terminal.progress() as progress:
         options = Options(model=model, text_column=text_column, device=device, seed=seed)
         found = scan(paths[1:] if model else paths, options, progress=progress)

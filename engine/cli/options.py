@@ -6,9 +6,13 @@ In: a command's function. Out: the same with the options.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import rich_click as click
+
+if TYPE_CHECKING:
+    from forewarn.output.terminal import Terminal
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 _STREAMS = (
@@ -27,6 +31,17 @@ def streams(command: Command) -> Command:
     for option in reversed(_STREAMS):
         command = option(command)
     return command
+
+
+def terminal_beside(*outputs: Path | None) -> Terminal:
+    """Where a command prints: on standard error what else goes to standard output, where a result is written there."""
+    from rich.console import Console
+
+    from forewarn.output.terminal import Terminal
+    from forewarn.runtime.atomic import is_standard_output
+
+    taken = any(output is not None and is_standard_output(output) for output in outputs)
+    return Terminal(Console(stderr=True, highlight=False) if taken else None)
 
 
 def names(said: str) -> tuple[str, ...]:

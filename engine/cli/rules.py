@@ -225,18 +225,18 @@ def new(
     """
     from forewarn.errors import OutputError
     from forewarn.rules.tools.drafting import draft, file_name
-    from forewarn.runtime.atomic import atomic_write
+    from forewarn.runtime.atomic import atomic_write, is_written_through
 
     phrases = phrases or _ask("A phrase that such a text holds")
     match = match or _ask("A text on which it must fire")
     no_match = no_match or _ask("A text on which it must not fire (a drill, a denial)")
     file = output or Path(file_name(title))
-    if file.exists():
+    if file.exists() and not is_written_through(file):
         raise OutputError("is there already", path=file, remedy="Name another file with -o.")
     content = draft(title=title, domain=domain, phrases=phrases, match=match, no_match=no_match, level=level)
     with atomic_write(file) as part:
         part.write_text(content, "utf-8")
-    click.echo(f"{file} written; next: forewarn rules test {file}")
+    click.echo(f"{file} written; next: forewarn rules test {file}", err=is_written_through(file))
     return 0
 
 

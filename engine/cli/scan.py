@@ -7,7 +7,7 @@ from pathlib import Path
 
 import rich_click as click
 
-from forewarn.cli.options import names, streams
+from forewarn.cli.options import names, streams, terminal_beside
 
 
 @click.command("scan")
@@ -59,7 +59,7 @@ from forewarn.cli.options import names, streams
 @click.option("--resume", is_flag=True, help="Go on with a scan that was killed, given the same input and options.")
 @click.option("--timings", is_flag=True, help="Say where the time and the memory went.")
 @click.option("--summary", type=click.Path(path_type=Path), help="Write what was read, found and timed (JSON).")
-@click.option("--seed", type=int, default=0, show_default=True, help="Seed of every random choice.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of every random choice.")
 def command(
     paths: tuple[str, ...],
     output: Path | None,
@@ -105,10 +105,11 @@ def command(
     """
     from forewarn.checkpoint import checkpoint_of
     from forewarn.options import Options, parse_late, parse_policy, parse_prior, parse_promise
-    from forewarn.output.terminal import Terminal
     from forewarn.output.writers import jsonl, write_findings, write_summary
+    from forewarn.outputs import check_outputs
     from forewarn.pipeline import scan
     from forewarn.rules.language.sources import parse_logsource
+    from forewarn.runtime.atomic import STANDARD_OUTPUT
 
     options = Options(
         text_column=text_column,
@@ -133,7 +134,10 @@ def command(
         by_category=by_category,
         voices=not count_repeats,
     )
-    terminal = Terminal()
+    if output == STANDARD_OUTPUT:
+        output, form = None, "jsonl"
+    check_outputs([*paths, *rules, cases, model], [output, scores, summary], [index])
+    terminal = terminal_beside(output, scores, summary)
     outputs = [path for path in (output, scores) if path]
     with checkpoint_of(outputs, paths, resume=resume, note=terminal.note) as work:
         with terminal.progress() as progress:

@@ -45,12 +45,15 @@ def command(
     forewarn update model/ to-label.csv -o model2/ --force
     """
     from forewarn.output.terminal import Terminal
+    from forewarn.outputs import check_outputs
     from forewarn.reading.labelled import read_labelled
     from forewarn.runtime.atomic import work_folder
-    from forewarn.scoring.model import save_model
+    from forewarn.scoring.model import check_target, save_model
     from forewarn.training.model_card import model_card
     from forewarn.training.updating import update
 
+    check_outputs(paths, folders=[output])
+    check_target(output)
     texts = read_labelled(
         paths, text_column=text_column, label_column=label_column, group_column=group_column, time_column=time_column
     )

@@ -35,7 +35,7 @@ def jsonl(findings: Iterable[Finding]) -> Iterator[bytes]:
 
 def write_findings(findings: Iterable[Finding], path: Path) -> None:
     """Write alerts, warnings and incidents as JSON lines. Raises OutputError."""
-    with atomic_write(path) as part, part.open("wb") as file:
+    with atomic_write(path, private=True) as part, part.open("wb") as file:
         file.writelines(jsonl(findings))
 
 
@@ -54,5 +54,5 @@ def write_summary(found: Scan, path: Path) -> None:
         "seconds": sum(stage.seconds for stage in found.timings),
         "stages": found.timings,
     }
-    with atomic_write(path) as part:
+    with atomic_write(path, private=True) as part:
         part.write_bytes(msgspec.json.format(msgspec.json.encode(summary), indent=1))

@@ -7,9 +7,10 @@ the files stay in it, each with its size and checksum, so that work that was kil
 from __future__ import annotations
 
 import io
+import re
 import tempfile
 import zlib
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -19,6 +20,8 @@ import polars as pl
 
 from forewarn.errors import OutputError
 from forewarn.runtime.atomic import not_written
+
+_OWN = re.compile(r"[0-9]{8}[.]arrow")
 
 
 class Kept(msgspec.Struct, frozen=True):
@@ -68,6 +71,17 @@ class SpilledFrames:
     def files(self) -> list[Path]:
         """The files of the frames kept so far."""
         return [_file(self._folder, number) for number in range(len(self.kept))]
+
+
+def forget(folder: Path) -> None:
+    """Remove the frames that were kept in `folder`, and it where nothing else is in it; a link is left as it is."""
+    with suppress(OSError):
+        if folder.is_symlink():
+            return
+        for file in folder.iterdir():
+            if _OWN.fullmatch(file.name):
+                file.unlink()
+        folder.rmdir()
 
 
 def check(folder: Path, kept: list[Kept]) -> None:

@@ -37,5 +37,5 @@ class LineScores(SpilledFrames):
                 text = texts.of(block["text_key"])
                 of_text = [pl.Series(name, column[text], nan_to_null=True) for name, column in columns.items()]
                 lines.keep(block.select("source", "line", pl.Series("text_id", text, pl.UInt32), *of_text))
-            with atomic_write(self._path) as part:
+            with atomic_write(self._path, private=True) as part:
                 pl.scan_ipc(lines.files()).sink_parquet(part)

@@ -18,7 +18,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from forewarn.errors import ModelError
-from forewarn.runtime.atomic import atomic_folder, checksum
+from forewarn.runtime.atomic import atomic_folder, checksum, others_than, replaceable
 from forewarn.scoring.baseline import Baseline
 from forewarn.scoring.calibration import Calibration, venn_abers
 from forewarn.scoring.fusion import Fusion, Slope
@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 SCHEMA = 2
-_TENSORS, _TRAINING, _CARD, _BASELINE, _NETWORK = (
+_ABOUT, _TENSORS, _TRAINING, _CARD, _BASELINE, _NETWORK = (
+    "model.json",
     "tensors.safetensors",
     "training.parquet",
     "MODEL_CARD.md",
@@ -42,6 +43,12 @@ _TENSORS, _TRAINING, _CARD, _BASELINE, _NETWORK = (
 _ALIKE, _STRANGE = 0.85, 0.89
 """AUROC of the two-sample test below which new texts are of the training's kind, and above which they are of another.
 Chinese company news of later months: .78; tweets of one crisis against those of five others: .89 to .92."""
+
+
+class _Contents(msgspec.Struct):
+    """Of `model.json`, what else is in the folder, with checksums."""
+
+    files: dict[str, str]
 
 
 class _Written(msgspec.Struct):
@@ -186,7 +193,7 @@ def save_model(model: Model, folder: Path, card: str) -> None:
         arrays |= {f"classifier.{name}": array for name, array in model.classifier.tensors().items()}
     if model.baseline:
         arrays |= {f"baseline.{name}": array for name, array in model.baseline.tensors().items()}
-    with atomic_folder(folder) as part:
+    with atomic_folder(folder, _strangers) as part:
         save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, part / _TENSORS)
         model.training.write_parquet(part / _TRAINING)
         (part / _CARD).write_text(card, "utf-8")
@@ -210,7 +217,21 @@ def save_model(model: Model, folder: Path, card: str) -> None:
             {file.relative_to(part).as_posix(): checksum(file) for file in files},
             model.report,
         )
-        (part / "model.json").write_bytes(msgspec.json.format(msgspec.json.encode(written), indent=1))
+        (part / _ABOUT).write_bytes(msgspec.json.format(msgspec.json.encode(written), indent=1))
+
+
+def check_target(folder: Path) -> None:
+    """Raise OutputError where a model could not be written there: before it is fitted, not after."""
+    replaceable(folder, _strangers)
+
+
+def _strangers(folder: Path) -> list[str]:
+    """What a folder holds that `save_model` did not write."""
+    try:
+        written = msgspec.json.decode((folder / _ABOUT).read_bytes(), type=_Contents)
+    except (OSError, ValueError):
+        return others_than(folder, set())
+    return others_than(folder, {_ABOUT, *written.files})
 
 
 def load_model(folder: str | Path, *, device: str | None = None) -> Model:
@@ -223,7 +244,7 @@ def load_model(folder: str | Path, *, device: str | None = None) -> Model:
     folder = Path(folder)
     again = "Fit it again with `forewarn fit`, or copy the whole folder anew."
     try:
-        content = (folder / "model.json").read_bytes()
+        content = (folder / _ABOUT).read_bytes()
         schema = msgspec.json.decode(content, type=dict[str, Any]).get("schema")
         if schema != SCHEMA:
             raise ModelError(

@@ -58,5 +58,5 @@ def write_sheet(texts: pl.DataFrame, path: Path) -> None:
         raise OutputError(
             "is there already, perhaps with labels in it", path=path, remedy="Name another file with -o, or remove it."
         )
-    with atomic_write(path) as part:
+    with atomic_write(path, private=True) as part:
         in_cells(texts).write_csv(part)

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import polars as pl
 
-from forewarn.errors import InputError
+from forewarn.errors import InputError, OutputError
 from forewarn.findings import Alert
 from forewarn.reading.labelled import in_cells, read_rows
-from forewarn.runtime.atomic import atomic_write, one_writer
+from forewarn.runtime.atomic import atomic_write, is_written_through, one_writer
 
 _ANSWERS = ("label", "text", "alert", "source", "line")
 
@@ -23,6 +23,8 @@ def keep_answer(alert: Alert, crisis: bool, path: Path) -> pl.DataFrame:
     A later answer replaces an earlier one on the same alert. Two processes may write at once. Raises InputError where
     the file holds something else, OutputError where it cannot be written.
     """
+    if is_written_through(path):
+        raise OutputError("keeps no answers", path=path, remedy="Name a file with -o.")
     answer = (str(int(crisis)), alert.text, alert.id, alert.first.source, str(alert.first.line))
     with one_writer(path):
         answers = in_cells(pl.DataFrame([answer], schema=_ANSWERS, orient="row"))
@@ -35,6 +37,6 @@ def keep_answer(alert: Alert, crisis: bool, path: Path) -> pl.DataFrame:
                     remedy="Name another file with -o: this one holds no answers on alerts.",
                 )
             answers = pl.concat([earlier.filter(pl.col("alert").ne_missing(alert.id)), answers])
-        with atomic_write(path) as part:
+        with atomic_write(path, private=True) as part:
             answers.write_csv(part)
     return answers

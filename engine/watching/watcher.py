@@ -218,7 +218,7 @@ class Watcher:
             self._open.lasting,
             self.lines,
         )
-        with atomic_write(path) as part:
+        with atomic_write(path, private=True) as part:
             save_file(arrays, part, {"state": msgspec.json.encode(saved).decode()})
 
     def load(self, path: Path) -> dict[str, Position]:

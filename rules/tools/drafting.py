@@ -45,9 +45,13 @@ playbook: {playbook}
 """
 
 
+_NAME = 60
+"""Characters of a title that a file is named by: a name has 255 bytes at most."""
+
+
 def file_name(title: str) -> str:
-    """The file name of a rule of that title: kebab-case, letters of any script kept."""
-    return (re.sub(r"[^\w]+", "-", title.lower()).strip("-") or "rule") + ".yaml"
+    """The file name of a rule of that title: kebab-case, letters of any script kept, the end of a long title not."""
+    return (re.sub(r"[^\w]+", "-", title.lower())[:_NAME].strip("-") or "rule") + ".yaml"
 
 
 def draft(
