@@ -24,6 +24,7 @@ import msgspec
 from filelock import FileLock, Timeout
 
 from forewarn.errors import ForewarnError, OutputError
+from forewarn.names import shown
 from forewarn.reading.paths import can_be_read_again, files_in
 from forewarn.reading.problems import Noted, Problems
 from forewarn.reading.records import Reached
@@ -222,7 +223,7 @@ def identity_of(paths: Sequence[str | Path], rules: Sequence[Rule], options: Map
     content = hashlib.sha256(msgspec.msgpack.encode(rules)).hexdigest()
     versions = {name: importlib.metadata.version(name) for name in ("forewarn", "polars")}
     said = {name: str(value) for name, value in options.items()}
-    return Identity({name: _look(name) for name in files_in(paths, Problems([]))}, content, versions, said)
+    return Identity({shown(name): _look(name) for name in files_in(paths, Problems([]))}, content, versions, said)
 
 
 def _look(name: str) -> tuple[int, int, int]:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from forewarn.names import shown
+
 
 class ForewarnError(Exception):
     """The base of every error that a user can meet.
@@ -26,7 +28,7 @@ class ForewarnError(Exception):
     ) -> None:
         super().__init__(message)
         self.message = message
-        self.path = None if path is None else str(path)
+        self.path = None if path is None else shown(str(path))
         self.line = line
         self.column = column
         self.remedy = remedy
@@ -42,7 +44,9 @@ class ForewarnError(Exception):
 
 
 class InputError(ForewarnError):
-    """A file, a line or a column of the user's input cannot be used."""
+    """A file, a line or a column of the user's input cannot be used; `unread` where nothing of the file was."""
+
+    unread = False
 
 
 class OutputError(ForewarnError):

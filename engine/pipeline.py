@@ -91,7 +91,7 @@ def scan(
     does not fit in memory cannot be written.
     """
     from forewarn.embeddings.devices import chosen_device
-    from forewarn.rules import load_rules
+    from forewarn.rules import check_loaded, load_rules
 
     options = options or Options()
     if options.unusual:
@@ -104,6 +104,7 @@ def scan(
     rules = load_rules(
         options.rules, similarity=similarity(options.encoder, options.device), logsource=options.logsource
     )
+    check_loaded(options.rules, rules)
     problems += rules.problems
     watch.lap("load rules")
 

@@ -17,6 +17,7 @@ from pathlib import Path
 import msgspec
 
 from forewarn.errors import RuleError
+from forewarn.names import shown
 from forewarn.rules.language.rule import Correlation, Rule
 from forewarn.rules.rule_set import RuleSet, Similarity
 from forewarn.runtime.cache import cache_folder, checked, keep_checked
@@ -44,7 +45,7 @@ def load_rules(
     unreadable: list[RuleError] = []
     for file in rule_files(sources):
         try:
-            contents[str(file)] = _text(file)
+            contents[shown(str(file))] = _text(file)
         except RuleError as error:
             unreadable.append(error)
     kept = _cache_file(contents, logsource or {})
@@ -57,6 +58,16 @@ def load_rules(
     if strict and rule_set.problems:
         raise rule_set.problems[0]
     return rule_set
+
+
+def check_loaded(sources: Sequence[str | Path] | None, rules: RuleSet) -> None:
+    """Raise RuleError where one of the sources that were asked for gave no rule at all: silence would be no answer."""
+    given = {rule.path for rule in rules.rules} | {one.path for one in rules.correlations}
+    for source in sources or ():
+        files = [shown(str(file)) for file in rule_files([source])]
+        if given.isdisjoint(files):
+            found = next((problem for problem in rules.problems if problem.path in files), None)
+            raise found or RuleError("holds no rule", path=source, remedy="Name a rule file, or a folder of them.")
 
 
 def packs() -> dict[str, Path]:

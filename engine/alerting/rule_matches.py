@@ -13,7 +13,7 @@ import polars as pl
 
 from forewarn.errors import ForewarnError
 from forewarn.reading.records import read
-from forewarn.rules import load_rules
+from forewarn.rules import check_loaded, load_rules
 from forewarn.rules.correlation import correlate, partakers
 from forewarn.rules.language.rule import Rule
 from forewarn.scoring.similarity import similarity
@@ -35,9 +35,10 @@ def matches(
     After them, `{source, line, time, correlation: {id, title, level}}` for each record that completes a correlation.
 
     `logsource` is what the records are known to be of; the rules that no record was for are added to `untried`, and
-    what could not be read or used to `problems`. Raises RuleError where a source of rules does not exist.
+    what could not be read or used to `problems`. Raises RuleError where a source of rules does not exist or holds none.
     """
     rule_set = load_rules(rules, similarity=similarity(), logsource=logsource)
+    check_loaded(rules, rule_set)
     problems += rule_set.problems
     taking_part, first_row = [], 0
     for block in read(list(paths), text_column=text_column, problems=problems):

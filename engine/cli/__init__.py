@@ -1,13 +1,15 @@
 """The command line: a thin skin over the library, one module a command.
 
 In: arguments. Out: printed results and an exit status: 0 = ran, nothing alarming; 1 = ran, alerts raised; 2 = could not
-run. A command's module is imported when the command is used, and heavy libraries only by the library itself.
+run, or not on all that was named (docs/scanning.md, "Exit status"). A command's module is imported when the command is used, and heavy libraries only by the library itself.
 """
 
 from __future__ import annotations
 
 import os
+import signal
 import sys
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 
@@ -50,12 +52,27 @@ def cli(context: click.Context, config: Path | None) -> None:
     context.default_map = default_map(cli, config)
 
 
+def _end(number: int, _: object) -> None:
+    """End as a signal asks: what is open is closed, and what is temporary goes."""
+    raise SystemExit(128 + number)
+
+
+def _as_text(argument: str) -> str:
+    """An argument as text that any library takes; the name of what is there stays as it is."""
+    from forewarn.names import shown
+
+    value = argument.partition("=")[2] if argument.startswith("--") else argument
+    return argument if "\0" in value or os.path.lexists(value) else shown(argument)
+
+
 def main() -> None:
     """Run the command line and exit; every ForewarnError becomes one readable message and status 2."""
     from forewarn.errors import ForewarnError
 
+    with suppress(ValueError):  # Not in the main thread: whoever runs us there ends us.
+        signal.signal(signal.SIGTERM, _end)
     try:
-        status = cli.main(standalone_mode=False)
+        status = cli.main([_as_text(argument) for argument in sys.argv[1:]], standalone_mode=False)
     except click.Abort:
         status = 130
     except click.ClickException as error:
@@ -70,7 +87,10 @@ def main() -> None:
         # The reader of our output has gone (`| head`): not an error, but Python must not try to flush again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         status = 0
-    except Exception as error:
+    except (KeyboardInterrupt, SystemExit, GeneratorExit):
+        raise
+    except BaseException as error:
+        # Not all that libraries raise is an Exception: a panic in Rust is none.
         # A fault of this program: one sentence for the user, the traceback for whoever asks for it.
         if os.environ.get("FOREWARN_DEBUG"):
             raise

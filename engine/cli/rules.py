@@ -126,7 +126,9 @@ def match(
     logsource: str | None,
     explain_skipped: bool,
 ) -> int:
-    """Print one JSON object for each record on which a rule fires. Exit status: 1 something fired.
+    """Print one JSON object for each record on which a rule fires.
+
+    Exit status: 0 nothing fired, 1 something fired, 2 could not run, or nothing fired and a PATH could not be read.
 
     \b
     forewarn rules match --rules security /var/log/auth.log
@@ -137,6 +139,7 @@ def match(
     from forewarn.alerting.rule_matches import matches
     from forewarn.errors import ForewarnError
     from forewarn.output.terminal import Terminal
+    from forewarn.reading.problems import not_read
     from forewarn.rules.language.rule import Rule
     from forewarn.rules.language.sources import parse_logsource
 
@@ -156,7 +159,7 @@ def match(
     Terminal().problems(problems)
     if explain_skipped:
         Terminal().untried(untried)
-    return 1 if fired else 0
+    return 1 if fired else 2 if not_read(paths, problems) else 0
 
 
 @command.command("backtest")
@@ -179,12 +182,13 @@ def backtest(
     """
     from forewarn.output.terminal import Terminal
     from forewarn.reading.labelled import read_labelled
-    from forewarn.rules import load_rules
+    from forewarn.rules import check_loaded, load_rules
     from forewarn.rules.tools.backtest import backtest as run
     from forewarn.rules.tools.backtest import compare
 
     *packs, labelled = sources
     rules = load_rules(packs or None)
+    check_loaded(packs, rules)
     texts = read_labelled([labelled], text_column=text_column, label_column=label_column)
     crisis = texts["label"] == positive
     if against:

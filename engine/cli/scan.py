@@ -97,7 +97,7 @@ def command(
 ) -> int:
     """Find the first signs of a crisis in files, folders or standard input (-).
 
-    Exit status: 0 nothing alarming, 1 alerts raised, 2 could not run.
+    Exit status: 0 nothing alarming, 1 alerts raised, 2 could not run, or no alert and a PATH could not be read.
 
     \b
     forewarn scan examples/logs
@@ -108,6 +108,7 @@ def command(
     from forewarn.output.writers import jsonl, write_findings, write_summary
     from forewarn.outputs import check_outputs
     from forewarn.pipeline import scan
+    from forewarn.reading.problems import not_read
     from forewarn.rules.language.sources import parse_logsource
     from forewarn.runtime.atomic import STANDARD_OUTPUT
 
@@ -170,4 +171,4 @@ def command(
         terminal.timings(found.timings)
     if explain_skipped:
         terminal.untried(found.untried)
-    return 1 if found.alerts or found.warnings else 0
+    return 1 if found.alerts or found.warnings else 2 if not_read(paths, found.problems) else 0

@@ -61,7 +61,7 @@ def command(
     """Follow files, folders or standard input (-) as they grow, and warn early.
 
     Ends at the end of standard input, at Ctrl-C or SIGTERM; started again, it goes on where it stood.
-    Exit status: 0 no warning, 1 warnings raised, 2 could not run.
+    Exit status: 0 no warning, or ended by SIGTERM; 1 warnings raised; 2 could not run.
 
     \b
     forewarn watch /var/log/app --exec 'tee -a warned.jsonl'
@@ -72,11 +72,18 @@ def command(
 
     from forewarn.options import Options, parse_late, parse_promise
     from forewarn.output.terminal import Terminal
+    from forewarn.outputs import check_outputs
     from forewarn.rules.language.sources import parse_logsource
+    from forewarn.runtime.atomic import STANDARD_OUTPUT
     from forewarn.watching.watch import Receivers, watch
 
     if "-" in paths and len(paths) > 1:
         raise click.UsageError("- (standard input) is watched alone")
+    if output == STANDARD_OUTPUT:
+        output, form = None, "jsonl"
+    if command_ is not None and not command_.strip():
+        raise click.UsageError("--exec is empty: name a command")
+    check_outputs([*paths, *rules, cases, model], [output], [state], growing=True)
     options = Options(
         text_column=text_column,
         time_column=time_column,
@@ -95,8 +102,14 @@ def command(
     )
     terminal = Terminal()
     stop = threading.Event()
+    asked: list[int] = []
+
+    def end(number: int, _: object) -> None:
+        asked.append(number)
+        stop.set()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+        signal.signal(number, end)
     with terminal.watching() as status:
         ended = watch(
             paths,
@@ -109,7 +122,8 @@ def command(
             status=status,
             problem=lambda error: terminal.problems([error]),
         )
-    return 1 if ended.warnings else 0
+    # Who stops a service is not warned by how it ended.
+    return 1 if ended.warnings and signal.SIGTERM not in asked else 0
 
 
 def _state_of(paths: tuple[str, ...]) -> Path:

@@ -365,7 +365,7 @@ def _whole_lines(pieces: Iterator[bytes], size: int) -> Iterator[bytes]:
                 unended.append(piece)
                 length += len(piece)
                 if length >= MAX_LINE:
-                    unended = [_cut(b"".join(unended))]
+                    unended = [cut_line(b"".join(unended))]
             continue
         # What is left of a line that was cut is dropped up to its end.
         begin = piece.find(b"\n") if length >= MAX_LINE else 0
@@ -382,7 +382,7 @@ def _whole_lines(pieces: Iterator[bytes], size: int) -> Iterator[bytes]:
         yield b"".join(lines)
 
 
-def _cut(line: bytes) -> bytes:
+def cut_line(line: bytes) -> bytes:
     """The first `MAX_LINE` bytes, less a character that the cut would tear."""
     line = line[:MAX_LINE]
     end = len(line)

@@ -13,6 +13,7 @@ from pathlib import Path
 import polars as pl
 
 from forewarn.errors import InputError
+from forewarn.names import shown
 
 _FORMULA = r"('*[=+\-@\t\r])"
 """How a cell begins that a spreadsheet takes for a formula, or that was kept from being one."""
@@ -52,7 +53,7 @@ def _read(
             raise _no_column(repr(column), rows, path, f"--{use}-column")
     chosen = rows.select(
         *(pl.col(column).cast(pl.String).alias(use) for use, column in wanted.items() if column is not None),
-        source=pl.lit(str(path)),
+        source=pl.lit(shown(str(path))),
     ).with_columns(pl.col("text").str.replace(f"^'{_FORMULA}", "$1"))
     for use, nothing in (("text", [""]), ("label", ["", "nan", "null", "none"])):
         written = pl.col(use).str.strip_chars()

@@ -25,7 +25,9 @@ def files_in(paths: Iterable[str | Path], problems: Problems) -> Iterator[str]:
             found = os.stat(path)
         except OSError as error:
             what = "there is no such file or folder" if isinstance(error, FileNotFoundError) else reason(error)
-            problems.note(path, what, remedy="Check the spelling; a relative path starts at the current folder.")
+            problems.note(
+                path, what, remedy="Check the spelling; a relative path starts at the current folder.", unread=True
+            )
             continue
         if not stat.S_ISDIR(found.st_mode):
             if (found.st_dev, found.st_ino) not in seen:
@@ -37,7 +39,9 @@ def files_in(paths: Iterable[str | Path], problems: Problems) -> Iterator[str]:
             empty = False
             yield below
         if empty:
-            problems.note(path, "the folder holds no file to read", remedy="Hidden files are skipped; name them.")
+            problems.note(
+                path, "the folder holds no file to read", remedy="Hidden files are skipped; name them.", unread=True
+            )
 
 
 def _below(folder: str, seen: set[tuple[int, int]], problems: Problems) -> Iterator[str]:
@@ -60,7 +64,7 @@ def _below(folder: str, seen: set[tuple[int, int]], problems: Problems) -> Itera
                 seen.add(place)
                 yield path
         except OSError as error:
-            problems.note(path, "a link that leads nowhere" if os.path.islink(path) else reason(error))
+            problems.note(path, "a link that leads nowhere" if os.path.islink(path) else reason(error), unread=True)
 
 
 def can_be_read_again(path: str | Path) -> bool:

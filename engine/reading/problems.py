@@ -6,19 +6,24 @@ stays one entry: it names the first line and how many more there are, so that a 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from pathlib import Path
+
 import msgspec
 
 from forewarn.errors import ForewarnError, InputError
+from forewarn.names import shown
 
 
 class Noted(msgspec.Struct):
-    """A kind of problem of one file, as it is noted: first at `line`, on `times` lines in all."""
+    """A kind of problem of one file, as it is noted: first at `line`, on `times` lines in all; `unread` = all of it."""
 
     path: str
     message: str
     line: int | None
     remedy: str | None
     times: int
+    unread: bool = False
 
 
 class Problems:
@@ -33,17 +38,26 @@ class Problems:
         self.muted = False
 
     def note(
-        self, path: str, message: str, *, line: int | None = None, remedy: str | None = None, times: int = 1
+        self,
+        path: str,
+        message: str,
+        *,
+        line: int | None = None,
+        remedy: str | None = None,
+        times: int = 1,
+        unread: bool = False,
     ) -> None:
-        """Note that `message` holds for `path`, first at `line` and on `times` lines in all.
+        """Note that `message` holds for `path`, first at `line` and on `times` lines in all, or for all of it.
 
         Raises `InputError` where there is no list to collect into.
         """
         if self.muted:
             return
+        path = shown(path)
         error, before = self._seen.get((path, message), (None, 0))
         if error is None:
             error = InputError(message, path=path, line=line, remedy=remedy)
+            error.unread = unread
             if self._into is None:
                 raise error
             self._into.append(error)
@@ -54,7 +68,7 @@ class Problems:
     def noted(self) -> list[Noted]:
         """Everything so far: given to `note` in this order, it comes out the same."""
         return [
-            Noted(path, message, error.line, error.remedy, times)
+            Noted(path, message, error.line, error.remedy, times, error.unread)
             for (path, message), (error, times) in self._seen.items()
         ]
 
@@ -69,4 +83,10 @@ class Problems:
     def restore(self, noted: list[Noted]) -> None:
         """Go on after what was noted before."""
         for one in noted:
-            self.note(one.path, one.message, line=one.line, remedy=one.remedy, times=one.times)
+            self.note(one.path, one.message, line=one.line, remedy=one.remedy, times=one.times, unread=one.unread)
+
+
+def not_read(paths: Iterable[str | Path], problems: Iterable[ForewarnError]) -> list[str]:
+    """Which of the files and folders that were asked for by name could not be read at all."""
+    named = {shown(str(path)) for path in paths}
+    return sorted({str(one.path) for one in problems if isinstance(one, InputError) and one.unread} & named)

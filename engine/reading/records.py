@@ -26,6 +26,7 @@ import polars as pl
 
 from forewarn.errors import ForewarnError
 from forewarn.frames import RECORDS
+from forewarn.names import shown
 from forewarn.reading import timestamps
 from forewarn.reading.decoding import PARQUET, BrokenStream, TextStream
 from forewarn.reading.formats import delimited as tables
@@ -121,9 +122,9 @@ def _items_after(
     problems = wanted.problems
     problems.muted = skipped > 0
     for name in files_in(paths, problems):
-        if problems.muted and name != start:
+        if problems.muted and shown(name) != start:
             continue
-        reached.file, reached.items = name, 0
+        reached.file, reached.items = shown(name), 0
         for item in _items(name, wanted):
             size = item.height if isinstance(item, pl.DataFrame) else 1
             reached.items += size
@@ -147,9 +148,9 @@ def _items(name: str, wanted: Wanted) -> Iterator[Lines | Cells | pl.DataFrame]:
                 file = stack.enter_context(Path(name).open("rb"))
                 changed = datetime.fromtimestamp(os.fstat(file.fileno()).st_mtime, UTC)
         except OSError as error:
-            wanted.problems.note(name, reason(error))
+            wanted.problems.note(name, reason(error), unread=True)
             return
-        yield from _opened(name, file, changed, wanted)
+        yield from _opened(shown(name), file, changed, wanted)
 
 
 def _opened(name: str, file: BinaryIO, changed: datetime, wanted: Wanted) -> Iterator[Lines | Cells | pl.DataFrame]:
@@ -157,12 +158,12 @@ def _opened(name: str, file: BinaryIO, changed: datetime, wanted: Wanted) -> Ite
     try:
         stream = TextStream(name, file, wanted.block_bytes, wanted.problems)
     except BrokenStream as error:
-        wanted.problems.note(name, str(error))
+        wanted.problems.note(name, str(error), unread=True)
         return
     if stream.look.binary == PARQUET:
         yield from _parquet_records(stream, latest, wanted)
     elif stream.look.binary:
-        wanted.problems.note(name, f"{stream.look.binary}; skipped", remedy=stream.look.remedy)
+        wanted.problems.note(name, f"{stream.look.binary}; skipped", remedy=stream.look.remedy, unread=True)
     else:
         yield from _text_items(stream, latest, wanted)
 
@@ -212,7 +213,8 @@ def _votes_alone(stream: TextStream, wanted: Wanted) -> bool:
 def _table_items(stream: TextStream, table: tables.Table, latest: datetime, wanted: Wanted) -> Iterator[Cells]:
     for kind, column in (("text", wanted.text_column), ("time", wanted.time_column)):
         if column and column not in table.columns:
-            wanted.problems.note(stream.path, _no_such_column(kind, column, table.columns), line=1)
+            why = _no_such_column(kind, column, table.columns)
+            wanted.problems.note(stream.path, why, line=1, unread=kind == "text")
             if kind == "text":
                 return
             table = replace(table, times=())
@@ -235,7 +237,9 @@ def _table_items(stream: TextStream, table: tables.Table, latest: datetime, want
 def _parquet_records(stream: TextStream, latest: datetime, wanted: Wanted) -> Iterator[pl.DataFrame]:
     with tempfile.TemporaryFile() as copy:
         # Parquet is read from its end: what comes compressed or from standard input is laid down first.
-        for piece in stream.content() if stream.path == "-" or stream.compressed else ():
+        # A name that is no UTF-8 is escaped here: nothing is found under it.
+        laid_down = stream.path == "-" or stream.compressed or not os.path.exists(stream.path)
+        for piece in stream.content() if laid_down else ():
             copy.write(piece)
         source = copy if copy.tell() else stream.path
         copy.seek(0)
@@ -243,16 +247,18 @@ def _parquet_records(stream: TextStream, latest: datetime, wanted: Wanted) -> It
             columns = parquet.columns_of(source)
             for kind, column in (("text", wanted.text_column), ("time", wanted.time_column)):
                 if column and column not in columns:
-                    wanted.problems.note(stream.path, _no_such_column(kind, column, columns))
+                    why = _no_such_column(kind, column, columns)
+                    wanted.problems.note(stream.path, why, unread=kind == "text")
                     if kind == "text":
                         return
             for rows in parquet.rows(
                 source, columns, wanted.text_column, wanted.time_column, _series(latest), wanted.block_bytes
             ):
                 yield _finished(rows, stream.path)
-        except (pl.exceptions.PolarsError, OSError) as error:
+        except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
             said = str(error).split("\n", 1)[0]
-            wanted.problems.note(stream.path, f"cannot be read as Parquet: {said}", remedy="Fetch the file again.")
+            why = f"cannot be read as Parquet: {said}"
+            wanted.problems.note(stream.path, why, remedy="Fetch the file again.", unread=True)
 
 
 def _no_such_column(kind: str, column: str, columns: Iterable[str]) -> str:

@@ -95,14 +95,19 @@ def atomic_write(path: Path, *, private: bool = False) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def one_writer(path: Path) -> Iterator[None]:
-    """The right to change a file, held by one process at a time; others wait. Raises OutputError."""
+def one_writer(path: Path, *, patience: float = -1) -> Iterator[None]:
+    """The right to change a file, held by one process at a time; others wait, `patience` seconds (-1 = for ever).
+
+    Raises OutputError, TimeoutError.
+    """
     from filelock import FileLock
 
     target = target_of(path)
     lock = FileLock(target.with_name(f"{_beginning(target)}lock"))
     try:
-        lock.acquire()
+        lock.acquire(timeout=patience)
+    except TimeoutError:
+        raise
     except OSError as error:
         raise not_written(path, error) from None
     try:

@@ -10,9 +10,10 @@ from __future__ import annotations
 import os
 import queue
 import shlex
+import stat
 import subprocess
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -29,10 +30,15 @@ Notification = EarlyWarning | Incident
 """What a watch has to say, one line each."""
 
 
-class WarningLog:
-    """A file of warnings and incidents as JSON lines; `keys` are those in it. A line cut by a crash is taken away.
+_BEGINNINGS = tuple(f'{{"kind":"{kind}","id":"'.encode() for kind in ("warning", "incident"))
 
-    `waiting` are those that could not be written yet.
+
+class WarningLog:
+    """A file of warnings and incidents as JSON lines; `keys` are those in it.
+
+    A line of its own that was cut by a crash is taken away; whole lines of others stay, and are passed over. `waiting`
+    are those that could not be written yet. Raises OutputError where the file cannot be used, or ends in half a line of
+    others'.
     """
 
     def __init__(self, path: Path) -> None:
@@ -41,17 +47,17 @@ class WarningLog:
         self.waiting: list[Notification] = []
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            content = path.read_bytes() if path.exists() else b""
+            content = self._content()
             whole = content[: content.rfind(b"\n") + 1]
             if len(whole) < len(content):
+                if not _is_own_beginning(content[len(whole) :]):
+                    raise OutputError(
+                        "ends in half a line that this program did not write", path=path, remedy="Name another file."
+                    )
                 os.truncate(path, len(whole))
         except OSError as error:
             raise OutputError(f"cannot be used: {error.strerror}", path=path) from None
-        for line in whole.splitlines():
-            try:
-                self.keys.add(msgspec.json.decode(line, type=Notification).key)
-            except msgspec.MsgspecError:
-                continue
+        self.keys = {one.key for one in _own_lines(whole)}
 
     def add(self, notification: Sequence[Notification]) -> list[Notification]:
         """Write those that are new, and return them. Raises OutputError; they are then written by the next call."""
@@ -60,15 +66,7 @@ class WarningLog:
         if not self.waiting:
             return []
         try:
-            with self.path.open("ab") as log:
-                start = log.tell()
-                try:
-                    log.write(b"".join(msgspec.json.encode(one) + b"\n" for one in self.waiting))
-                    log.flush()
-                    os.fsync(log.fileno())
-                except OSError:
-                    os.truncate(self.path, start)
-                    raise
+            _append(self.path, b"".join(msgspec.json.encode(one) + b"\n" for one in self.waiting))
         except OSError as error:
             raise OutputError(
                 f"a warning cannot be written: {error.strerror}",
@@ -80,10 +78,45 @@ class WarningLog:
         return written
 
     def read(self) -> list[Notification]:
-        """Everything in the log."""
-        if not self.path.exists():
-            return []
-        return [msgspec.json.decode(line, type=Notification) for line in self.path.read_bytes().splitlines()]
+        """Everything in the log that is its own."""
+        return list(_own_lines(self._content()))
+
+    def _content(self) -> bytes:
+        """What the file holds; nothing where it is none that keeps what is written."""
+        return self.path.read_bytes() if self.path.is_file() else b""
+
+
+def _own_lines(content: bytes) -> Iterator[Notification]:
+    for line in content.split(b"\n"):
+        try:
+            yield msgspec.json.decode(line, type=Notification)
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            continue
+
+
+def _is_own_beginning(line: bytes) -> bool:
+    """Whether half a line is the beginning of one that this program writes."""
+    return any(line.startswith(begin) or begin.startswith(line) for begin in _BEGINNINGS)
+
+
+def _append(path: Path, content: bytes) -> None:
+    """Add to a file, all of it or nothing; a new one is its owner's alone. Raises OSError."""
+    log = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    try:
+        regular = stat.S_ISREG(os.fstat(log).st_mode)
+        start = os.fstat(log).st_size
+        try:
+            left = memoryview(content)
+            while left:
+                left = left[os.write(log, left) :]
+            if regular:
+                os.fsync(log)
+        except OSError:
+            if regular:
+                os.ftruncate(log, start)
+            raise
+    finally:
+        os.close(log)
 
 
 class Delivery:
@@ -159,7 +192,7 @@ def to_command(command: str) -> Callable[[bytes], None]:
     def send(content: bytes) -> None:
         try:
             ran = subprocess.run(  # noqa: S603 - the user's own command, no shell
-                arguments, input=content, timeout=_TIMEOUT, check=False, stdout=subprocess.DEVNULL
+                arguments, input=content + b"\n", timeout=_TIMEOUT, check=False, stdout=subprocess.DEVNULL
             )
         except FileNotFoundError:
             raise _Refused(f"there is no command {arguments[0]!r}") from None
@@ -171,15 +204,42 @@ def to_command(command: str) -> Callable[[bytes], None]:
 
 def to_address(address: str) -> Callable[[bytes], None]:
     """A receiver that posts each as JSON. Raises ForewarnError where it is no http address."""
-    import httpx
-
     if not address.startswith(("http://", "https://")):
         raise ForewarnError(f"--notify {address!r} is no address", remedy="Write http://… or https://….")
 
     def send(content: bytes) -> None:
-        answer = httpx.post(address, content=content, headers={"Content-Type": "application/json"}, timeout=_TIMEOUT)
-        if 400 <= answer.status_code < 500 and answer.status_code not in (408, 429):
-            raise _Refused(f"the address answered {answer.status_code}")
-        answer.raise_for_status()
+        status = _posted(address, content)
+        if 400 <= status < 500 and status not in (408, 429):
+            raise _Refused(f"the address answered {status}")
+        if not 200 <= status < 300:
+            raise OSError(f"the address answered {status}")
 
     return send
+
+
+def _posted(address: str, content: bytes) -> int:
+    """The status of the answer; nothing else of it is read, and all of it is over in `_TIMEOUT`. Raises OSError."""
+    import httpx
+
+    answered: queue.Queue[int | Exception] = queue.Queue()
+    client = httpx.Client(timeout=_TIMEOUT)
+
+    def post() -> None:
+        headers = {"Content-Type": "application/json"}
+        try:
+            with client.stream("POST", address, content=content, headers=headers) as answer:
+                answered.put(answer.status_code)
+        except Exception as error:
+            answered.put(error)
+
+    # The client's own limit is for each read: one byte a second would never end.
+    threading.Thread(target=post, daemon=True).start()
+    try:
+        found = answered.get(timeout=_TIMEOUT)
+    except queue.Empty:
+        raise OSError(f"the address did not answer within {_TIMEOUT:g} seconds") from None
+    finally:
+        client.close()
+    if isinstance(found, Exception):
+        raise OSError(f"{type(found).__name__}: {found}") from found
+    return found

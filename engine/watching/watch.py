@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,8 +22,10 @@ import polars as pl
 from forewarn.errors import ForewarnError, InputError, OutputError
 from forewarn.findings import EarlyWarning
 from forewarn.options import Options
+from forewarn.reading.decoding import MAX_LINE, cut_line
 from forewarn.reading.problems import Problems
 from forewarn.reading.records import Wanted, read_piece
+from forewarn.runtime.atomic import is_written_through, one_writer
 from forewarn.watching.delivery import Delivery, Notification, WarningLog, to_address, to_command
 from forewarn.watching.follow import HEAD, Follower, Piece
 from forewarn.watching.watcher import Watcher
@@ -84,9 +87,24 @@ def watch(
         ) from None
     except OSError as error:
         raise OutputError(f"cannot be used for the state: {error.strerror}", path=state) from None
-    with held:
+    with held, _only_writer(log):
         following = _Following(paths, options, state, receivers, log, arrival, status, problem)
         return following.run(stop)
+
+
+@contextmanager
+def _only_writer(log: Path | None) -> Iterator[None]:
+    """The right to write a log that is a file. Raises InputError where another watch has it, OutputError."""
+    if log is None or is_written_through(log):
+        yield
+        return
+    try:
+        with one_writer(log, patience=0):
+            yield
+    except TimeoutError:
+        raise InputError(
+            "is written by another watch", path=log, remedy="Stop that one, or name another file with -o."
+        ) from None
 
 
 class _Following:
@@ -258,13 +276,17 @@ def _changes(paths: Sequence[str], stop: threading.Event) -> Iterator[None]:
                 yield None
                 if not all(os.path.isdir(folder) for folder in there):
                     break
-        except (FileNotFoundError, OSError):
+        except (OSError, RuntimeError):
+            # RuntimeError: a name below that is no UTF-8, which the system's own notices cannot carry.
             stop.wait(_LOOK_EVERY / 1000)
             yield None
 
 
 def _chunks(stop: threading.Event) -> Iterator[bytes]:
-    """Standard input in whole lines, at most a few rounds of it ahead of what is scored; b"" where nothing waits."""
+    """Standard input in whole lines, at most a few rounds of it ahead of what is scored; b"" where nothing waits.
+
+    A line without an end is cut where a scan cuts it, and its rest is passed over.
+    """
     waiting: queue.Queue[bytes] = queue.Queue(maxsize=16)
 
     def read() -> None:
@@ -273,7 +295,7 @@ def _chunks(stop: threading.Event) -> Iterator[bytes]:
         waiting.put(b"")
 
     threading.Thread(target=read, daemon=True).start()
-    rest = b""
+    rest, inside = b"", False
     while not stop.is_set():
         try:
             data = waiting.get(timeout=0.2)
@@ -290,8 +312,14 @@ def _chunks(stop: threading.Event) -> Iterator[bytes]:
                 break
             ended = not data
         rest += data
+        if inside:
+            end = rest.find(b"\n") + 1
+            rest, inside = rest[end or len(rest) :], not end
         cut = len(rest) if ended else rest.rfind(b"\n") + 1
-        if cut:
+        if not cut and len(rest) >= MAX_LINE:
+            yield cut_line(rest) + b"\n"
+            rest, inside = b"", True
+        elif cut:
             yield rest[:cut]
             rest = rest[cut:]
         if ended:

@@ -69,12 +69,13 @@ class Watcher:
 
     def __init__(self, options: Options) -> None:
         from forewarn.embeddings import CaseBase, load_encoder
-        from forewarn.rules import load_rules
+        from forewarn.rules import check_loaded, load_rules
 
         self._options = options
         self._rules = load_rules(
             options.rules, similarity=similarity(options.encoder, options.device), logsource=options.logsource
         )
+        check_loaded(options.rules, self._rules)
         self.problems = list(self._rules.problems)
         self._model = load_model(options.model, device=options.device) if options.model else None
         self._numbers = self._model.fusion if self._model else fusion.prior()

@@ -235,7 +235,7 @@ def test_sigterm_ends_a_watch_cleanly(log: Path, tmp_path: Path) -> None:
     warning = json.loads(running.stdout.readline())
     running.send_signal(signal.SIGTERM)
     running.communicate(timeout=60)
-    assert running.returncode == 1
+    assert running.returncode == 0
     assert warning["kind"] == "warning"
     assert (state / "state.safetensors").exists()
 
