@@ -1,6 +1,6 @@
-"""The packages of the wheel; all else that describes it is in setup.cfg.
+"""The packages of the wheel; all else about it is in setup.cfg.
 
-In: the four folders that setup.cfg maps into one package. Out: every package in them, so that a new one is not left out.
+In: the four folders that setup.cfg maps into one package. Out: every package in them, so that none is left out.
 """
 
 from setuptools import find_packages, setup

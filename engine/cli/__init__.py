@@ -1,7 +1,8 @@
 """The command line: a thin skin over the library, one module a command.
 
 In: arguments. Out: printed results and an exit status: 0 = ran, nothing alarming; 1 = ran, alerts raised; 2 = could not
-run, or not on all that was named (docs/scanning.md, "Exit status"). A command's module is imported when the command is used, and heavy libraries only by the library itself.
+run, or not on all that was named (docs/scanning.md, "Exit status"). A command's module is imported when the command is
+used, and heavy libraries only by the library itself.
 """
 
 from __future__ import annotations

@@ -85,7 +85,7 @@ def build(
     from forewarn.cases import importing as case_input
     from forewarn.embeddings import load_encoder
     from forewarn.embeddings.case_changes import JOINED, build
-    from forewarn.outputs import check_outputs
+    from forewarn.output.guard import check_outputs
 
     check_outputs(paths, folders=[output])
     cases = case_input.with_shipped(case_input.read_cases(paths, _named(positive, columns)), start)
@@ -156,7 +156,7 @@ def merge(bases: tuple[Path, ...], output: Path, join: float | None) -> int:
     forewarn cases merge 2023/ 2024/ 2025/ -o years/ --join 0.99
     """
     from forewarn.embeddings.case_changes import JOINED, merge
-    from forewarn.outputs import check_outputs
+    from forewarn.output.guard import check_outputs
 
     check_outputs([], folders=[output])
     _report(merge(output, bases, join=join or JOINED), output)

@@ -29,8 +29,8 @@ def command(alert_id: str, answer: str, alerts: Path, output: Path) -> int:
     forewarn feedback 2 no alerts.jsonl -o feedback.csv
     """
     from forewarn.findings import find_alert, read_alerts
+    from forewarn.output.guard import check_outputs
     from forewarn.output.terminal import Terminal
-    from forewarn.outputs import check_outputs
     from forewarn.training.feedback import keep_answer
 
     check_outputs([alerts], [output])

@@ -72,8 +72,8 @@ def command(
     forewarn fit --normal /var/log/last-month -o model/
     """
     from forewarn.detectors.finetuning.settings import TrainingSettings
+    from forewarn.output.guard import check_outputs
     from forewarn.output.terminal import Terminal
-    from forewarn.outputs import check_outputs
     from forewarn.reading.labelled import read_labelled
     from forewarn.runtime.atomic import work_folder
     from forewarn.scoring.model import check_target, save_model

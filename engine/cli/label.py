@@ -30,7 +30,7 @@ def command(
     forewarn label model/ exports/ -n 50
     """
     from forewarn.options import Options
-    from forewarn.outputs import check_outputs
+    from forewarn.output.guard import check_outputs
     from forewarn.pipeline import scan
     from forewarn.scoring.model import load_model
     from forewarn.training.active_learning import most_useful, write_sheet

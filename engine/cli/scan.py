@@ -105,8 +105,8 @@ def command(
     """
     from forewarn.checkpoint import checkpoint_of
     from forewarn.options import Options, parse_late, parse_policy, parse_prior, parse_promise
+    from forewarn.output.guard import check_outputs
     from forewarn.output.writers import jsonl, write_findings, write_summary
-    from forewarn.outputs import check_outputs
     from forewarn.pipeline import scan
     from forewarn.reading.problems import not_read
     from forewarn.rules.language.sources import parse_logsource

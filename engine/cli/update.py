@@ -44,8 +44,8 @@ def command(
     forewarn update model/ labelled-in-march.csv -o model/
     forewarn update model/ to-label.csv -o model2/ --force
     """
+    from forewarn.output.guard import check_outputs
     from forewarn.output.terminal import Terminal
-    from forewarn.outputs import check_outputs
     from forewarn.reading.labelled import read_labelled
     from forewarn.runtime.atomic import work_folder
     from forewarn.scoring.model import check_target, save_model

@@ -71,8 +71,8 @@ def command(
     import threading
 
     from forewarn.options import Options, parse_late, parse_promise
+    from forewarn.output.guard import check_outputs
     from forewarn.output.terminal import Terminal
-    from forewarn.outputs import check_outputs
     from forewarn.rules.language.sources import parse_logsource
     from forewarn.runtime.atomic import STANDARD_OUTPUT
     from forewarn.watching.watch import Receivers, watch

@@ -68,20 +68,22 @@ class Stream:
 
     def __init__(self) -> None:
         from forewarn.warning import detector_kernel as kernel
+        from forewarn.warning import week_kernel as week
 
         self.state = np.zeros(1, dtype=kernel.STATE)
         self.arrays: dict[str, NDArray[Any]] = {name: self.state[name][0] for name in kernel.STATE.fields or ()}
-        self.arrays["week"] = np.zeros((0, kernel.KEPT), dtype=np.int16)
+        self.arrays["week"] = np.zeros((0, week.KEPT), dtype=np.int16)
         self.counts = Counts()
         self.recent = pl.DataFrame(schema=STREAM_SCHEMA)
 
     def reach(self, first: int, last: int) -> None:
         """Make room for the hours of the week where records from `first` to `last` (microseconds) can fill them."""
         from forewarn.warning import detector_kernel as kernel
+        from forewarn.warning import week_kernel as week
 
         begun = first if self.arrays["counters"][kernel.SEEN] == 0 else self.arrays["counters"][kernel.STARTED]
-        if last - begun >= kernel.HOURLY and len(self.arrays["week"]) == 0:
-            self.arrays["week"] = np.zeros((kernel.HOURS, kernel.KEPT), dtype=np.int16)
+        if last - begun >= week.HOURLY and len(self.arrays["week"]) == 0:
+            self.arrays["week"] = np.zeros((week.HOURS, week.KEPT), dtype=np.int16)
 
     def restore(self, arrays: dict[str, NDArray[Any]]) -> None:
         """Take over the arrays of a saved stream. Raises ValueError where they are not those of a stream."""
@@ -217,9 +219,9 @@ class Surge:
 
     def young(self) -> list[str]:
         """The streams that have no reference yet: nothing can be said of them."""
-        from forewarn.warning import detector_kernel as kernel
+        from forewarn.warning.week_kernel import LEAST
 
-        return [name for name, stream in self.streams.items() if stream.arrays["counters"][0] < kernel.LEAST]
+        return [name for name, stream in self.streams.items() if stream.arrays["counters"][0] < LEAST]
 
     def _one(self, name: str, part: pl.DataFrame) -> list[tuple[int, Raised | Ended]]:
         from forewarn.warning import detector_kernel as kernel

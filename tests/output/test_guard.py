@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from forewarn.errors import OutputError
-from forewarn.outputs import check_outputs
+from forewarn.output.guard import check_outputs
 from forewarn.runtime import atomic as files
 from forewarn.runtime.atomic import atomic_folder, atomic_write, others_than, work_folder
 
