@@ -1,4 +1,7 @@
-"""What a scan or a watch is told."""
+"""What a scan or a watch is asked to do.
+
+In: nothing. Out: `Options`, each with a default that works, and how they part an input into streams.
+"""
 
 from __future__ import annotations
 

@@ -240,7 +240,7 @@ def test_the_bundled_encoder_takes_the_gpu_that_it_is_given(monkeypatch: pytest.
             built.append((device, bfloat16))
 
     monkeypatch.setattr(bundled_torch, "TorchBundledEncoder", OnGpu)
-    monkeypatch.setattr("forewarn.embeddings.encoder.chosen_device", lambda asked: asked or "cuda")
+    monkeypatch.setattr("forewarn.embeddings.loading.chosen_device", lambda asked: asked or "cuda")
     load_encoder("bundled", device="cuda:1")
     load_encoder("bundled-bf16")
     assert built == [("cuda:1", False), ("cuda", True)]
