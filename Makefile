@@ -15,6 +15,7 @@ $(FILES): always
 
 $(READY): setup.cfg setup.py pyproject.toml constraints.txt $(FILES)
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv || python3 -m venv .venv
+	rm -rf build/__editable__.*
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --config-settings editable_mode=strict -e '.[dev]'
 	touch $(READY)
 

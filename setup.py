@@ -1,6 +1,6 @@
 """The packages of the wheel; all else about it is in setup.cfg.
 
-In: the four folders that setup.cfg maps into one package. Out: every package in them, so that none is left out.
+In: the four folders that setup.cfg maps into one package. Out: every package in them.
 """
 
 from setuptools import find_packages, setup

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from forewarn.detectors.neighbours import KNN
 from forewarn.detectors.wording import VIEWS, Wording, fit_wording
 from forewarn.errors import DetectorError
+from forewarn.extras import require
 
 Floats = NDArray[np.float64]
 SAMPLE = 2_000
@@ -194,6 +195,7 @@ def find_detector(name: str) -> type:
     wanted = name.lower().replace("_", "")
     if wanted == "knn":
         return KNN
+    require("pyod")
     import pyod.models
 
     modules = {found.name.replace("_", ""): found.name for found in pkgutil.iter_modules(pyod.models.__path__)}

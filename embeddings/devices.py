@@ -10,10 +10,11 @@ import os
 from pathlib import Path
 
 from forewarn.errors import EncoderError
+from forewarn.extras import installed, require
 
 
 def chosen_device(name: str | None) -> str:
-    """`cpu`, `cuda` or `cuda:N`; None = `cuda` where there is one, else `cpu`.
+    """`cpu`, `cuda` or `cuda:N`; None = `cuda` where there is one and torch can use it, else `cpu`.
 
     Raises EncoderError for any other name, and for a GPU that is not there.
     """
@@ -21,6 +22,9 @@ def chosen_device(name: str | None) -> str:
         return "cpu"
     if name is not None and name != "cuda" and not (name.startswith("cuda:") and name[5:].isdecimal()):
         raise EncoderError(f"unknown device {name!r}", remedy="Write --device cpu, cuda, or cuda:N for the Nth GPU.")
+    if name is None and not installed("torch"):
+        return "cpu"
+    require("torch")
     import torch
 
     found = torch.cuda.device_count() if torch.cuda.is_available() else 0

@@ -10,6 +10,7 @@ from pathlib import Path
 from forewarn.embeddings.devices import chosen_device
 from forewarn.embeddings.encoder import Encoder
 from forewarn.errors import EncoderError, ForewarnError
+from forewarn.extras import require
 
 
 def load_encoder(
@@ -44,6 +45,7 @@ def _opened(name: str, device: str) -> Encoder:
 
         return BundledEncoder()
     if name in ("bundled", "bundled-bf16"):
+        require("torch", "sentence_transformers")
         from forewarn.embeddings.bundled_torch import TorchBundledEncoder
 
         return TorchBundledEncoder(device, bfloat16=name == "bundled-bf16")

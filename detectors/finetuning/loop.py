@@ -25,6 +25,7 @@ from forewarn.detectors.finetuning.checkpoint import forget_checkpoints, read_ch
 from forewarn.detectors.finetuning.network import Network
 from forewarn.detectors.finetuning.settings import Epoch, Progress, Report, TrainingSettings
 from forewarn.errors import ModelError
+from forewarn.extras import require
 
 _MOST_NORM = 1.0
 _SORTED_BATCHES = 16
@@ -217,6 +218,7 @@ class Training:
 
     def _measured(self) -> tuple[float, float, float]:
         """Loss, average precision and AUROC of the validation texts."""
+        require("sklearn")
         from sklearn.metrics import average_precision_score, roc_auc_score
 
         examples, labels = self.validation, self.validation.labels

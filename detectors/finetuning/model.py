@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from forewarn.detectors.finetuning.settings import STRATEGIES, Epoch, Progress, Report, Strategy, TrainingSettings
 from forewarn.errors import DetectorError, ModelError
+from forewarn.extras import require
 
 if TYPE_CHECKING:
     import torch
@@ -109,6 +110,7 @@ def _strangers(folder: Path) -> list[str]:
 
 def load_finetuned(folder: Path, *, device: str | None = None) -> FineTuned:
     """What `FineTuned.save` wrote. Raises ModelError where it is missing, damaged or from a newer program."""
+    require("torch", "transformers")
     from safetensors.torch import load_file
 
     from forewarn.detectors.finetuning.checkpoint import read_json, verify
@@ -164,6 +166,7 @@ def finetune(
     weights as if it had never stopped. `progress` is called after every step and every epoch. Raises DetectorError for
     texts, labels or settings that cannot be used, EncoderError for the model, ModelError for a checkpoint.
     """
+    require("torch", "transformers", "sklearn")
     settings = settings or TrainingSettings()
     chosen = Strategy.parse(strategy)
     settings.check(chosen)

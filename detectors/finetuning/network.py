@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from forewarn.detectors.finetuning.settings import Strategy
 from forewarn.errors import DetectorError, EncoderError
+from forewarn.extras import require
 
 _RANK = 8
 _ADAPTER_WIDTH = 64
@@ -120,6 +121,7 @@ def load_base(base: str | Path, *, download: bool = False) -> tuple[Any, Any]:
 
     Raises EncoderError where it is not on this machine (unless `download`), has no safetensors, or is damaged.
     """
+    require("transformers")
     from transformers import AutoModel, AutoTokenizer
 
     where: dict[str, Any] = {"local_files_only": not download, "trust_remote_code": False}
@@ -161,6 +163,7 @@ def build(model: Any, strategy: Strategy, categories: int, *, dropout: float, st
 
 def with_peft(model: Any, strategy: Strategy, *, steps: int) -> Any:
     """peft's wrapping: LoRA (Hu et al. 2022), AdaLoRA (Zhang et al. 2023) or prefix tuning (Li & Liang 2021)."""
+    require("peft")
     from peft import AdaLoraConfig, LoraConfig, PrefixTuningConfig, TaskType, get_peft_model
 
     task = TaskType.FEATURE_EXTRACTION

@@ -8,9 +8,9 @@ import rich_click as click
 @click.command("doctor")
 @click.option("--format", "form", type=click.Choice(["table", "jsonl"]), default="table", help="What to print.")
 def command(form: str) -> int:
-    """Show versions, devices, encoder, case base and packs, and what would make a scan faster.
+    """Show what is installed and try it: texts are embedded and searched, a rule has to fire.
 
-    Exit status: 0 a scan would run, 2 something is broken.
+    Exit status: 0 all that a scan needs works, 2 something is broken.
 
     \b
     forewarn doctor
@@ -19,6 +19,7 @@ def command(form: str) -> int:
     import msgspec
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     from forewarn.doctor import examine
 
@@ -30,6 +31,7 @@ def command(form: str) -> int:
         table = Table(box=None, show_header=False, pad_edge=False)
         for finding in findings:
             style = "red" if finding.broken else "yellow" if finding.remedy else "default"
-            table.add_row(finding.what, finding.value, finding.remedy, style=style)
+            # As text: to rich, `forewarn[fit]` would be a word in brackets, which is markup.
+            table.add_row(finding.what, Text(finding.value), Text(finding.remedy), style=style)
         Console(highlight=False).print(table)
     return 2 if any(finding.broken for finding in findings) else 0

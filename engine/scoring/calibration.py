@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from forewarn.extras import require
+
 Floats = NDArray[np.float64]
 _KNOTS = 65
 _FOLDS = 5
@@ -81,6 +83,7 @@ def _beta(log_odds: Floats, crisis: NDArray[np.bool_], knots: Floats) -> Floats:
 
 
 def _isotonic(log_odds: Floats, crisis: NDArray[np.bool_], knots: Floats) -> Floats:
+    require("sklearn")
     from sklearn.isotonic import IsotonicRegression
 
     least = 1.0 / (len(crisis) + 2)
@@ -100,6 +103,7 @@ def venn_abers(reference: Floats, crisis: NDArray[np.bool_], log_odds: Floats) -
     `reference` float64 (m,) and `crisis` bool (m,) are texts that nothing was fitted on: what isotonic regression says
     of a text if it were ordinary, and if it were a crisis (Vovk & Petej 2014). One of the two is calibrated.
     """
+    require("venn_abers")
     from venn_abers import VennAbers
 
     order = np.argsort(reference, kind="stable")

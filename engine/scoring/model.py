@@ -18,6 +18,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from forewarn.errors import ModelError
+from forewarn.extras import require
 from forewarn.runtime.atomic import atomic_folder, checksum, others_than, replaceable
 from forewarn.scoring.baseline import Baseline
 from forewarn.scoring.calibration import Calibration, venn_abers
@@ -235,7 +236,10 @@ def _strangers(folder: Path) -> list[str]:
 
 
 def load_model(folder: str | Path, *, device: str | None = None) -> Model:
-    """Read a model's folder; its network runs on `device`. Raises ModelError where it is none, newer or changed."""
+    """Read a model's folder; its network runs on `device`. Raises ModelError where it is none, newer or changed.
+
+    MissingExtraError where it needs a library that is not installed.
+    """
     from safetensors import SafetensorError
     from safetensors.numpy import load_file
 
@@ -257,6 +261,9 @@ def load_model(folder: str | Path, *, device: str | None = None) -> Model:
             if checksum(folder / name) != expected:
                 raise ModelError(f"{name} is not as it was written", path=folder, remedy=again)
         arrays = load_file(folder / _TENSORS)
+        if len(arrays["reference"]):
+            # The intervals of its probabilities come at the end of a scan: that is late to hear of it.
+            require("venn_abers")
 
         def part(name: str) -> dict[str, NDArray[Any]]:
             return {key.removeprefix(f"{name}."): array for key, array in arrays.items() if key.startswith(f"{name}.")}

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from forewarn.detectors.finetuning.settings import Progress as Trained
 from forewarn.detectors.finetuning.settings import TrainingSettings
 from forewarn.errors import ForewarnError
+from forewarn.extras import require
 from forewarn.grouping.deobfuscation import plain
 from forewarn.grouping.templates import mask_of
 from forewarn.scoring import fusion
@@ -91,6 +92,7 @@ def fit(
     Raises ForewarnError where the labels cannot teach: one class only, too few of one, an unknown positive label.
     """
     options = options or FitOptions()
+    require("sklearn", "venn_abers", *(("torch", "transformers") if options.base is not None else ()))
     if options.finetune != "head" and options.base is None:
         raise ForewarnError(
             f"--finetune {options.finetune} needs a language model",

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from forewarn.extras import require
 from forewarn.training.stacking import log_loss
 
 Floats = NDArray[np.float64]
@@ -20,6 +21,7 @@ _BINS = 15
 
 def figures(log_odds: Floats, crisis: Truth) -> dict[str, float]:
     """AUROC, average precision, recall at 1 % false positives, log loss of n texts. Both classes must be there."""
+    require("sklearn")
     from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
 
     false, true, _ = roc_curve(crisis, log_odds, drop_intermediate=False)
@@ -64,6 +66,7 @@ def decided(log_odds: Floats, crisis: Truth) -> dict[str, Any]:
 
 def classes(truth: NDArray[Any], predicted: NDArray[Any], names: tuple[str, ...]) -> dict[str, Mapping[str, float]]:
     """Precision, recall, F1 and support of each of k classes, numbered from 0 in `truth` and `said`, (n,) each."""
+    require("sklearn")
     from sklearn.metrics import precision_recall_fscore_support
 
     found = precision_recall_fscore_support(truth, predicted, labels=range(len(names)), zero_division=0.0)

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from forewarn.extras import require
 from forewarn.grouping.deobfuscation import plain
 from forewarn.grouping.templates import mask_of
 from forewarn.scoring.model import Model, load_model
@@ -56,6 +57,7 @@ def update(
     A new label of an old text replaces the old one. `how`, `test` split the new texts as `fit` does, the old ones stay
     as they were. `work` keeps the checkpoints of a fine-tuning. Raises ModelError, ForewarnError.
     """
+    require("sklearn", "venn_abers")
     old = load_model(folder, device=device)
     templates = mask_of(plain(texts["text"]))
     test_rows = split(texts, templates, how, test, old.seed)[1]
