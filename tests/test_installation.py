@@ -104,23 +104,20 @@ def test_the_core_runs_without_any_extra(tmp_path: Path) -> None:
     log.write_text(
         "2026-05-01T09:00:00Z Depositors queue outside the bank since dawn\n2026-05-01T09:00:01Z all is well\n"
     )
+    incidents = tmp_path / "incidents.csv"
+    incidents.write_text("time,text\n2007-09-14,Savers queue at every branch of the bank to withdraw their deposits\n")
     alerts, base = tmp_path / "alerts.jsonl", tmp_path / "cases"
     ran = [
         run_without_extras("scan", log, "--budget", "1", "-o", alerts),
         run_without_extras("explain", "1", alerts),
+        run_without_extras("cases", "build", incidents, "-o", base),
         run_without_extras("cases", "add", alerts, "--cases", base),
         run_without_extras("similar", "customers queue at the bank", "--cases", base),
         run_without_extras("rules", "match", "--rules", "finance", log),
         run_without_extras("doctor"),
     ]
-    assert [(one.returncode, one.stderr if one.returncode > 1 else "") for one in ran] == [
-        (1, ""),
-        (0, ""),
-        (0, ""),
-        (0, ""),
-        (1, ""),
-        (0, ""),
-    ]
+    assert [one.stderr for one in ran if one.returncode > 1] == []
+    assert [one.returncode for one in ran] == [1, 0, 0, 0, 0, 1, 0]
     assert "pip install 'forewarn[fit]'" in " ".join(ran[-1].stdout.split())
 
 
