@@ -1,76 +1,34 @@
 """forewarn finds the first signs of a crisis in text.
 
-In: logs, feeds, news, reports, events. Out: alerts, each with its evidence. The public API: what a command can do, a
-script can. Nothing heavy is imported before it is used.
+In: logs, feeds, news, reports, events. Out: alerts, each with its evidence. What a command can do, a script can:
+
 """
 
 from __future__ import annotations
 
+import re
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
-if TYPE_CHECKING:
-    from forewarn.cases.similar import SimilarCase, similar
-    from forewarn.embeddings import CaseBase, load_encoder
-    from forewarn.errors import ForewarnError
-    from forewarn.findings import Alert, EarlyWarning, Incident, read_alerts
-    from forewarn.options import Options
-    from forewarn.pipeline import Scan, scan
-    from forewarn.rules import load_rules
-    from forewarn.scoring.model import Model, load_model, save_model
-    from forewarn.training.drift import find_drift
-    from forewarn.training.fitting import FitOptions, fit
-    from forewarn.training.updating import update
-
-_WHERE = {
-    "Alert": "findings",
-    "CaseBase": "embeddings",
-    "FitOptions": "training.fitting",
-    "EarlyWarning": "findings",
-    "ForewarnError": "errors",
-    "Incident": "findings",
-    "Model": "scoring.model",
-    "Options": "options",
-    "Scan": "pipeline",
-    "SimilarCase": "cases.similar",
-    "find_drift": "training.drift",
-    "fit": "training.fitting",
-    "load_encoder": "embeddings",
-    "load_model": "scoring.model",
-    "load_rules": "rules",
-    "read_alerts": "findings",
-    "save_model": "scoring.model",
-    "scan": "pipeline",
-    "similar": "cases.similar",
-    "update": "training.updating",
+_STUB = Path(__file__).with_name("__init__.pyi").read_text("utf-8")
+_PUBLIC = {
+    public: (module, name, about)
+    for module, name, public, about in re.findall(r"^from (\S+) import (\w+) as (\w+)  # (.*)$", _STUB, re.MULTILINE)
 }
+"""Each public name: where it is, what it is called there, and what it is. Nothing is imported before it is used."""
 
-__all__ = [
-    "Alert",
-    "CaseBase",
-    "EarlyWarning",
-    "FitOptions",
-    "ForewarnError",
-    "Incident",
-    "Model",
-    "Options",
-    "Scan",
-    "SimilarCase",
-    "find_drift",
-    "fit",
-    "load_encoder",
-    "load_model",
-    "load_rules",
-    "read_alerts",
-    "save_model",
-    "scan",
-    "similar",
-    "update",
-]
+__all__ = sorted(_PUBLIC)
+__doc__ = (__doc__ or "") + "\n".join(f"* `{name}`: {_PUBLIC[name][2]}" for name in __all__)
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _WHERE:
+    if name not in _PUBLIC:
         raise AttributeError(f"module 'forewarn' has no attribute {name!r}")
-    globals()[name] = value = getattr(import_module(f"forewarn.{_WHERE[name]}"), name)
+    module, known_there, _ = _PUBLIC[name]
+    globals()[name] = value = getattr(import_module(module), known_there)
     return value
+
+
+def __dir__() -> list[str]:
+    return __all__

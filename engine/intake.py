@@ -25,6 +25,7 @@ from forewarn.reading.records import BLOCK_BYTES, Reached
 from forewarn.runtime.spill import SpilledFrames
 from forewarn.runtime.timings import Progress, Stopwatch
 from forewarn.scoring.line_scores import LineScores
+from forewarn.texts_in_memory import TextsInMemory
 from forewarn.warning.timeline import Timeline
 
 if TYPE_CHECKING:
@@ -55,13 +56,21 @@ class Intake:
 
     def take_in(
         self,
-        paths: Sequence[str | Path],
+        paths: Sequence[str | Path] | TextsInMemory,
         text_column: str | None,
         time_column: str | None,
         watch: Stopwatch,
         progress: Progress | None = None,
     ) -> None:
         """Read all of the input that was not read before it was killed."""
+        if isinstance(paths, TextsInMemory):
+            for block in paths.blocks(text_column, time_column, BLOCK_BYTES, self._problems):
+                watch.lap("read", block.height)
+                self._group(self._keying.keyed(block), None)
+                watch.lap("match rules", block.height)
+                if progress:
+                    progress("lines", self.rows)
+            return
         with ExitStack() as stack:
             partial = stack.enter_context(SpilledFrames(self._work.place("texts"))) if self._work else None
             reached = self._take_up(partial)

@@ -7,12 +7,13 @@ nothing, except the scores of single lines where a path is given for them.
 
 from __future__ import annotations
 
+import html
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import polars as pl
@@ -22,17 +23,20 @@ from forewarn.alerting.evidence import Explainer
 from forewarn.alerting.incidents import incidents
 from forewarn.alerting.selection import decide_blocks
 from forewarn.checkpoint import Checkpoint, identity_of
+from forewarn.dataframes import FrameLike, SeriesLike, is_frame, is_series
 from forewarn.errors import ForewarnError, InputError
+from forewarn.finding_frames import alerts_frame, incidents_frame, warnings_frame
 from forewarn.findings import Alert, EarlyWarning, Finding, Incident
 from forewarn.grouping.text_table import TextNumbers, TextTable
 from forewarn.intake import Intake
-from forewarn.options import Options, families, merged
+from forewarn.options import Options, families, merged, with_settings
 from forewarn.reading.prefetch import one_ahead
 from forewarn.runtime.chunked_frame import ChunkedFrame
 from forewarn.runtime.timings import Progress, Stage, Stopwatch
 from forewarn.scoring.line_scores import LineScores
 from forewarn.scoring.scorer import Scorer
 from forewarn.scoring.similarity import similarity
+from forewarn.texts_in_memory import TextsInMemory
 from forewarn.warning.detector import Ended, Raised, Surge, prepare
 from forewarn.warning.early_warnings import TextIndex, UnassignedWarning, explain
 from forewarn.warning.kept_warnings import KeptWarnings
@@ -42,7 +46,7 @@ if TYPE_CHECKING:
     from forewarn.rules.language.rule import Rule
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Scan:
     """What a scan found.
 
@@ -74,26 +78,54 @@ class Scan:
         """Everything that is to be written, in the order of an output."""
         return itertools.chain(self.warnings, self.incidents, self.alerts)
 
+    def to_polars(self, what: Literal["alerts", "warnings", "incidents"] = "alerts") -> pl.DataFrame:
+        """What was found as a frame, one row each (`finding_frames.ALERTS`, `WARNINGS`, `INCIDENTS`)."""
+        if what == "warnings":
+            return warnings_frame(self.warnings)
+        if what == "incidents":
+            return incidents_frame(self.incidents)
+        if what != "alerts":
+            raise ForewarnError(f"a scan has no {what!r}", remedy="Ask for alerts, warnings or incidents.")
+        return alerts_frame(self.alerts)
+
+    def __repr__(self) -> str:
+        return (
+            f"<Scan of {self.lines:,} records, {self.texts.height:,} distinct texts: {len(self.alerts):,} alerts, "
+            f"{len(self.warnings):,} warnings, {len(self.incidents):,} incidents, {len(self.problems):,} problems>"
+        )
+
+    def _repr_html_(self) -> str:
+        shown = self.to_polars().head(20).select("level", "score", "category", "text", "count", "source", "line")
+        return f"<p>{html.escape(repr(self))}</p>{shown._repr_html_()}"
+
 
 def scan(
-    paths: Sequence[str | Path],
+    paths: str | Path | Sequence[str | Path] | FrameLike | SeriesLike | None = None,
     options: Options | None = None,
     *,
-    line_scores: Path | None = None,
+    texts: Iterable[str] | SeriesLike | FrameLike | None = None,
+    line_scores: str | Path | None = None,
     work: Checkpoint | None = None,
     progress: Progress | None = None,
+    **settings: Any,
 ) -> Scan:
-    """Scan files, folders or standard input (`-`) and return the alerts.
+    """Scan files, folders or standard input (`-`), or texts and frames in memory, and return the alerts.
 
+    A string, a Path and a list of them are always paths. Texts themselves are given as `texts`, a list of n strings or
+    a series; a frame of polars or pandas either way, its columns of text and time are found as in a file. An alert of a
+    text in memory has the source `texts` or `frame`, and as its line the number from 1. `settings` are fields of
+    `Options` by name (`model="model/"`), and `budget`, `fdr`, `threshold`, `cost`, `false_warnings` as on the command
+    line (`options.with_settings`).
     `line_scores` names a Parquet file that gets one row for each input line; `work` keeps what a killed scan is taken
-    up from (`checkpoint.work_of`). Raises InputError where nothing at all could be read, RuleError, EncoderError,
-    CaseBaseError and ModelError where what the options name cannot be used, OutputError where `line_scores` or what
-    does not fit in memory cannot be written.
+    up from (`checkpoint.work_of`; files only). Raises InputError where nothing at all could be read, RuleError,
+    EncoderError, CaseBaseError and ModelError where what the options name cannot be used, OutputError where
+    `line_scores` or what does not fit in memory cannot be written.
     """
     from forewarn.embeddings.devices import chosen_device
     from forewarn.rules import check_loaded, load_rules
 
-    options = options or Options()
+    options = with_settings(options, settings)
+    read = _input(paths, texts)
     if options.unusual:
         # How unusual a text is depends on those after it: no warning could be raised without hindsight.
         options = replace(options, promise=None)
@@ -109,34 +141,34 @@ def scan(
     watch.lap("load rules")
 
     with ExitStack() as stack:
-        if work:
-            work.take_up(identity_of(paths, rules.rules, options.as_given() | {"--scores": line_scores is not None}))
+        if work and not isinstance(read, TextsInMemory):
+            work.take_up(identity_of(read, rules.rules, options.as_given() | {"--scores": line_scores is not None}))
         lines = timeline = None
         if line_scores:
-            lines = stack.enter_context(LineScores(line_scores, work.place("lines") if work else None))
+            lines = stack.enter_context(LineScores(Path(line_scores), work.place("lines") if work else None))
         if options.promise:
             timeline = Timeline(Clocks(options.late), options.stream_by, work.place("timeline") if work else None)
             stack.enter_context(timeline)
         table = stack.enter_context(TextTable())
         intake = Intake(rules, table, problems, timeline, lines, work)
-        intake.take_in(paths, options.text_column, options.time_column, watch, progress)
+        intake.take_in(read, options.text_column, options.time_column, watch, progress)
         if intake.rows == 0:
-            raise _nothing_to_read(paths, problems)
-        rule_sets, texts = intake.rule_sets, table.texts()
+            raise _nothing_to_read(read, problems)
+        rule_sets, distinct = intake.rule_sets, table.texts()
         watch.lap("group")
-        scorer = Scorer(texts, rules, rule_sets, options, problems)
+        scorer = Scorer(distinct, rules, rule_sets, options, problems)
         scored = scorer.score(watch, work, progress)
         warnings: Sequence[EarlyWarning] = []
         warned: dict[str, NDArray[np.float32]] = {}
         young: list[str] = []
-        numbers = TextNumbers(texts) if timeline or lines else None
+        numbers = TextNumbers(distinct) if timeline or lines else None
         if timeline and options.promise and numbers:
             surge = Surge(options.promise, families(options), options.voices, options.stream_by or "by")
             # The bundled encoder's vectors are the same to the bit whatever it embeds together (`embeddings.bundled`).
             steady = scorer.encoder.name == "bundled" and chosen_device(options.device) == "cpu"
             made = scorer.all_vectors if steady else None
-            known = TextIndex(texts, scorer.encoder, rules, rule_sets, scorer.cases, steady, made)
-            past, sets, categories = scored.array("past"), texts.array("rule_set"), rule_sets.categories(rules)
+            known = TextIndex(distinct, scorer.encoder, rules, rule_sets, scorer.cases, steady, made)
+            past, sets, categories = scored.array("past"), distinct.array("rule_set"), rule_sets.categories(rules)
             frames = timeline.frames(numbers, past, sets, categories, merge=merged(surge.families))
             warnings = kept = _warn(frames, surge, known, timeline.clocks)
             if kept:
@@ -148,27 +180,47 @@ def scan(
             lines.finish(numbers, scored)
             watch.lap("write line scores", intake.rows)
 
-    chosen = decide_blocks(scored, texts, options.policy, rule_sets.last_words(rules))
+    chosen = decide_blocks(scored, distinct, options.policy, rule_sets.last_words(rules))
     alerts, alerted = Explainer(scorer, scored, rules, rule_sets).alerts(chosen)
     together = incidents(warnings, warned, alerts, alerted)
     watch.lap("explain", len(alerts))
     untried = [(rules.rules[number], why) for number, why in rules.untried()]
     return Scan(
-        alerts,
-        warnings,
-        [incident for incident in together if incident.warnings or len(incident.alerts) > 1],
-        young,
-        texts,
-        scored,
-        scorer.vectors,
-        problems,
-        len(intake.files),
-        intake.rows,
-        scorer.origin,
-        scorer.new_words(scored),
-        untried,
-        watch.stages,
+        alerts=alerts,
+        warnings=warnings,
+        incidents=[incident for incident in together if incident.warnings or len(incident.alerts) > 1],
+        young=young,
+        texts=distinct,
+        scores=scored,
+        vectors=scorer.vectors,
+        problems=problems,
+        files=len(intake.files),
+        lines=intake.rows,
+        origin=scorer.origin,
+        new_words=scorer.new_words(scored),
+        untried=untried,
+        timings=watch.stages,
     )
+
+
+def _input(
+    paths: str | Path | Sequence[str | Path] | FrameLike | SeriesLike | None,
+    texts: Iterable[str] | SeriesLike | FrameLike | None,
+) -> list[str | Path] | TextsInMemory:
+    """What is to be read: paths, or what is in memory."""
+    if (paths is None) == (texts is None):
+        raise InputError("a scan reads either paths or texts", remedy="Write scan(paths) or scan(texts=[…]).")
+    if paths is None or is_frame(paths) or is_series(paths):
+        return TextsInMemory(texts if paths is None else paths)
+    if isinstance(paths, str | Path):
+        return [paths]
+    named = list(paths)  # type: ignore[arg-type]
+    for path in named:
+        if not isinstance(path, str | Path):
+            raise InputError(
+                f"{path!r:.80} is no path", remedy="Name files or folders; texts themselves are given as texts=[…]."
+            )
+    return named
 
 
 def _warn(frames: Iterable[pl.DataFrame], surge: Surge, known: TextIndex, clocks: Clocks) -> KeptWarnings:
@@ -184,11 +236,14 @@ def _warn(frames: Iterable[pl.DataFrame], surge: Surge, known: TextIndex, clocks
     return KeptWarnings(leads())
 
 
-def _nothing_to_read(paths: Sequence[str | Path], problems: list[ForewarnError]) -> InputError:
+def _nothing_to_read(read: list[str | Path] | TextsInMemory, problems: list[ForewarnError]) -> InputError:
+    if isinstance(read, TextsInMemory):
+        return InputError(f"the {read} given hold no text to read", remedy="Give at least one that is not blank.")
     if len(problems) == 1 and isinstance(problems[0], InputError):
         return problems[0]
     named = "\n".join(f"  {problem}" for problem in problems)
     return InputError(
-        f"nothing could be read from {', '.join(str(path) for path in paths)}" + (f"\n{named}" if named else ""),
-        remedy="Name a readable file or folder of logs, feeds or exports, or - for standard input.",
+        f"nothing could be read from {', '.join(str(path) for path in read)}" + (f"\n{named}" if named else ""),
+        remedy="Name a readable file or folder of logs, feeds or exports, or - for standard input; "
+        "in Python, texts themselves are given as texts=[…].",
     )

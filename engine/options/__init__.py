@@ -5,7 +5,7 @@ In: values of options. Out: `Options`, `Policy`, `Promise`.
 
 from __future__ import annotations
 
-from forewarn.options.options import EVERYTHING, Options, families, merged
+from forewarn.options.options import EVERYTHING, Options, changed, check_names, families, merged, with_settings
 from forewarn.options.policy import DEFAULT_THRESHOLD, Policy, parse_policy, parse_prior
 from forewarn.options.promise import Promise, parse_late, parse_promise
 
@@ -15,10 +15,13 @@ __all__ = [
     "Options",
     "Policy",
     "Promise",
+    "changed",
+    "check_names",
     "families",
     "merged",
     "parse_late",
     "parse_policy",
     "parse_prior",
     "parse_promise",
+    "with_settings",
 ]

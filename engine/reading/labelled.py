@@ -12,6 +12,7 @@ from pathlib import Path
 
 import polars as pl
 
+from forewarn.dataframes import FrameLike, frame_of, text_column_of
 from forewarn.errors import InputError
 from forewarn.names import shown
 
@@ -21,7 +22,7 @@ _TEXT_NAMES = ("text", "message", "tweet", "content", "body", "payload", "正文
 
 
 def read_labelled(
-    paths: Sequence[str | Path],
+    paths: str | Path | Sequence[str | Path],
     *,
     text_column: str | None = None,
     label_column: str = "label",
@@ -34,8 +35,62 @@ def read_labelled(
     `time` (String) where named. Raises InputError naming the file, the columns there are, or the first row without text
     or label.
     """
-    frames = [_read(Path(path), text_column, label_column, group_column, time_column) for path in paths]
+    named = [paths] if isinstance(paths, str | Path) else paths
+    frames = [_read(Path(path), text_column, label_column, group_column, time_column) for path in named]
+    if not frames:
+        raise InputError("no labelled file is named", remedy="Name a CSV, JSON-lines or Parquet file.")
     return pl.concat(frames)
+
+
+def labelled_frame(
+    frame: FrameLike,
+    *,
+    text_column: str | None = None,
+    label_column: str = "label",
+    group_column: str | None = None,
+    time_column: str | None = None,
+) -> pl.DataFrame:
+    """The labelled texts of a frame of polars or pandas, as `read_labelled` gives those of files.
+
+    Columns named `source`, `group`, `time` and `part` go with them where they are there. Labels become strings: `1` and
+    `0` for truth values, whole numbers without a point. Raises InputError naming the columns there are, or the row.
+    """
+    rows = frame_of(frame)
+    text = text_column_of(rows, text_column)
+    wanted = {"label": label_column, "group": group_column, "time": time_column}
+    for use, column in wanted.items():
+        if column is not None and column not in rows.columns:
+            there = ", ".join(rows.columns)
+            near = difflib.get_close_matches(column, rows.columns, 1)
+            hint = f"Did you mean {near[0]!r}? " if near else ""
+            raise InputError(
+                f"the frame has no column {column!r}", remedy=f"{hint}Name it with {use}_column=; there are {there}."
+            )
+    found = {name: name for name in ("source", "group", "time", "part") if name in rows.columns}
+    found |= {use: column for use, column in wanted.items() if column is not None}
+    chosen = rows.select(
+        pl.col(text).cast(pl.String).alias("text"),
+        labels_of(rows[found.pop("label")]).alias("label"),
+        *(pl.col(column).cast(pl.String).alias(use) for use, column in found.items()),
+    )
+    for use in ("text", "label"):
+        empty = chosen.with_row_index().filter(pl.col(use).is_null() | (pl.col(use).str.strip_chars() == ""))
+        if empty.height:
+            raise InputError(
+                f"{empty.height} row{'s have' if empty.height > 1 else ' has'} no {use}, the first at "
+                f"{int(empty['index'][0])}",
+                remedy="Fill them in or leave the rows out.",
+            )
+    return chosen
+
+
+def labels_of(values: pl.Series) -> pl.Series:
+    """Labels as strings: truth values `1` and `0`, whole numbers without a point; null where there is none."""
+    if values.dtype == pl.Boolean:
+        return values.cast(pl.Int8).cast(pl.String)
+    if values.dtype.is_float() and values.drop_nans().drop_nulls().round().eq(values.drop_nans().drop_nulls()).all():
+        return values.fill_nan(None).cast(pl.Int64).cast(pl.String)
+    return values.cast(pl.String)
 
 
 def _read(

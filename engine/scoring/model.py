@@ -7,7 +7,7 @@ where there is a baseline or a fine-tuned network. No pickle.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,12 +17,18 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from forewarn.dataframes import FrameLike, SeriesLike, texts_of
 from forewarn.errors import ModelError
 from forewarn.extras import require
+from forewarn.frames import SCORES
+from forewarn.grouping.deobfuscation import plain
+from forewarn.grouping.templates import mask_of
 from forewarn.runtime.atomic import atomic_folder, checksum, others_than, replaceable
 from forewarn.scoring.baseline import Baseline
 from forewarn.scoring.calibration import Calibration, venn_abers
 from forewarn.scoring.fusion import Fusion, Slope
+from forewarn.text_signals import TextSignals
+from forewarn.training.stacking import scaled, signal_frame
 
 if TYPE_CHECKING:
     from forewarn.detectors import Classifier
@@ -70,7 +76,7 @@ class _Written(msgspec.Struct):
     report: dict[str, Any]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Model:
     """What was fitted.
 
@@ -80,7 +86,8 @@ class Model:
     texts among those it was fitted on, None where the base rate is the shipped one; `training` the labelled texts, with
     the column `part`, `train` or `test`; `sample` float32 (k, d) vectors of some of those that it was fitted on;
     `report` the figures on the untouched test part; `detectors`, `seed` what outliers are found with; `baseline` what
-    is ordinary, `network` a fine-tuned language model, each None where there is none.
+    is ordinary, `network` a fine-tuned language model, each None where there is none; `card` all this for people, in
+    Markdown.
     """
 
     classifier: Classifier | None
@@ -98,6 +105,79 @@ class Model:
     seed: int = 0
     baseline: Baseline | None = None
     network: FineTuned | None = field(default=None, compare=False)
+    card: str = field(default="", compare=False)
+    _signals: dict[str | None, TextSignals] = field(default_factory=dict, init=False, compare=False)
+    """What `score` judges with, by device; made when it is first asked."""
+
+    def __repr__(self) -> str:
+        known = f"labels of a crisis: {', '.join(self.positive)}; " if self.classifier else ""
+        return f"<Model: {self.origin}; {known}encoder {self.encoder}>"
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without what is made again when it is needed: encoders and compiled rules cannot be copied."""
+        return self.__dict__ | {"_signals": {}}
+
+    def score(
+        self,
+        texts: Iterable[str] | SeriesLike | FrameLike,
+        *,
+        text_column: str | None = None,
+        device: str | None = None,
+    ) -> pl.DataFrame:
+        """What the model says of each of n texts: a frame of n rows, all float64.
+
+        `log_odds` of a crisis, `probability`, `low` and `high` (the Venn-Abers interval; null before any label), and
+        what adds up to `log_odds`: `base` and a `*_log_odds` of each signal and of the calibration. Each text is judged
+        on its own: its row is the same whatever comes with it, while a scan also compares its texts with one another.
+        `texts` a list, array or series of strings, or a frame whose column of texts is `text_column` or has a known
+        name; `device` where vectors are made. Raises InputError where one is no text, EncoderError, ModelError.
+        """
+        given = texts_of(texts, text_column)
+        columns = [name for name in SCORES if name not in ("text_id", "p_value", "adapted_log_odds")]
+        if not len(given):
+            return pl.DataFrame(schema=dict.fromkeys(columns, pl.Float64))
+        if device not in self._signals:
+            self._signals[device] = self._judges(device)
+        written, vectors, signals = self._signals[device].of(given)
+        kinds = self.classify(vectors, written)
+        if kinds is not None:
+            signals["classifier"] = kinds[:, 0]
+        scores = self.fusion.fuse(scaled(signal_frame(signals), self.fusion))
+        if interval := self.interval(scores):
+            scores = scores.with_columns(low=pl.Series(interval[0]), high=pl.Series(interval[1]))
+        return scores.select(columns)
+
+    def predict_proba(
+        self,
+        texts: Iterable[str] | SeriesLike | FrameLike,
+        *,
+        text_column: str | None = None,
+        device: str | None = None,
+    ) -> Floats:
+        """The probabilities of n texts (as of `score`), ordinary and crisis: float64 (n, 2), rows that add up to 1."""
+        crisis = self.score(texts, text_column=text_column, device=device)["probability"].to_numpy()
+        return np.stack([1.0 - crisis, crisis], axis=1)
+
+    def _judges(self, device: str | None) -> TextSignals:
+        from forewarn.detectors import rebuild_outliers
+        from forewarn.embeddings import CaseBase, load_encoder
+        from forewarn.rules import load_rules
+
+        encoder = load_encoder(self.encoder, device=device)
+        self.check_encoder(encoder)
+        if self.baseline is not None:
+            outliers = self.baseline.outliers(self.detectors, self.seed)
+        else:
+            templates = mask_of(plain(self.training.filter(pl.col("part") == "train")["text"]))
+            outliers = rebuild_outliers(
+                self.sample,
+                sample_rows(len(templates)),
+                templates,
+                np.ones(len(templates), dtype=np.int64),
+                detectors=self.detectors,
+                seed=self.seed,
+            )
+        return TextSignals(encoder, load_rules(), CaseBase.open(None, encoder=encoder), outliers)
 
     @property
     def origin(self) -> str:
@@ -161,6 +241,15 @@ class Model:
         return _moved(low, added), _moved(high, added)
 
 
+_SAMPLE = 1_000
+"""Vectors of the training that a model keeps."""
+
+
+def sample_rows(trained: int) -> NDArray[np.int64]:
+    """Which of so many texts of the training keep their vectors in the model: int64 (k,), evenly spread."""
+    return np.linspace(0, trained - 1, min(trained, _SAMPLE)).astype(np.int64)
+
+
 def network_log_odds(network: FineTuned, texts: Sequence[str]) -> Floats:
     """What a network of the categories [ordinary, crisis…] says of n texts, as a head does: float64 (n, 1 + k)."""
     odds = network.log_odds(texts)
@@ -174,8 +263,11 @@ def _moved(probability: Floats, log_odds: Floats) -> Floats:
     return moved
 
 
-def save_model(model: Model, folder: Path, card: str) -> None:
-    """Write a model's folder: into a temporary one beside it, then renamed. Raises OutputError."""
+def save_model(model: Model, folder: str | Path, card: str | None = None) -> None:
+    """Write a model's folder: into a temporary one beside it, then renamed; `card` for people (None = the model's own).
+
+    Raises OutputError.
+    """
     from safetensors.numpy import save_file
 
     fusion = model.fusion
@@ -194,7 +286,7 @@ def save_model(model: Model, folder: Path, card: str) -> None:
         arrays |= {f"classifier.{name}": array for name, array in model.classifier.tensors().items()}
     if model.baseline:
         arrays |= {f"baseline.{name}": array for name, array in model.baseline.tensors().items()}
-    with atomic_folder(folder, _strangers) as part:
+    with atomic_folder(Path(folder), _strangers) as part:
         save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, part / _TENSORS)
         model.training.write_parquet(part / _TRAINING)
         (part / _CARD).write_text(card, "utf-8")
@@ -233,6 +325,11 @@ def _strangers(folder: Path) -> list[str]:
     except (OSError, ValueError):
         return others_than(folder, set())
     return others_than(folder, {_ABOUT, *written.files})
+
+
+def open_model(model: str | Path | Model | None, *, device: str | None = None) -> Model | None:
+    """The model of a folder, or one that is open already, or none. Raises ModelError as `load_model` does."""
+    return model if model is None or isinstance(model, Model) else load_model(model, device=device)
 
 
 def load_model(folder: str | Path, *, device: str | None = None) -> Model:
@@ -286,21 +383,22 @@ def load_model(folder: str | Path, *, device: str | None = None) -> Model:
 
             network = load_finetuned(folder / _NETWORK, device=device)
         return Model(
-            Classifier.from_tensors(head, written.categories) if head else None,
-            fusion,
-            arrays["reference"],
-            arrays["crisis"],
-            written.encoder,
-            written.encoder_checksum,
-            tuple(written.positive),
-            written.share,
-            pl.read_parquet(folder / _TRAINING),
-            arrays["sample"],
-            written.report,
-            tuple(written.detectors),
-            written.seed,
-            Baseline.from_tensors(pl.read_parquet(folder / _BASELINE), ordinary) if ordinary else None,
-            network,
+            classifier=Classifier.from_tensors(head, written.categories) if head else None,
+            fusion=fusion,
+            reference=arrays["reference"],
+            crisis=arrays["crisis"],
+            encoder=written.encoder,
+            encoder_checksum=written.encoder_checksum,
+            positive=tuple(written.positive),
+            share=written.share,
+            training=pl.read_parquet(folder / _TRAINING),
+            sample=arrays["sample"],
+            report=written.report,
+            detectors=tuple(written.detectors),
+            seed=written.seed,
+            baseline=Baseline.from_tensors(pl.read_parquet(folder / _BASELINE), ordinary) if ordinary else None,
+            network=network,
+            card=(folder / _CARD).read_text("utf-8"),
         )
     except FileNotFoundError as error:
         missing = Path(str(error.filename)).name

@@ -27,7 +27,7 @@ from forewarn.runtime.timings import Stopwatch
 from forewarn.scoring import fusion
 from forewarn.scoring.adaptation import Adaptation, adapt, new_words
 from forewarn.scoring.embedding import embed, weights_of
-from forewarn.scoring.model import load_model
+from forewarn.scoring.model import open_model
 
 if TYPE_CHECKING:
     from forewarn.embeddings import CaseBase, Encoder
@@ -56,7 +56,7 @@ class Scorer:
     ) -> None:
         from forewarn.embeddings import CaseBase, load_encoder
 
-        model = load_model(options.model, device=options.device) if options.model else None
+        model = open_model(options.model, device=options.device)
         if options.unusual and model:
             raise ModelError(
                 f"{options.model} knows crises, and --unusual asks for what is unusual, whatever it means",

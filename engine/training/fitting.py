@@ -7,8 +7,8 @@ classifier that judges a text has not seen it, its copies, or its group (an even
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,17 +16,22 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from forewarn.dataframes import FrameLike, is_frame
 from forewarn.detectors.finetuning.settings import Progress as Trained
 from forewarn.detectors.finetuning.settings import TrainingSettings
 from forewarn.errors import ForewarnError
 from forewarn.extras import require
 from forewarn.grouping.deobfuscation import plain
 from forewarn.grouping.templates import mask_of
+from forewarn.options import changed, check_names
+from forewarn.reading.labelled import labelled_frame, labels_of, read_labelled
 from forewarn.scoring import fusion
 from forewarn.scoring.baseline import Baseline
 from forewarn.scoring.fusion import Fusion
-from forewarn.scoring.model import Model, network_log_odds
+from forewarn.scoring.model import Model, network_log_odds, sample_rows
+from forewarn.text_signals import rule_log_odds
 from forewarn.training.metrics import calibration_error, classes, decided, figures, reliability
+from forewarn.training.model_card import model_card
 from forewarn.training.partition import (
     FEW,
     FOLDS,
@@ -48,8 +53,6 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 Progress = Callable[[str], None]
-_SAMPLE = 1_000
-"""Vectors of the training that a model keeps, to tell later how far new texts are from it."""
 
 
 @dataclass(frozen=True)
@@ -76,23 +79,44 @@ class FitOptions:
     seed: int = 0
     cache: bool = True
 
+    def __repr__(self) -> str:
+        return changed(self)
+
 
 def fit(
-    texts: pl.DataFrame,
+    labelled: FrameLike | str | Path | Sequence[str | Path],
     options: FitOptions | None = None,
     *,
+    text_column: str | None = None,
+    label_column: str = "label",
+    group_column: str | None = None,
+    time_column: str | None = None,
     baseline: Baseline | None = None,
-    folder: Path | None = None,
+    folder: str | Path | None = None,
     resume: bool = False,
     progress: Progress = lambda _: None,
+    **settings: Any,
 ) -> Model:
-    """Fit on n labelled texts: `text`, `label`, and `source`, `group`, `time`, `part` where they are known.
+    """Fit on n labelled texts: a frame of polars or pandas, or CSV, JSON-lines or Parquet files.
 
-    `baseline` says what is ordinary; `folder` keeps the checkpoints of a fine-tuning, which `resume` takes up again.
-    Raises ForewarnError where the labels cannot teach: one class only, too few of one, an unknown positive label.
+    Columns of a frame are found as in a file (`labelled.labelled_frame`): text and label, `group`, `time` and `part`
+    (`train`, `test`) where they are known. Labels are strings, whole numbers or truth values. `settings` are fields of
+    `FitOptions` by name (`positive="flood"`, `split="time"`). `baseline` says what is ordinary; `folder` keeps the
+    checkpoints of a fine-tuning, which `resume` takes up again. Raises ForewarnError where the labels cannot teach: one
+    class only, too few of one, an unknown positive label.
     """
-    options = options or FitOptions()
+    columns = {
+        "text_column": text_column,
+        "label_column": label_column,
+        "group_column": group_column,
+        "time_column": time_column,
+    }
+    options = _with_settings(options, settings)
     require("sklearn", "venn_abers", *(("torch", "transformers") if options.base is not None else ()))
+    if is_frame(labelled):
+        texts = labelled_frame(labelled, **columns)
+    else:
+        texts = read_labelled(labelled, **columns)  # type: ignore[arg-type]
     if options.finetune != "head" and options.base is None:
         raise ForewarnError(
             f"--finetune {options.finetune} needs a language model",
@@ -119,29 +143,30 @@ def fit(
     network, judged = None, np.arange(len(train_rows))
     if options.base is not None:
         judged = np.flatnonzero(lesson_folds == 0)
-        network = _fine_tuned(lesson, lesson_folds, options, folder, resume, progress)
+        network = _fine_tuned(lesson, lesson_folds, options, Path(folder) if folder else None, resume, progress)
         held = (held + network_log_odds(network, written.gather(train_rows).to_list())[:, 0]) / 2
 
     progress("fusion")
     shipped = fusion.prior()
     signals["classifier"] = np.full(len(crisis), np.nan)
     signals["classifier"][train_rows] = held
+    part = np.where(np.isin(np.arange(len(crisis)), test_rows), "test", "train")
     unfitted = Model(
-        classifier,
-        shipped,
-        np.empty(0),
-        np.empty(0, dtype=bool),
-        encoder.name,
-        encoder.checksum,
-        options.positive,
-        None,
-        texts.with_columns(part=pl.Series(np.where(np.isin(np.arange(len(crisis)), test_rows), "test", "train"))),
-        vectors[train_rows[np.linspace(0, len(train_rows) - 1, min(len(train_rows), _SAMPLE)).astype(np.int64)]],
-        {},
-        options.detectors,
-        options.seed,
-        baseline,
-        network,
+        classifier=classifier,
+        fusion=shipped,
+        reference=np.empty(0),
+        crisis=np.empty(0, dtype=bool),
+        encoder=encoder.name,
+        encoder_checksum=encoder.checksum,
+        positive=options.positive,
+        share=None,
+        training=texts.with_columns(part=pl.Series(part)),
+        sample=vectors[train_rows[sample_rows(len(train_rows))]],
+        report={},
+        detectors=options.detectors,
+        seed=options.seed,
+        baseline=baseline,
+        network=network,
     )
     kinds = np.empty((0, 1))
     if len(test_rows):
@@ -164,11 +189,27 @@ def fit(
         truth = np.where(crisis[test_rows], _number(texts["label"].gather(test_rows), options.positive), 0)
         chosen = np.where(report_odds(learnt, frame[test_rows]) >= 0, kinds[:, 1:].argmax(axis=1) + 1, 0)
         report["categories"] = classes(truth, chosen, ("ordinary", *options.positive))
-    return replace(unfitted, fusion=learnt, reference=reference, crisis=crisis[seen], share=share, report=report)
+    fitted = replace(unfitted, fusion=learnt, reference=reference, crisis=crisis[seen], share=share, report=report)
+    return replace(fitted, card=model_card(fitted))
+
+
+def _with_settings(options: FitOptions | None, settings: dict[str, Any]) -> FitOptions:
+    """Options with the fields that a script names in keywords; one label of a crisis may stand alone."""
+    check_names(settings, [entry.name for entry in fields(FitOptions)], "fit")
+    if "positive" in settings:
+        given = settings["positive"]
+        several = given if isinstance(given, list | tuple | set) else [given]
+        settings["positive"] = tuple(labels_of(pl.Series(list(several))))
+    if isinstance(settings.get("detectors"), str):
+        settings["detectors"] = (settings["detectors"],)
+    return replace(options or FitOptions(), **settings)
 
 
 def score(model: Model, texts: pl.DataFrame, *, device: str | None = None) -> Floats:
-    """What a model says of n labelled texts (`text`), without adaptation: log-odds, float64 (n,)."""
+    """What a model says of n texts (`text`) among one another, as a scan does, without adaptation: log-odds, (n,).
+
+    `Model.score` judges each on its own.
+    """
     written = plain(texts["text"])
     templates = mask_of(written)
     options = FitOptions(encoder=model.encoder, device=device, detectors=model.detectors, seed=model.seed)
@@ -183,29 +224,31 @@ def score(model: Model, texts: pl.DataFrame, *, device: str | None = None) -> Fl
     return report_odds(model.fusion, signal_frame(signals))
 
 
-def baseline_model(baseline: Baseline, options: FitOptions) -> Model:
+def baseline_model(baseline: Baseline, options: FitOptions | None = None) -> Model:
     """A model without labels: the shipped opinion, against a baseline."""
     from forewarn.embeddings import load_encoder
 
+    options = options or FitOptions()
     encoder = load_encoder(options.encoder, device=options.device)
     empty = pl.DataFrame(schema={"text": pl.String, "label": pl.String, "part": pl.String})
     report = {"baseline": {"lines": baseline.lines, "texts": baseline.texts.height}, "seed": options.seed}
-    return Model(
-        None,
-        fusion.prior(),
-        np.empty(0),
-        np.empty(0, dtype=bool),
-        encoder.name,
-        encoder.checksum,
-        options.positive,
-        None,
-        empty,
-        np.empty((0, encoder.dimension), dtype=np.float32),
-        report,
-        options.detectors,
-        options.seed,
-        baseline,
+    model = Model(
+        classifier=None,
+        fusion=fusion.prior(),
+        reference=np.empty(0),
+        crisis=np.empty(0, dtype=bool),
+        encoder=encoder.name,
+        encoder_checksum=encoder.checksum,
+        positive=options.positive,
+        share=None,
+        training=empty,
+        sample=np.empty((0, encoder.dimension), dtype=np.float32),
+        report=report,
+        detectors=options.detectors,
+        seed=options.seed,
+        baseline=baseline,
     )
+    return replace(model, card=model_card(model))
 
 
 def report_odds(learnt: Fusion, frame: pl.DataFrame) -> Floats:
@@ -262,16 +305,12 @@ def _signals(
     """The vectors of n texts and what rules, cases and outliers say of them; each part is a scan of its own."""
     from forewarn.detectors import fit_outliers
     from forewarn.embeddings import CaseBase, load_encoder
-    from forewarn.grouping.rule_sets import RuleSets
     from forewarn.rules import load_rules
 
     progress("embedding")
     encoder = load_encoder(options.encoder, device=options.device, cache=options.cache)
     vectors = encoder.encode(written.to_list())
     progress("rules, cases, outliers")
-    rules, sets = load_rules(), RuleSets()
-    records = pl.DataFrame({"text": texts}).with_columns(raw=pl.lit(None, pl.String))
-    number = sets.number(rules.fired(records)).to_numpy()
     unusual = np.empty(len(texts))
     ordinary = baseline.outliers(options.detectors, options.seed) if baseline else None
     for part in parts:
@@ -283,7 +322,7 @@ def _signals(
             )
             unusual[part] = reference.score(vectors[part], own, in_sample=ordinary is None)
     signals = {
-        "rules": fusion.prior().log_odds_of_sets(sets, rules)[number],
+        "rules": rule_log_odds(load_rules(), texts),
         "cases": CaseBase.open(None, encoder=encoder).vote(vectors),
         "outliers": unusual,
     }

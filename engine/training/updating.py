@@ -20,6 +20,7 @@ from forewarn.grouping.templates import mask_of
 from forewarn.scoring.model import Model, load_model
 from forewarn.training.fitting import FitOptions, fit, score
 from forewarn.training.metrics import figures
+from forewarn.training.model_card import model_card
 from forewarn.training.partition import split
 from forewarn.training.stacking import log_loss
 
@@ -94,5 +95,5 @@ def update(
             found = figures(odds, truth) if both else unknown
             compared.append({"test part": name, "model": which, "texts": part.height} | found)
     worse = sum(losses[1::2]) > sum(losses[::2]) if losses else None
-    report = model.report | {"update": compared}
-    return Update(replace(model, report=report), compared, worse)
+    model = replace(model, report=model.report | {"update": compared})
+    return Update(replace(model, card=model_card(model)), compared, worse)

@@ -28,7 +28,7 @@ from forewarn.options import Options, Promise, families, merged
 from forewarn.runtime.atomic import atomic_write
 from forewarn.runtime.chunked_frame import ChunkedFrame
 from forewarn.scoring import fusion
-from forewarn.scoring.model import load_model
+from forewarn.scoring.model import open_model
 from forewarn.scoring.similarity import similarity
 from forewarn.warning.detector import STREAM_SCHEMA, Ended, Raised, Stream, Surge
 from forewarn.warning.early_warnings import Incidents, TextIndex, explain, place
@@ -77,7 +77,7 @@ class Watcher:
         )
         check_loaded(options.rules, self._rules)
         self.problems = list(self._rules.problems)
-        self._model = load_model(options.model, device=options.device) if options.model else None
+        self._model = open_model(options.model, device=options.device)
         self._numbers = self._model.fusion if self._model else fusion.prior()
         self._encoder = load_encoder(self._model.encoder if self._model else options.encoder, device=options.device)
         if self._model:
