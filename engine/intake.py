@@ -22,10 +22,10 @@ from forewarn.grouping.text_table import TextTable
 from forewarn.reading.prefetch import read_ahead
 from forewarn.reading.problems import Problems
 from forewarn.reading.records import BLOCK_BYTES, Reached
+from forewarn.reading.texts_in_memory import TextsInMemory
 from forewarn.runtime.spill import SpilledFrames
 from forewarn.runtime.timings import Progress, Stopwatch
 from forewarn.scoring.line_scores import LineScores
-from forewarn.texts_in_memory import TextsInMemory
 from forewarn.warning.timeline import Timeline
 
 if TYPE_CHECKING:

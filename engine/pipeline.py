@@ -20,23 +20,23 @@ import polars as pl
 from numpy.typing import NDArray
 
 from forewarn.alerting.evidence import Explainer
+from forewarn.alerting.finding_frames import alerts_frame, incidents_frame, warnings_frame
 from forewarn.alerting.incidents import incidents
 from forewarn.alerting.selection import decide_blocks
 from forewarn.checkpoint import Checkpoint, identity_of
-from forewarn.dataframes import FrameLike, SeriesLike, is_frame, is_series
 from forewarn.errors import ForewarnError, InputError
-from forewarn.finding_frames import alerts_frame, incidents_frame, warnings_frame
 from forewarn.findings import Alert, EarlyWarning, Finding, Incident
 from forewarn.grouping.text_table import TextNumbers, TextTable
 from forewarn.intake import Intake
 from forewarn.options import Options, families, merged, with_settings
+from forewarn.reading.dataframes import FrameLike, SeriesLike, is_frame, is_series
 from forewarn.reading.prefetch import one_ahead
+from forewarn.reading.texts_in_memory import TextsInMemory
 from forewarn.runtime.chunked_frame import ChunkedFrame
 from forewarn.runtime.timings import Progress, Stage, Stopwatch
 from forewarn.scoring.line_scores import LineScores
 from forewarn.scoring.scorer import Scorer
 from forewarn.scoring.similarity import similarity
-from forewarn.texts_in_memory import TextsInMemory
 from forewarn.warning.detector import Ended, Raised, Surge, prepare
 from forewarn.warning.early_warnings import TextIndex, UnassignedWarning, explain
 from forewarn.warning.kept_warnings import KeptWarnings

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import polars as pl
 
-from forewarn.dataframes import FrameLike, frame_of, text_column_of
 from forewarn.errors import InputError
 from forewarn.names import shown
+from forewarn.reading.dataframes import FrameLike, frame_of, text_column_of
 
 _FORMULA = r"('*[=+\-@\t\r])"
 """How a cell begins that a spreadsheet takes for a formula, or that was kept from being one."""

@@ -17,17 +17,17 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from forewarn.dataframes import FrameLike, SeriesLike, texts_of
 from forewarn.errors import ModelError
 from forewarn.extras import require
 from forewarn.frames import SCORES
 from forewarn.grouping.deobfuscation import plain
 from forewarn.grouping.templates import mask_of
+from forewarn.reading.dataframes import FrameLike, SeriesLike, texts_of
 from forewarn.runtime.atomic import atomic_folder, checksum, others_than, replaceable
 from forewarn.scoring.baseline import Baseline
 from forewarn.scoring.calibration import Calibration, venn_abers
 from forewarn.scoring.fusion import Fusion, Slope
-from forewarn.text_signals import TextSignals
+from forewarn.scoring.text_signals import TextSignals
 from forewarn.training.stacking import scaled, signal_frame
 
 if TYPE_CHECKING:

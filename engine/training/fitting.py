@@ -16,7 +16,6 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from forewarn.dataframes import FrameLike, is_frame
 from forewarn.detectors.finetuning.settings import Progress as Trained
 from forewarn.detectors.finetuning.settings import TrainingSettings
 from forewarn.errors import ForewarnError
@@ -24,12 +23,13 @@ from forewarn.extras import require
 from forewarn.grouping.deobfuscation import plain
 from forewarn.grouping.templates import mask_of
 from forewarn.options import changed, check_names
+from forewarn.reading.dataframes import FrameLike, is_frame
 from forewarn.reading.labelled import labelled_frame, labels_of, read_labelled
 from forewarn.scoring import fusion
 from forewarn.scoring.baseline import Baseline
 from forewarn.scoring.fusion import Fusion
 from forewarn.scoring.model import Model, network_log_odds, sample_rows
-from forewarn.text_signals import rule_log_odds
+from forewarn.scoring.text_signals import rule_log_odds
 from forewarn.training.metrics import calibration_error, classes, decided, figures, reliability
 from forewarn.training.model_card import model_card
 from forewarn.training.partition import (

@@ -14,10 +14,10 @@ from typing import Any
 
 import polars as pl
 
-from forewarn.dataframes import frame_of, is_frame, texts_of
 from forewarn.errors import InputError
 from forewarn.frames import RECORDS
 from forewarn.reading import timestamps
+from forewarn.reading.dataframes import frame_of, is_frame, texts_of
 from forewarn.reading.formats import parquet
 from forewarn.reading.lines import cut, is_filled
 from forewarn.reading.problems import Problems
