@@ -58,8 +58,11 @@ class _Base:
     index: Any = None
 
 
-def build(folder: Path, cases: pl.DataFrame, encoder: Encoder, *, join: float = JOINED, anew: bool = False) -> Change:
+def build(
+    folder: str | Path, cases: pl.DataFrame, encoder: Encoder, *, join: float = JOINED, anew: bool = False
+) -> Change:
     """Write a new base of n cases (`CASES`). Raises CaseBaseError where the folder holds something already."""
+    folder = Path(folder)
     cases = _checked(cases)
     new = _encoded(cases, encoder)
     with case_store.writing(folder):
@@ -75,12 +78,13 @@ def build(folder: Path, cases: pl.DataFrame, encoder: Encoder, *, join: float = 
         return _write(folder, None, new, join, known=0)
 
 
-def add(folder: Path, cases: pl.DataFrame, encoder: Encoder, *, join: float = JOINED) -> Change:
+def add(folder: str | Path, cases: pl.DataFrame, encoder: Encoder, *, join: float = JOINED) -> Change:
     """Add n cases (`CASES`) to a base. Those that are there by id and text are left out.
 
     Raises CaseBaseError where an id is there with another text, or the base is of another encoder.
     """
     cases = _checked(cases)
+    folder = Path(folder)
     check_encoder(case_store.read(folder), folder, encoder)
     new = _encoded(cases, encoder)
     with case_store.writing(folder):
@@ -94,8 +98,9 @@ def add(folder: Path, cases: pl.DataFrame, encoder: Encoder, *, join: float = JO
         return _write(folder, _base(stored, old), _chosen(new, fresh), join, known=known)
 
 
-def remove(folder: Path, ids: Sequence[str]) -> Change:
+def remove(folder: str | Path, ids: Sequence[str]) -> Change:
     """Take cases out of a base by id. Raises CaseBaseError, and changes nothing, where one is not there."""
+    folder = Path(folder)
     with case_store.writing(folder):
         stored = case_store.read(folder, thorough=True)
         unknown = sorted(set(ids) - set(stored.light["id"]))
@@ -113,11 +118,12 @@ def remove(folder: Path, ids: Sequence[str]) -> Change:
         return Change(removed=int((~kept).sum()), total=left.cases.height)
 
 
-def merge(folder: Path, others: Sequence[Path], *, join: float = JOINED) -> Change:
+def merge(folder: str | Path, others: Sequence[str | Path], *, join: float = JOINED) -> Change:
     """Write a new base of what several hold; the vectors are taken over, nothing is encoded again.
 
     Raises CaseBaseError where one is of another encoder, the folder is a base already, or one id has two texts.
     """
+    folder, others = Path(folder), [Path(other) for other in others]
     read = [case_store.read(other, thorough=True) for other in others]
     for stored, other in zip(read, others, strict=True):
         if stored.manifest.encoder_checksum != read[0].manifest.encoder_checksum:

@@ -65,13 +65,14 @@ class CaseBase:
         self._sides = {side: nearest.only(self._vectors_of(members)) for side, members in sides.items()}
 
     @classmethod
-    def open(cls, path: Path | None, *, encoder: Encoder) -> CaseBase:
+    def open(cls, path: str | Path | None, *, encoder: Encoder) -> CaseBase:
         """The case base of a folder, or the shipped one (None).
 
         Raises CaseBaseError where the folder is none, is damaged, or was built with another encoder.
         """
         if path is None:
             return cls.of(shipped(), encoder)
+        path = Path(path)
         stored = case_store.read(path)
         check_encoder(stored, path, encoder)
         nearest = Indexed(stored.vectors, stored.index) if stored.index is not None else Flat(unpacked(stored.vectors))

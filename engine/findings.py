@@ -190,13 +190,13 @@ def json_schema() -> dict[str, Any]:
     return msgspec.json.schema(Finding)
 
 
-def read_alerts(path: Path) -> list[Alert]:
+def read_alerts(path: str | Path) -> list[Alert]:
     """Read the alerts of an output file; its warnings and incidents are left out.
 
     Raises InputError, naming the line, where the file is missing or a line is none of the three.
     """
     try:
-        lines = path.read_bytes().splitlines()
+        lines = Path(path).read_bytes().splitlines()
     except OSError as error:
         raise InputError(
             f"cannot be read: {error.strerror}", path=path, remedy="Name a file that `forewarn scan -o` wrote."
@@ -214,7 +214,7 @@ def read_alerts(path: Path) -> list[Alert]:
     return alerts
 
 
-def find_alert(alerts: list[Alert], wanted: str, path: Path) -> Alert:
+def find_alert(alerts: list[Alert], wanted: str, path: str | Path | None = None) -> Alert:
     """The alert whose id begins with `wanted`, or the `wanted`-th of the file.
 
     Raises InputError where none or more than one fits.

@@ -27,7 +27,7 @@ _CACHE_FORMAT = "1"
 
 
 def load_rules(
-    sources: Sequence[str | Path] | None = None,
+    sources: str | Path | Sequence[str | Path] | None = None,
     *,
     strict: bool = False,
     similarity: Similarity | None = None,
@@ -43,7 +43,7 @@ def load_rules(
     """
     contents: dict[str, str] = {}
     unreadable: list[RuleError] = []
-    for file in rule_files(sources):
+    for file in rule_files([sources] if isinstance(sources, str | Path) else sources):
         try:
             contents[shown(str(file))] = _text(file)
         except RuleError as error:

@@ -13,6 +13,7 @@ import polars as pl
 from forewarn.findings import Alert, EarlyWarning, Incident
 from forewarn.frames import SIGNALS
 
+_PARTS = ("prior", *SIGNALS, "calibration")
 _TIME = pl.Datetime("us", "UTC")
 ALERTS: dict[str, pl.DataType] = {
     "id": pl.String(),
@@ -31,11 +32,11 @@ ALERTS: dict[str, pl.DataType] = {
     "last_source": pl.String(),
     "last_line": pl.UInt64(),
     "last_time": _TIME,
-    **{f"{signal}_log_odds": pl.Float64() for signal in SIGNALS},
+    **{f"{part}_log_odds": pl.Float64() for part in _PARTS},
     "rules": pl.List(pl.String()),
     "origin": pl.String(),
 }
-"""The fields of `Alert`; `source`, `line`, `time` are its first record's, `rules` the titles of those that fired."""
+"""The fields of `Alert`; the `*_log_odds` of its evidence add up to `log_odds`; `source`, `line`, `time` are its first record's, `rules` the titles of those that fired."""
 WARNINGS: dict[str, pl.DataType] = {
     "id": pl.String(),
     "incident": pl.String(),
@@ -93,7 +94,7 @@ def _alert(alert: Alert) -> dict[str, object]:
     row = {name: getattr(alert, name) for name in ALERTS if hasattr(alert, name)}
     row |= {"source": alert.first.source, "line": alert.first.line, "time": alert.first.time}
     row |= {"last_source": alert.last.source, "last_line": alert.last.line, "last_time": alert.last.time}
-    row |= {f"{signal}_log_odds": added[signal].log_odds if signal in added else 0.0 for signal in SIGNALS}
+    row |= {f"{signal}_log_odds": added[signal].log_odds if signal in added else 0.0 for signal in _PARTS}
     fired = added["rules"].why if "rules" in added else []
     return row | {"rules": [reason.title for reason in fired if reason.title]}
 

@@ -20,13 +20,13 @@ from forewarn.scoring.similarity import similarity
 
 
 def matches(
-    paths: Sequence[str | Path],
-    rules: Sequence[str | Path] | None = None,
+    paths: str | Path | Sequence[str | Path],
+    rules: str | Path | Sequence[str | Path] | None = None,
     *,
     text_column: str | None = None,
     logsource: Mapping[str, str] | None = None,
     untried: list[tuple[Rule, str]] | None = None,
-    problems: list[ForewarnError],
+    problems: list[ForewarnError] | None = None,
 ) -> Iterator[dict[str, Any]]:
     """`{source, line, text, rules: [{id, title, level, spans}]}` for each record that fires, in reading order.
 
@@ -35,13 +35,19 @@ def matches(
     After them, `{source, line, time, correlation: {id, title, level}}` for each record that completes a correlation.
 
     `logsource` is what the records are known to be of; the rules that no record was for are added to `untried`, and
-    what could not be read or used to `problems`. Raises RuleError where a source of rules does not exist or holds none.
+    what could not be read or used to `problems`; without that list the first is raised. Raises RuleError where a source
+    of rules does not exist or holds none.
     """
+    paths = [paths] if isinstance(paths, str | Path) else list(paths)
+    rules = [rules] if isinstance(rules, str | Path) else rules
     rule_set = load_rules(rules, similarity=similarity(), logsource=logsource)
     check_loaded(rules, rule_set)
-    problems += rule_set.problems
+    if problems is None and rule_set.problems:
+        raise rule_set.problems[0]
+    if problems is not None:
+        problems += rule_set.problems
     taking_part, first_row = [], 0
-    for block in read(list(paths), text_column=text_column, problems=problems):
+    for block in read(paths, text_column=text_column, problems=problems):
         hits = rule_set.match(block)
         if rule_set.correlations:
             taking_part.append(partakers(rule_set, block, hits, first_row))

@@ -49,7 +49,7 @@ class CaseColumns:
 
 
 def read_cases(
-    paths: Sequence[str | Path],
+    paths: str | Path | Sequence[str | Path],
     columns: CaseColumns | None = None,
     *,
     outcome: str | None = None,
@@ -63,7 +63,7 @@ def read_cases(
     columns = columns or CaseColumns()
     frames = [
         from_alerts(path, only) if _holds_alerts(path) else _from_rows(read_rows(path), columns, path)
-        for path in map(Path, paths)
+        for path in map(Path, [paths] if isinstance(paths, str | Path) else paths)
     ]
     return pl.concat(frames).with_columns(pl.col("outcome").fill_null(pl.lit(outcome, pl.String)))
 

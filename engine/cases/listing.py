@@ -16,12 +16,14 @@ from forewarn.embeddings.cases import whole
 from forewarn.errors import CaseBaseError
 
 
-def listed(cases: Path | None, category: str | None = None, *, everything: bool = False) -> list[dict[str, Any]]:
+def listed(
+    cases: str | Path | None = None, category: str | None = None, *, everything: bool = False
+) -> list[dict[str, Any]]:
     """The past crises of a base by time, those without a time last; `everything`: signs and ordinary texts too.
 
     A case without a title gets the start of its text. Raises CaseBaseError.
     """
-    rows = whole(cases).sort("time", nulls_last=True, maintain_order=True)
+    rows = whole(Path(cases) if cases else None).sort("time", nulls_last=True, maintain_order=True)
     if not everything:
         rows = rows.filter((pl.col("label") == 1) & ~pl.col("sign"))
     if category is not None:
@@ -29,9 +31,12 @@ def listed(cases: Path | None, category: str | None = None, *, everything: bool 
     return [row | {"title": row["title"] if everything else title_of(row)} for row in rows.iter_rows(named=True)]
 
 
-def shown(cases: Path | None, ids: Sequence[str]) -> list[dict[str, Any]]:
+def shown(cases: str | Path | None, ids: Sequence[str]) -> list[dict[str, Any]]:
     """The cases of these ids, in the order given. Raises CaseBaseError naming those that are not there."""
-    rows = {row["id"]: row for row in whole(cases).filter(pl.col("id").is_in(list(ids))).iter_rows(named=True)}
+    rows = {
+        row["id"]: row
+        for row in whole(Path(cases) if cases else None).filter(pl.col("id").is_in(list(ids))).iter_rows(named=True)
+    }
     unknown = [name for name in ids if name not in rows]
     if unknown:
         raise CaseBaseError(

@@ -63,7 +63,7 @@ def similar(
     text: str,
     *,
     k: int = 5,
-    cases: Path | CaseBase | None = None,
+    cases: str | Path | CaseBase | None = None,
     category: str | None = None,
     before: str | None = None,
     after: str | None = None,
@@ -115,12 +115,12 @@ def read_text(file: Path | IO[bytes]) -> str:
     return content.decode("utf-8", errors="replace")
 
 
-def open_encoder(cases: Path | None, encoder: str | None, device: str | None = None) -> Encoder:
+def open_encoder(cases: str | Path | None, encoder: str | None, device: str | None = None) -> Encoder:
     """The named encoder, or the one that a base was built with. Raises CaseBaseError, EncoderError."""
     from forewarn.embeddings import case_store, load_encoder
 
     if encoder is None:
-        encoder = "bundled" if cases is None else case_store.made_with(cases)
+        encoder = "bundled" if cases is None else case_store.made_with(Path(cases))
     return load_encoder(encoder, device=device)
 
 

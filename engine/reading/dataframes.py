@@ -54,7 +54,7 @@ def frame_of(given: FrameLike) -> pl.DataFrame:
         table: Any = given
         return pl.DataFrame({str(name): _column(table[name]) for name in table.columns}, strict=False)
     try:
-        return pl.DataFrame(given)
+        return pl.DataFrame(given)  # type: ignore[arg-type]
     except (TypeError, ValueError, pl.exceptions.PolarsError) as error:
         raise InputError(
             f"cannot be made a frame of: {str(error).splitlines()[0]}", remedy="Give a polars or pandas frame."

@@ -66,7 +66,7 @@ def labelled_frame(
             raise InputError(
                 f"the frame has no column {column!r}", remedy=f"{hint}Name it with {use}_column=; there are {there}."
             )
-    found = {name: name for name in ("source", "group", "time", "part") if name in rows.columns}
+    found: dict[str, str] = {name: name for name in ("source", "group", "time", "part") if name in rows.columns}
     found |= {use: column for use, column in wanted.items() if column is not None}
     chosen = rows.select(
         pl.col(text).cast(pl.String).alias("text"),

@@ -128,7 +128,8 @@ class Model:
 
         `log_odds` of a crisis, `probability`, `low` and `high` (the Venn-Abers interval; null before any label), and
         what adds up to `log_odds`: `base` and a `*_log_odds` of each signal and of the calibration. Each text is judged
-        on its own: its row is the same whatever comes with it, while a scan also compares its texts with one another.
+        on its own: its row is the same, to eight digits, whatever comes with it, while a scan also compares its texts
+        with one another.
         `texts` a list, array or series of strings, or a frame whose column of texts is `text_column` or has a known
         name; `device` where vectors are made. Raises InputError where one is no text, EncoderError, ModelError.
         """
@@ -289,7 +290,7 @@ def save_model(model: Model, folder: str | Path, card: str | None = None) -> Non
     with atomic_folder(Path(folder), _strangers) as part:
         save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, part / _TENSORS)
         model.training.write_parquet(part / _TRAINING)
-        (part / _CARD).write_text(card, "utf-8")
+        (part / _CARD).write_text(model.card if card is None else card, "utf-8")
         if model.baseline:
             model.baseline.texts.write_parquet(part / _BASELINE)
         if model.network:

@@ -36,7 +36,7 @@ class TextSignals:
     outliers: Outliers
 
     def of(self, texts: pl.Series) -> tuple[pl.Series, NDArray[np.float32], dict[str, Floats]]:
-        """Of n texts: as they were meant (`spelling.plain`), their vectors float32 (n, d), signals float64 (n,) each."""
+        """Of n texts: how they were meant (`spelling.plain`), vectors float32 (n, d), signals float64 (n,) each."""
         written = plain(texts)
         vectors = self.encoder.encode(written.to_list())
         signals = {
@@ -52,4 +52,5 @@ def rule_log_odds(rules: RuleSet, texts: pl.Series) -> Floats:
     sets = RuleSets()
     records = pl.DataFrame({"text": texts}).with_columns(raw=pl.lit(None, pl.String))
     number = sets.number(rules.fired(records)).to_numpy()
-    return fusion.prior().log_odds_of_sets(sets, rules)[number]
+    summed: Floats = fusion.prior().log_odds_of_sets(sets, rules)[number]
+    return summed

@@ -52,8 +52,9 @@ def most_useful(found: Scan, number: int, labelled: pl.Series | None = None) -> 
     )
 
 
-def write_sheet(texts: pl.DataFrame, path: Path) -> None:
+def write_sheet(texts: pl.DataFrame, path: str | Path) -> None:
     """Write the texts as CSV with an empty column `label`. Raises OutputError where the file is there already."""
+    path = Path(path)
     if path.exists():
         raise OutputError(
             "is there already, perhaps with labels in it", path=path, remedy="Name another file with -o, or remove it."

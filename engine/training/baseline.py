@@ -20,7 +20,7 @@ MOST_TEXTS = 200_000
 
 
 def fit_baseline(
-    paths: Sequence[str | Path],
+    paths: str | Path | Sequence[str | Path],
     *,
     text_column: str | None = None,
     encoder: str = "bundled",

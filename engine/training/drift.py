@@ -57,7 +57,7 @@ class Drift:
 
 def find_drift(
     folder: str | Path,
-    paths: Sequence[str | Path],
+    paths: str | Path | Sequence[str | Path],
     *,
     labelled: pl.DataFrame | None = None,
     text_column: str | None = None,

@@ -17,12 +17,13 @@ from forewarn.runtime.atomic import atomic_write, is_written_through, one_writer
 _ANSWERS = ("label", "text", "alert", "source", "line")
 
 
-def keep_answer(alert: Alert, crisis: bool, path: Path) -> pl.DataFrame:
+def keep_answer(alert: Alert, crisis: bool, path: str | Path) -> pl.DataFrame:
     """Put the answer on one alert into `path` and return all answers there: `label`, `text`, `alert`, `source`, `line`.
 
     A later answer replaces an earlier one on the same alert. Two processes may write at once. Raises InputError where
     the file holds something else, OutputError where it cannot be written.
     """
+    path = Path(path)
     if is_written_through(path):
         raise OutputError("keeps no answers", path=path, remedy="Name a file with -o.")
     answer = (str(int(crisis)), alert.text, alert.id, alert.first.source, str(alert.first.line))

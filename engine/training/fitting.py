@@ -105,7 +105,7 @@ def fit(
     checkpoints of a fine-tuning, which `resume` takes up again. Raises ForewarnError where the labels cannot teach: one
     class only, too few of one, an unknown positive label.
     """
-    columns = {
+    columns: dict[str, Any] = {
         "text_column": text_column,
         "label_column": label_column,
         "group_column": group_column,
@@ -113,10 +113,8 @@ def fit(
     }
     options = _with_settings(options, settings)
     require("sklearn", "venn_abers", *(("torch", "transformers") if options.base is not None else ()))
-    if is_frame(labelled):
-        texts = labelled_frame(labelled, **columns)
-    else:
-        texts = read_labelled(labelled, **columns)  # type: ignore[arg-type]
+    # A table has columns, a path and a list of them have not.
+    texts = labelled_frame(labelled, **columns) if is_frame(labelled) else read_labelled(labelled, **columns)  # type: ignore[arg-type]
     if options.finetune != "head" and options.base is None:
         raise ForewarnError(
             f"--finetune {options.finetune} needs a language model",

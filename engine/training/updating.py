@@ -49,7 +49,7 @@ def update(
     test: float = 0.2,
     replay: int = REPLAY,
     device: str | None = None,
-    work: Path | None = None,
+    work: str | Path | None = None,
     resume: bool = False,
     progress: Callable[[str], None] = lambda _: None,
 ) -> Update:

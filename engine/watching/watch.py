@@ -60,13 +60,13 @@ class Receivers:
 
 
 def watch(
-    paths: Sequence[str | Path],
+    paths: str | Path | Sequence[str | Path],
     options: Options,
-    state: Path,
+    state: str | Path,
     receivers: Receivers,
     stop: threading.Event,
     *,
-    log: Path | None = None,
+    log: str | Path | None = None,
     arrival: bool = False,
     status: Callable[[Status], None] = lambda _: None,
     problem: Callable[[ForewarnError], None] = lambda _: None,
@@ -78,6 +78,7 @@ def watch(
     """
     from filelock import FileLock, Timeout
 
+    state, paths = Path(state), [paths] if isinstance(paths, str | Path) else paths
     try:
         state.mkdir(parents=True, exist_ok=True)
         held = FileLock(state / "lock", timeout=0).acquire()
@@ -87,6 +88,7 @@ def watch(
         ) from None
     except OSError as error:
         raise OutputError(f"cannot be used for the state: {error.strerror}", path=state) from None
+    log = Path(log) if log else None
     with held, _only_writer(log):
         following = _Following(paths, options, state, receivers, log, arrival, status, problem)
         return following.run(stop)
