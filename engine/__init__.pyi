@@ -6,7 +6,7 @@ from forewarn.cases.similar import similar as similar  # a text → the past cri
 from forewarn.embeddings import CaseBase as CaseBase  # past crises, looked up by meaning
 from forewarn.embeddings import load_encoder as load_encoder  # a name → what makes vectors of texts
 from forewarn.errors import ForewarnError as ForewarnError  # the base of every error, with its remedy
-from forewarn.estimator import ForewarnClassifier as ForewarnClassifier  # the scikit-learn estimator
+from forewarn.training.estimator import ForewarnClassifier as ForewarnClassifier  # the scikit-learn estimator
 from forewarn.findings import Alert as Alert  # one alarming text: its score, its evidence
 from forewarn.findings import EarlyWarning as EarlyWarning  # a stream has changed: since when, by what
 from forewarn.findings import Incident as Incident  # alerts and warnings of one meaning

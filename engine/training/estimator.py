@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from forewarn.dataframes import texts_of
+from forewarn.reading.dataframes import texts_of
 from forewarn.errors import ForewarnError, InputError
 from forewarn.reading.labelled import labels_of
 from forewarn.training.fitting import FitOptions, fit
