@@ -34,6 +34,7 @@ from sigma.types import (
     SpecialChars,
 )
 
+from forewarn.rules.events.numbers import number_text
 from forewarn.rules.language.modifiers import OURS, Phrases
 from forewarn.rules.language.patterns import refused, regex_pattern, string_pattern, word_pattern
 from forewarn.rules.language.refusals import Refused
@@ -156,9 +157,13 @@ class ConditionReader:
                 return Any(tuple(self._value(field, inner, keyword=keyword) for inner in filled))
             case SigmaString():
                 if not value.s and not on_text:
-                    return self._leaf(Atom(field, "find", (Pattern("^$"),), label=""))
+                    return self._leaf(Atom(field, "find", (Pattern("^$", dotall=True),), label=""))
                 pattern = string_pattern(
-                    value, anywhere=keyword, on_text=on_text, cased=isinstance(value, SigmaCasedString)
+                    value,
+                    anywhere=keyword,
+                    folds=on_text,
+                    cased=isinstance(value, SigmaCasedString),
+                    in_events=not self._on_text,
                 )
                 return self._leaf(Atom(field, "find", (pattern,), label=value.original))
             case SigmaRegularExpression():
@@ -172,9 +177,9 @@ class ConditionReader:
             case SigmaTimestampPart():
                 return self._leaf(Atom(field, "part", (), (value.timestamp_part.name.lower(), str(value.number))))
             case SigmaNumber() | SigmaBool():
-                text = str(value).lower() if isinstance(value, SigmaBool) else str(value)
+                text = str(value).lower() if isinstance(value, SigmaBool) else number_text(value.number)
                 anchored = escape(text) if on_text else f"^{escape(text)}$"
-                return self._leaf(Atom(field, "find", (Pattern(anchored),), label=text))
+                return self._leaf(Atom(field, "find", (Pattern(anchored, dotall=not self._on_text),), label=text))
             case SigmaCompareExpression():
                 label = f"{value.op.value} {value.number}"
                 return self._leaf(Atom(field, "compare", (), (value.op.name.lower(), str(value.number)), label=label))
@@ -206,6 +211,8 @@ class ConditionReader:
                 ("detection",),
                 "Write a word, or leave the phrase out.",
             )
-        patterns = tuple(word_pattern(string, caseless=field != TEXT) for string in value.strings)
+        patterns = tuple(
+            word_pattern(string, caseless=field != TEXT, in_events=not self._on_text) for string in value.strings
+        )
         kind = {"word": "find"}.get(value.way, value.way)
         return self._leaf(Atom(field, kind, patterns, window=self._window if kind == "near" else 0, label=label))

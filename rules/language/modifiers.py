@@ -1,4 +1,4 @@
-"""Our value modifiers, registered as Sigma extension points: `|word`, `|affirmed`, `|near`, `|similar`.
+"""Our value modifiers, registered as Sigma extension points: `|word`, `|affirmed`, `|near`, `|similar`; whole numbers.
 
 In: Sigma values. Out: values that say how they are to be matched. Importing this module registers them; a plain Sigma
 tool does not know them and says so.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from sigma.exceptions import SigmaTypeError
 from sigma.modifiers import SigmaListModifier, SigmaValueModifier, modifier_mapping
-from sigma.types import SigmaString, SigmaType
+from sigma.types import SigmaNumber, SigmaString, SigmaType, type_map
 
 
 class Phrases(SigmaType):
@@ -92,3 +92,13 @@ class SimilarModifier(_WholeList):
 
 OURS = {"word": WordModifier, "affirmed": AffirmedModifier, "near": NearModifier, "similar": SimilarModifier}
 modifier_mapping.update(OURS)  # type: ignore[arg-type]
+
+
+class WholeNumber(SigmaNumber):
+    """A whole number of any size as the rule has it; pySigma's own is rounded beyond 2^53."""
+
+    def __post_init__(self, init_number: int) -> None:
+        self.number = init_number
+
+
+type_map[int] = WholeNumber

@@ -15,11 +15,11 @@ from forewarn.rules.language.normalise import fold
 from forewarn.rules.language.rule import Pattern, escape
 
 
-def string_pattern(value: SigmaString, *, anywhere: bool, on_text: bool, cased: bool) -> Pattern:
+def string_pattern(value: SigmaString, *, anywhere: bool, folds: bool, cased: bool, in_events: bool) -> Pattern:
     """The pattern of a Sigma string.
 
-    On a field the whole value has to match, `*` and `?` being wildcards; a keyword may stand `anywhere`. On text, both
-    are folded (`normalise`).
+    On a field the whole value has to match, `*` and `?` being wildcards; a keyword may stand `anywhere`. What `folds`
+    is compared folded (`normalise`). Values of events have line breaks; those of texts are carriage returns.
     """
     parts = [part for part in value.s if part != ""]
     start, end = _open(parts, 0), _open(parts, -1)
@@ -29,39 +29,48 @@ def string_pattern(value: SigmaString, *, anywhere: bool, on_text: bool, cased: 
         parts.pop(0)
     while parts and parts[-1] is SpecialChars.WILDCARD_MULTI:
         parts.pop()
-    fix = fold if on_text and not cased else str
-    body = "".join(_part(part, fix) for part in parts)
-    only = fix(str(parts[0])) if len(parts) == 1 and isinstance(parts[0], str) else None
-    if not cased and not on_text and not (only or "").isascii():
+    if folds and not cased:
+        parts = [fold(part) if isinstance(part, str) else part for part in parts]
+    if not in_events:
+        parts = [_one_line(part) if isinstance(part, str) else part for part in parts]
+    body = "".join(_part(part) for part in parts)
+    only = str(parts[0]) if len(parts) == 1 and isinstance(parts[0], str) else None
+    if not cased and not folds and not (only or "").isascii():
         only = None  # Letters whose other case has another length: left to the expression.
     expression = ("" if start else "^") + body + ("" if end else "$")
     # Folded text needs no flag to ignore case, and plain literals are found fastest.
     return Pattern(
         expression,
-        caseless=not cased and not on_text,
+        caseless=not cased and not folds,
         literal=only,
         edges=("" if start else "line", "" if end else "line"),
+        dotall=in_events,
     )
+
+
+def _one_line(text: str) -> str:
+    return text.replace("\n", "\r")
 
 
 def _open(parts: Sequence[object], at: int) -> bool:
     return bool(parts) and parts[at] is SpecialChars.WILDCARD_MULTI
 
 
-def _part(part: object, fix: object) -> str:
+def _part(part: object) -> str:
     if part is SpecialChars.WILDCARD_MULTI:
         return ".*"
     if part is SpecialChars.WILDCARD_SINGLE:
         return "."
-    return escape(fix(str(part)))  # type: ignore[operator]
+    return escape(str(part))
 
 
-def word_pattern(value: SigmaString, *, caseless: bool = False) -> Pattern:
+def word_pattern(value: SigmaString, *, caseless: bool = False, in_events: bool = False) -> Pattern:
     """The pattern of a phrase as whole words: a word boundary at each end that is a Latin letter or digit.
 
     `*` stands for the rest of a word. Chinese has no boundaries and matches anywhere.
     """
-    texts = [fold(str(part)) if isinstance(part, str) else part for part in value.s if part != ""]
+    folded = [fold(str(part)) if isinstance(part, str) else part for part in value.s if part != ""]
+    texts = [_one_line(part) if isinstance(part, str) and not in_events else part for part in folded]
     body = ""
     for part in texts:
         if isinstance(part, str):
@@ -83,6 +92,8 @@ def regex_pattern(value: SigmaRegularExpression, *, on_text: bool) -> Pattern:
         str(value.regexp),
         caseless=on_text or SigmaRegularExpressionFlag.IGNORECASE in flags,
         written=True,
+        multiline=SigmaRegularExpressionFlag.MULTILINE in flags,
+        dotall=SigmaRegularExpressionFlag.DOTALL in flags,
     )
 
 

@@ -18,11 +18,12 @@ _SPECIAL = re.compile(r"([\\.^$|()\[\]{}*+?/-])")
 
 
 class Pattern(msgspec.Struct, frozen=True, gc=False):
-    """One expression, in the syntax that Hyperscan and RE2 share, searched for in one line.
+    """One expression, in the syntax that Hyperscan and RE2 share, searched for in one value.
 
-    `^` and `$` are the ends of the value; a line break in a value counts as a carriage return. `literal` is the plain
-    string that the expression stands for, where it is one; `edges` what its two ends have to stand at: nothing,
-    the end of a `word`, or the end of the `line`; `written` says that the rule's author wrote the expression.
+    `^` and `$` are the ends of the value; `multiline`: of each of its lines; `dotall`: `.` is a line break, too.
+    `literal` is the plain string that the expression stands for, where it is one; `edges` what its two ends have to
+    stand at: nothing, the end of a `word`, or the end of the value (`line`); `written` says that its author wrote
+    the expression. A line break is one in the values of events, and a carriage return in texts.
     """
 
     expression: str
@@ -30,11 +31,13 @@ class Pattern(msgspec.Struct, frozen=True, gc=False):
     literal: str | None = None
     edges: tuple[str, str] = ("", "")
     written: bool = False
+    multiline: bool = False
+    dotall: bool = False
 
 
 def escape(text: str) -> str:
     """`text` as an expression that matches just it; control characters as escapes, since they cut lines."""
-    escaped = _SPECIAL.sub(r"\\\1", text.replace("\n", "\r"))
+    escaped = _SPECIAL.sub(r"\\\1", text)
     return "".join(char if char >= " " else f"\\x{ord(char):02x}" for char in escaped)
 
 

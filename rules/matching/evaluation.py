@@ -15,6 +15,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from forewarn.rules.events.fields import NO_COLUMN, Column, Events
+from forewarn.rules.events.numbers import compares
 from forewarn.rules.language.normalise import folded
 from forewarn.rules.language.rule import TEXT, All, Any, Atom, Leaf, Node, Not, Pattern
 from forewarn.rules.matching.digits import blinded, digits_alike
@@ -23,7 +24,6 @@ from forewarn.rules.matching.expressions import Expressions
 Rows = NDArray[np.int64]
 Verdict = Callable[[Atom, str], bool]
 """Whether an atom holds in a folded text, on a closer look."""
-_COMPARE = {"lt": "__lt__", "lte": "__le__", "gt": "__gt__", "gte": "__ge__", "neq": "__ne__"}
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ class Field:
         for number, values in zip(numbers.tolist(), np.split(found, first[1:]), strict=False):
             chosen = np.zeros(len(column.distinct), dtype=bool)
             chosen[values] = True
-            rows[number] = column.rows[chosen[column.codes]]
+            rows[number] = column.where(chosen)
         return rows
 
 
@@ -171,84 +171,82 @@ class Block:
                 return Selection(np.setdiff1d(together.rows, self._failing(atom, together.rows), assume_unique=True))
             case "similar":
                 column = self._column(atom.field)
-                distinct = column.values.unique(maintain_order=True)
+                distinct = column.distinct.drop_nulls().unique(maintain_order=True)
                 close = distinct.filter(pl.Series(self._similar(atom, distinct.to_list()), dtype=pl.Boolean))
-                return _where(column, column.values.is_in(close.implode()))
+                return _where(column, column.distinct.is_in(close.implode()))
         if self._events is None:
             return NOTHING
         column = self._events.column(atom.field)
         match atom.kind:
             case "null":
-                return ~Selection(column.rows)
+                return ~Selection(column.present)
             case "exists":
-                return Selection(column.rows)
+                return Selection(column.present)
         return self._by_value(atom, column)
 
     def _column(self, field: str) -> Column:
         """A field as our own modifiers look at it: folded."""
-        if field == TEXT:
-            texts = (
-                self._texts if self._events is None else folded(self._texts.str.replace_all("\n", "\r", literal=True))
-            )
-            return Column.of(np.arange(len(texts)), texts)
-        column = self._events.column(field) if self._events is not None else NO_COLUMN
-        return Column(column.rows, column.codes, _one_line(folded(column.distinct)))
+        if self._events is None:
+            return Column.dense(self._texts) if field == TEXT else NO_COLUMN
+        column = self._events.column(field)
+        return Column(column.rows, column.codes, folded(column.distinct))
 
     def _by_value(self, atom: Atom, column: Column) -> Selection:
         """Atoms that compare a field's value with a number, a network, a moment or another field."""
         match atom.kind:
             case "compare":
                 operator, number = atom.arguments
-                values = column.values.cast(pl.Float64, strict=False).fill_nan(None)
-                return _where(column, getattr(values, _COMPARE[operator])(float(number)))
+                return Selection(column.where(compares(column.distinct, operator, number)))
             case "cidr":
                 network = ipaddress.ip_network(atom.arguments[0], strict=False)
-                inside = [text for text in column.values.unique() if _inside(text, network)]
-                return _where(column, column.values.is_in(pl.Series(inside, dtype=pl.String).implode()))
+                inside = [text is not None and _inside(text, network) for text in column.distinct]
+                return _where(column, pl.Series(inside, dtype=pl.Boolean))
             case "same":
                 return self._same(atom, column)
             case "part":
                 part, number = atom.arguments
-                moment = _moments(column.values)
+                moment = _moments(column.distinct)
                 return _where(column, getattr(moment.dt, part)() == int(number))
         return NOTHING
 
     def _same(self, atom: Atom, column: Column) -> Selection:
         other = self._events.column(atom.arguments[0]) if self._events is not None else NO_COLUMN
-        both, mine, its = np.intersect1d(column.rows, other.rows, assume_unique=True, return_indices=True)
-        return Selection(both[same(atom, column.values.gather(mine), other.values.gather(its))])
+        # Each value of the one beside each of the other, event by event.
+        own, its = (
+            pl.DataFrame({"row": one.rows, name: one.values}, schema={"row": pl.Int64, name: pl.String})
+            for one, name in ((column, "own"), (other, "other"))
+        )
+        pairs = own.drop_nulls().join(its.drop_nulls(), on="row").sort("row")
+        return Selection(np.unique(pairs["row"].to_numpy()[_same(atom, pairs)]))
 
     def _failing(self, atom: Atom, rows: Rows) -> Rows:
         """Those of the rows on which a closer look says no; each distinct text is looked at once."""
         if not len(rows):
             return rows
         column = self._column(atom.field)
-        texts = column.distinct.gather(column.codes[np.searchsorted(column.rows, rows)])
-        alike = texts if any(blinded(pattern)[1] for pattern in atom.patterns) else digits_alike(texts)
+        places = np.flatnonzero(_within(column.rows, rows) & column.distinct.is_not_null().to_numpy()[column.codes])
+        texts = column.distinct.gather(column.codes[places])
+        sharp = self._events is not None or any(blinded(pattern)[1] for pattern in atom.patterns)
+        alike = texts if sharp else digits_alike(texts)
         # A few candidates: a dictionary is faster than a frame.
         verdicts: dict[str, bool] = {}
-        fails = np.zeros(len(rows), dtype=bool)
+        holds = np.zeros(len(places), dtype=bool)
         for at, (key, text) in enumerate(zip(alike.to_list(), texts.to_list(), strict=True)):
             if key not in verdicts:
-                verdicts[key] = not self._holds(atom, text)
-            fails[at] = verdicts[key]
-        return rows[fails]
+                verdicts[key] = self._holds(atom, text)
+            holds[at] = verdicts[key]
+        return np.setdiff1d(rows, column.rows[places[holds]], assume_unique=False)
 
 
-def same(atom: Atom, own: pl.Series, other: pl.Series) -> NDArray[np.bool_]:
+def _same(atom: Atom, pairs: pl.DataFrame) -> NDArray[np.bool_]:
     """Of n pairs of values, in which the field of an atom is the same as the other field, or starts or ends as it."""
     _, starts, ends = atom.arguments
-    pair = pl.DataFrame({"own": own, "other": other}, schema=dict.fromkeys(("own", "other"), pl.String))
     mine, its = pl.col("own").str.to_lowercase(), pl.col("other").str.to_lowercase()
     if starts and ends:
         test = mine.str.contains(its, literal=True)
     else:
         test = mine.str.starts_with(its) if starts else mine.str.ends_with(its) if ends else mine == its
-    return pair.select(test).to_series().to_numpy()
-
-
-def _one_line(texts: pl.Series) -> pl.Series:
-    return texts.str.replace_all("\n", "\r", literal=True)
+    return pairs.select(test).to_series().to_numpy()
 
 
 def _moments(values: pl.Series) -> pl.Series:
@@ -262,7 +260,8 @@ def _moments(values: pl.Series) -> pl.Series:
 
 
 def _where(column: Column, holds: pl.Series) -> Selection:
-    return Selection(column.rows[holds.fill_null(False).to_numpy()])
+    """The events of a column of which a value is one that holds: Boolean, as long as `distinct`."""
+    return Selection(column.where(holds.fill_null(False).to_numpy()))
 
 
 def _inside(text: str, network: ipaddress.IPv4Network | ipaddress.IPv6Network) -> bool:

@@ -1,7 +1,7 @@
 """Rules about events: their compiled patterns, and which fire on which events.
 
-In: a column of events as JSON. Out: rows and rules. Few events are decoded and looked at each; of many, one of each
-kind (`alike_events`).
+In: a column of events as JSON. Out: rows and rules. Every event is decoded; each distinct value of a field is looked at
+once in a block, and each atom is decided once for all events of it.
 """
 
 from __future__ import annotations
@@ -9,9 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
-from typing import TYPE_CHECKING
 
-import msgspec
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
@@ -22,16 +20,11 @@ from forewarn.rules.language.rule import TEXT, All, Atom, Leaf, Node, Not, Patte
 from forewarn.rules.matching.evaluation import Block, Field, Rows, Selection, Verdict
 from forewarn.rules.matching.expressions import Expressions
 
-if TYPE_CHECKING:
-    from forewarn.rules.matching.alike_events import AlikeEvents
-
 Similar = Callable[[Atom, list[str]], NDArray[np.bool_]]
 _Scope = tuple[tuple[tuple[str, str], ...], tuple[str, ...]]
 Fired = tuple[Rows, Rows]
 """Rows and rules, each of shape (k,)."""
 _NOWHERE: Rows = np.empty(0, dtype=np.int64)
-FEW = 1000
-"""Events so far up to which kinds are not worth their start."""
 
 
 class EventMatcher:
@@ -39,7 +32,7 @@ class EventMatcher:
 
     `holds`, `similar` take a closer look. `tried` are the rules that an event was for so far; `asked` the patterns of
     each field, `fields` their compiled form; `keywords` that of each product's keywords, `searching` its rules
-    that have any; `whole` the rules that look at the whole event for more than a keyword.
+    that have any.
     """
 
     def __init__(self, rules: Mapping[int, Rule], holds: Verdict, similar: Similar, state: Mapping[str, bytes]) -> None:
@@ -59,9 +52,7 @@ class EventMatcher:
             for name, patterns in self.asked.items()
         }
         self.keywords = {
-            product: Field(
-                Expressions([any_case(p) or p for p in patterns], state.get(f"keywords:{product}")), patterns
-            )
+            product: Field(Expressions(list(patterns), state.get(f"keywords:{product}"), apart=True), patterns)
             for product, patterns in keywords.items()
         }
         # Rules of one log source, and where that is not Windows of the same fields, are for the same events.
@@ -84,14 +75,8 @@ class EventMatcher:
                 continue
             for atom in needed:
                 self._asking[atom.field, self.asked[atom.field][atom.patterns[0]]].append(number)
-        # What is more than a keyword in the whole event is looked for in each.
-        self.whole = {
-            number: rule
-            for number, rule in rules.items()
-            if any(atom.field == TEXT and atom.kind != "find" for atom in rule.atoms)
-        }
-        self._alike: AlikeEvents | None = None
-        self._seen = 0
+        # Values that no field of a rule has are read only where keywords are looked for in them.
+        self._read = [*self.asked, TEXT] if any(self.searching.values()) else list(self.asked)
 
     def compiled(self) -> dict[str, bytes]:
         """The compiled form of each field, to be kept and given back as `state`."""
@@ -104,33 +89,22 @@ class EventMatcher:
 
     def match(self, raw: pl.Series) -> Fired:
         """The rules that fire on n events (String, no null): rows and rules, in no order."""
-        self._seen += len(raw)
-        if self._seen < FEW:
-            return self.one_by_one(raw, self.rules)
-        if self._alike is None:
-            from forewarn.rules.matching.alike_events import AlikeEvents
-
-            self._alike = AlikeEvents(self)
-        rows, rules = self._alike.match(raw)
-        more = self.one_by_one(raw, self.whole) if self.whole else (_NOWHERE, _NOWHERE)
-        return np.concatenate([rows, more[0]]), np.concatenate([rules, more[1]])
-
-    def one_by_one(self, raw: pl.Series, rules: Mapping[int, Rule]) -> Fired:
-        """What `match` says of the given rules, each event decoded and each rule tried."""
-        events = Events(raw, list(self.asked))
+        events = Events(raw, self._read)
         rows, numbers, hits = [_NOWHERE], [_NOWHERE], self._hits_of(events)
-        may_fire = {number for number in self._may_fire(events, hits) if number in rules}
+        may_fire = self._may_fire(events, hits)
         for product, scopes in self._scopes.items():
             if product not in ("", "windows") and not len(events.others):
                 continue
-            block = self._block_of(raw, events, hits, product, self.searched_in(events, product))
+            block = self._block_of(raw, events, hits, product, self._searched_in(events, product))
             for (source, fields), own in scopes.items():
                 chosen = may_fire.intersection(own)
                 covered = events.covered(dict(source), fields) if chosen or not self.tried.issuperset(own) else _NOWHERE
                 if len(covered):
                     self.tried.update(own)
                     for number in chosen:
-                        selected = block.select(rules[number].condition, rules[number].atoms) & Selection(covered)
+                        selected = block.select(self.rules[number].condition, self.rules[number].atoms) & Selection(
+                            covered
+                        )
                         rows.append(selected.rows)
                         numbers.append(np.full(len(selected.rows), number))
         return np.concatenate(rows), np.concatenate(numbers)
@@ -146,11 +120,11 @@ class EventMatcher:
     def holds(self, rule: Rule, raw: str) -> Callable[[Leaf], bool]:
         """Whether the atoms of a rule hold in one event."""
         alone, texts = Selection(np.zeros(1, dtype=np.int64)), pl.Series([raw])
-        events = Events(texts, list(self.asked))
+        events = Events(texts, self._read)
         block = self._block_of(texts, events, self._hits_of(events), rule.logsource.get("product", ""), alone.rows)
         return lambda leaf: bool(len((block.select(leaf, rule.atoms) & alone).rows))
 
-    def searched_in(self, events: Events, product: str) -> Rows:
+    def _searched_in(self, events: Events, product: str) -> Rows:
         """The events in which keywords of a product's rules are looked for."""
         with_keywords = [self.rules[number] for number in self.searching[product]]
         covered = [events.covered(rule.logsource, [atom.field for atom in rule.atoms]) for rule in with_keywords]
@@ -171,25 +145,15 @@ class EventMatcher:
 
         @cache
         def keyword_hits() -> dict[int, Rows]:
-            return keywords.hits_in(Column.of(searched, folded(raw.gather(searched))))
+            values = events.column(TEXT).of(searched)
+            return keywords.hits_in(Column(values.rows, values.codes, folded(values.distinct)))
 
         def found(name: str, pattern: Pattern) -> Rows:
             if name == TEXT:
                 return keyword_hits().get(keywords.numbers[pattern], _NOWHERE)
             return hits(name).get(self.fields[name].numbers[pattern], _NOWHERE)
 
-        return self.block(raw, found, events)
-
-    def block(self, raw: pl.Series, found: Callable[[str, Pattern], Rows], events: Events) -> Block:
-        """The block on which conditions over n events are evaluated."""
         return Block(raw, found, np.ones(len(raw), dtype=bool), self._verdict, self._similar, events)
-
-
-def any_case(pattern: Pattern) -> Pattern | None:
-    """A pattern for folded text as one that finds the same where ASCII letters are not folded; None = there is none."""
-    if not pattern.expression.isascii() or not (pattern.caseless or pattern.expression == pattern.expression.lower()):
-        return None
-    return msgspec.structs.replace(pattern, caseless=True)
 
 
 def _needed(node: Node, atoms: Sequence[Atom]) -> list[Atom] | None:

@@ -1,8 +1,8 @@
 """Many expressions over many values at once.
 
-In: patterns, a column of values. Out: which pattern occurs in which row. Hyperscan scans the values as one block, line
-by line, or each apart; where it has no wheel, or cannot take an expression, RE2 does the same, slower. Time is linear
-in the input.
+In: patterns, a column of values. Out: which pattern occurs in which row. Hyperscan scans the values as one block, a
+value a line, or each apart; where it has no wheel, or cannot take an expression, RE2 does the same, slower. Time is
+linear in the input. RE2's answer is the right one; where Hyperscan may say more, RE2 is asked.
 """
 
 from __future__ import annotations
@@ -30,6 +30,8 @@ _MAY_CROSS = re.compile(r"\[\^|\\[sWD]|\\x0[ad]|\\[nr]|\[\[:")
 """What can match a line break, so that a hit has to be checked on its own line."""
 _MAY_DIFFER = re.compile(r"\\[^dDwWtrnf\W]|\[\[?:|\(\?")
 """What the two may not take for the same: classes of blanks, words' ends, flags; the rest is letter by letter."""
+_TOKENS = re.compile(r"\\Q.*?(?:\\E|$)|\\.|\[\^?\]?(?:\[:\w+:\]|\\.|[^\]\\])*\]|\$|\(\?[a-zA-Z]+", re.DOTALL)
+"""Escapes, classes, and outside of them the end of a value and flags."""
 _AS_LONG_AS = re.compile(r"\^?\(?(?:\.|\[[^\]\\]+\])\)?\{(\d+)(?:,\d*)?\}\$?")
 """An expression that asks only for so many characters of a kind."""
 
@@ -45,25 +47,30 @@ class Expressions:
     """A set of patterns, compiled once.
 
     `state` is what `compiled()` gave for the same patterns; with it, nothing is compiled. `apart`: the values are
-    scanned one by one, and what occurs in one again and again is found once, where enough patterns may occur so.
+    scanned one by one, and what occurs in one again and again is found once, where at least `many` patterns may occur
+    so. Values with a line break are always scanned apart.
     """
 
-    def __init__(self, patterns: Sequence[Pattern], state: bytes | None = None, *, apart: bool = False) -> None:
+    def __init__(
+        self, patterns: Sequence[Pattern], state: bytes | None = None, *, apart: bool = False, many: int = _MANY
+    ) -> None:
         self.patterns = list(patterns)
         self._always = [i for i, p in enumerate(self.patterns) if p.expression == ""]
-        self._empty = [i for i, p in enumerate(self.patterns) if p.expression == "^$"]
+        self._empty = [i for i, p in enumerate(self.patterns) if p.expression == "^$" and not p.written]
         special = {*self._always, *self._empty}
         self._ids = [i for i in range(len(self.patterns)) if i not in special]
         anywhere = [i for i in self._ids if not self.patterns[i].expression.startswith("^")]
-        self._apart = apart and sum(self.patterns[i].edges == ("", "") for i in anywhere) >= _MANY
+        self._apart = apart and sum(self.patterns[i].edges == ("", "") for i in anywhere) >= many
         doubtful = _differs if self._apart else _may_cross
         self._check = np.array([doubtful(pattern) for pattern in self.patterns], dtype=bool)
+        self._written = np.array([pattern.written for pattern in self.patterns], dtype=bool)
         self._least = np.array([_least(p.expression) if p.written else 0 for p in self.patterns], dtype=np.int64)
         # A literal that has to end a word or a line is found as it is, and its ends are looked at afterwards.
         edges = [p.edges if p.literal is not None else ("", "") for p in self.patterns]
         self._edges = np.array([[_EDGE[edge] for edge in pair] for pair in edges], dtype=np.int8).reshape(-1, 2)
         self._bytes = np.array([len((p.literal or "").encode()) for p in self.patterns], dtype=np.int64)
         self._own = threading.local()
+        self._of_lines: Expressions | None = None
         self._database, self._slow = _database(self.patterns, self._ids, state, self._apart)
 
     def compiled(self) -> bytes:
@@ -83,10 +90,11 @@ class Expressions:
 
         `values` is a String series of length n; a null holds nothing.
         """
+        lines = values.str.contains("\n", literal=True).fill_null(False).to_numpy()
+        if lines.any() and not self._apart:
+            return self._hits_with_lines(values, lines)
         present = np.flatnonzero(values.is_not_null().to_numpy())
         filled = values.fill_null("")
-        if filled.str.contains("\n", literal=True).any():
-            filled = filled.str.replace_all("\n", "\r", literal=True)
         scan = self._scan_apart if self._apart else self._scan
         found = [scan(filled)] if self._database is not None else []
         found += [_search(self.patterns[i], i, filled) for i in self._slow]
@@ -98,10 +106,21 @@ class Expressions:
             return np.empty(0, np.int64), np.empty(0, np.int64)
         rows = np.concatenate([r for r, _ in found])
         ids = np.concatenate([i for _, i in found])
-        keys = np.sort(ids * (len(values) + 1) + rows)
-        keys = keys[np.diff(keys, prepend=-1) > 0]
-        ids, rows = np.divmod(keys, len(values) + 1)
-        return self._on_their_own_line(filled, rows, ids)
+        if len(present) < len(values):
+            held = values.is_not_null().to_numpy()[rows]
+            rows, ids = rows[held], ids[held]
+        rows, ids = _sorted(rows, ids, len(values))
+        return self._on_their_own_line(filled, rows, ids, lines)
+
+    def _hits_with_lines(self, values: pl.Series, lines: NDArray[np.bool_]) -> tuple[Integers, Integers]:
+        """The same where some values have line breaks: those are scanned by expressions for values apart."""
+        if self._of_lines is None:
+            self._of_lines = Expressions(self.patterns, apart=True, many=0)
+        parts = []
+        for own, expressions in ((np.flatnonzero(~lines), self), (np.flatnonzero(lines), self._of_lines)):
+            rows, ids = expressions.hits(values.gather(own))
+            parts.append((own[rows], ids))
+        return _sorted(np.concatenate([r for r, _ in parts]), np.concatenate([i for _, i in parts]), len(values))
 
     def _scan(self, values: pl.Series) -> tuple[Integers, Integers]:
         block = values.str.join("\n").cast(pl.Binary).item() or b""
@@ -130,7 +149,7 @@ class Expressions:
         return self._own.scratch
 
     def _at_their_edges(self, block: bytes, number: Integers, end: Integers) -> NDArray[np.bool_]:
-        """Which of k matches in lines of text end and begin where their patterns ask for it: bool (k,)."""
+        """Which of k matches in values, one a line, end and begin where their patterns ask for it: bool (k,)."""
         letters = np.frombuffer(block + b"\n", dtype=np.uint8)
         # letters[-1] is the line end added above: what stands before the block.
         keep = _BREAKS[letters[end - self._bytes[number] - 1]] >= self._edges[number, 0]
@@ -158,12 +177,19 @@ class Expressions:
         sizes = values.str.len_bytes().to_numpy().astype(np.int64)
         starts = np.cumsum(sizes + 1) - sizes - 1
         end = np.asarray(ends, dtype=np.int64) + starts[rows]
-        keep = self._at_their_edges(b"\n".join(texts), number, end) & (sizes[rows] >= self._least[number])
+        # The ends of lines inside a value are no ends of it.
+        block = b"\n".join(text.replace(b"\n", b"\r") for text in texts)
+        keep = self._at_their_edges(block, number, end) & (sizes[rows] >= self._least[number])
         return rows[keep], number[keep]
 
-    def _on_their_own_line(self, values: pl.Series, rows: Integers, ids: Integers) -> tuple[Integers, Integers]:
-        """Drop the hits of expressions that may have matched across two lines."""
-        doubtful = np.flatnonzero(self._check[ids])
+    def _on_their_own_line(
+        self, values: pl.Series, rows: Integers, ids: Integers, lines: NDArray[np.bool_]
+    ) -> tuple[Integers, Integers]:
+        """Drop the hits of expressions that may have matched across two values, or otherwise than RE2 does.
+
+        `lines` says which of the values have line breaks, about which the two may think otherwise.
+        """
+        doubtful = np.flatnonzero(self._check[ids] | (self._written[ids] & lines[rows]))
         if not len(doubtful):
             return rows, ids
         texts = values.gather(rows[doubtful]).to_list()
@@ -185,18 +211,42 @@ def compiled(pattern: Pattern) -> Any:
     options.case_sensitive = not pattern.caseless
     options.log_errors = False
     options.max_mem = 64 << 20
-    return re2.compile(f"(?m){pattern.expression}", options)
+    return re2.compile(_in_re2(pattern), options)
+
+
+def _in_re2(pattern: Pattern) -> str:
+    """The expression with its flags; RE2's `$` is the end alone, an author's also stands before a last line break."""
+    flags = ("m" if pattern.multiline else "") + ("s" if pattern.dotall else "")
+    lead = f"(?{flags})" if flags else ""
+    if not pattern.written or pattern.multiline or "$" not in pattern.expression or _ends_lines(pattern):
+        return lead + pattern.expression
+    return lead + _with_last_break(pattern.expression)
+
+
+def _with_last_break(expression: str) -> str:
+    out, at = [], 0
+    for token in _TOKENS.finditer(expression):
+        out.append(expression[at : token.start()])
+        out.append(r"(?:\n?\z)" if token[0] == "$" else token[0])
+        at = token.end()
+    return "".join([*out, expression[at:]])
+
+
+def _sorted(rows: Integers, ids: Integers, count: int) -> tuple[Integers, Integers]:
+    """Hits in `count` values by pattern, then row, no doubles."""
+    keys = np.sort(ids * (count + 1) + rows)
+    keys = keys[np.diff(keys, prepend=-1) > 0]
+    ids, rows = np.divmod(keys, count + 1)
+    return rows, ids
 
 
 def _search(pattern: Pattern, number: int, values: pl.Series) -> tuple[Integers, Integers]:
     """The rows of an expression that Hyperscan cannot take: found by polars where it can, then checked by RE2."""
     expression = compiled(pattern)
-    flags = "im" if pattern.caseless else "m"
+    flags = "(?i)" if pattern.caseless else ""
     try:
         # Only for ASCII do the two agree on what a letter is; every other value is looked at by RE2 alone.
-        likely = values.str.contains(f"(?{flags}:{pattern.expression})") | (
-            values.str.len_bytes() != values.str.len_chars()
-        )
+        likely = values.str.contains(flags + _in_re2(pattern)) | (values.str.len_bytes() != values.str.len_chars())
     except pl.exceptions.ComputeError:
         likely = values.is_not_null()
     matching = pl.Series([text for text in values.filter(likely).unique() if expression.search(text)], dtype=pl.String)
@@ -224,7 +274,7 @@ def _least(expression: str) -> int:
     return int(found[1]) if found else 0
 
 
-def _database(patterns: list[Pattern], ids: list[int], state: bytes | None, once: bool) -> tuple[Any, list[int]]:
+def _database(patterns: list[Pattern], ids: list[int], state: bytes | None, apart: bool) -> tuple[Any, list[int]]:
     """A Hyperscan database of those patterns that it takes, and the numbers of the others."""
     try:
         import hyperscan
@@ -237,8 +287,8 @@ def _database(patterns: list[Pattern], ids: list[int], state: bytes | None, once
         database = hyperscan.loadb(kept, mode=hyperscan.HS_MODE_BLOCK)
         database.scratch = hyperscan.Scratch(database)
         return database, slow
-    expressions = {i: _expression(patterns[i]) for i in ids}
-    flags = {i: _flags(hyperscan, patterns[i], once) for i in ids}
+    expressions = {i: _expression(patterns[i], apart) for i in ids}
+    flags = {i: _flags(hyperscan, patterns[i], apart) for i in ids}
 
     def compile_all(taken: list[int]) -> Any:
         made = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
@@ -254,21 +304,36 @@ def _database(patterns: list[Pattern], ids: list[int], state: bytes | None, once
         return False
 
     # One expression that cannot be taken refuses all of them. Only a long one ever was too large.
-    slow = [i for i in ids if patterns[i].written and len(expressions[i]) > _LONG and refused(i)]
+    left = [i for i in ids if patterns[i].written and _ends_lines(patterns[i])]
+    slow = [i for i in ids if patterns[i].written and len(expressions[i]) > _LONG and refused(i)] + left
     taken = [i for i in ids if i not in set(slow)]
     try:
         return (compile_all(taken) if taken else None), slow
     except hyperscan.error:
-        slow = [i for i in ids if patterns[i].written and refused(i)]
+        slow = [i for i in ids if patterns[i].written and (i in left or refused(i))]
     taken = [i for i in ids if i not in set(slow)]
     return (compile_all(taken) if taken else None), slow
 
 
-def _expression(pattern: Pattern) -> bytes:
+def _ends_lines(pattern: Pattern) -> bool:
+    """Whether a pattern says by itself what the ends of lines or of values are: that is left to RE2."""
+    if pattern.multiline:
+        return True
+    if "\\" not in pattern.expression and "(?" not in pattern.expression:
+        return False
+    tokens = {token[0] for token in _TOKENS.finditer(pattern.expression)}
+    return any(token in (r"\A", r"\z") or (token.startswith("(?") and "m" in token) for token in tokens)
+
+
+def _expression(pattern: Pattern, apart: bool) -> bytes:
     """What Hyperscan looks for; of an expression that an author wrote a looser form, whose hits RE2 then checks."""
     if pattern.literal is not None:
         return escape(pattern.literal).encode()
-    return (loosened(pattern.expression) if pattern.written else pattern.expression).encode()
+    if pattern.written:
+        return loosened(pattern.expression).encode()
+    # In a value by itself `$` would stand before a last line break, too.
+    ends = apart and pattern.edges[1] == "line"
+    return (pattern.expression.removesuffix("$") + r"\z" if ends else pattern.expression).encode()
 
 
 def loosened(expression: str) -> str:
@@ -297,10 +362,12 @@ def loosened(expression: str) -> str:
     return "".join(out)
 
 
-def _flags(hyperscan: Any, pattern: Pattern, once: bool) -> int:
-    flags = hyperscan.HS_FLAG_MULTILINE
+def _flags(hyperscan: Any, pattern: Pattern, apart: bool) -> int:
+    flags = 0 if apart else hyperscan.HS_FLAG_MULTILINE
+    if apart and pattern.dotall:
+        flags |= hyperscan.HS_FLAG_DOTALL
     # A literal that has to end something is reported wherever it is: another place may be the one.
-    if once and (pattern.literal is None or pattern.edges == ("", "")):
+    if apart and (pattern.literal is None or pattern.edges == ("", "")):
         flags |= hyperscan.HS_FLAG_SINGLEMATCH
     if pattern.caseless:
         flags |= hyperscan.HS_FLAG_CASELESS

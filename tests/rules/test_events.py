@@ -11,15 +11,8 @@ import pytest
 
 from forewarn.rules import RuleSet
 from forewarn.rules.language.reading import read_rules
-from forewarn.rules.matching import event_matcher
 
 SYSMON = "Microsoft-Windows-Sysmon/Operational"
-
-
-@pytest.fixture(autouse=True, params=["each event", "one of each kind"])
-def _looked_at(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Everything here holds of few events, which are decoded and looked at each, and of many, which are not."""
-    monkeypatch.setattr(event_matcher, "FEW", 10**9 if request.param == "each event" else 0)
 
 
 def _rules(search: Any, condition: str = "selection", logsource: dict[str, str] | None = None) -> RuleSet:

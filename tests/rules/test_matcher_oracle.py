@@ -8,13 +8,11 @@ from unittest.mock import patch
 
 import numpy as np
 import polars as pl
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from forewarn.rules import RuleSet
 from forewarn.rules.language.reading import read_rules
-from forewarn.rules.matching import event_matcher
 from forewarn.rules.matching.fired import Fired, of_classes
 from tests import sigma_oracle as oracle
 
@@ -67,11 +65,7 @@ def test_event_rules_fire_where_they_should(documents: list[dict[str, Any]], eve
     expected = _expected(documents, [(None, event) for event in events])
     rules = _rule_set(documents)
     assert rules.match(_frame(["" for _ in raw], raw)).rows() == expected
-    with pytest.MonkeyPatch.context() as patch:
-        # The same events again, as if they were many: one of each kind is looked at.
-        patch.setattr(event_matcher, "FEW", 0)
-        assert rules.match(_frame(["" for _ in raw], raw)).rows() == expected
-        assert rules.match(_frame(["" for _ in raw], raw)).rows() == expected
+    assert rules.match(_frame(["" for _ in raw], raw)).rows() == expected
 
 
 @SLOW
