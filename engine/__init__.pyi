@@ -6,7 +6,6 @@ from forewarn.cases.similar import similar as similar  # a text → the past cri
 from forewarn.embeddings import CaseBase as CaseBase  # past crises, looked up by meaning
 from forewarn.embeddings import load_encoder as load_encoder  # a name → what makes vectors of texts
 from forewarn.errors import ForewarnError as ForewarnError  # the base of every error, with its remedy
-from forewarn.training.estimator import ForewarnClassifier as ForewarnClassifier  # the scikit-learn estimator
 from forewarn.findings import Alert as Alert  # one alarming text: its score, its evidence
 from forewarn.findings import EarlyWarning as EarlyWarning  # a stream has changed: since when, by what
 from forewarn.findings import Incident as Incident  # alerts and warnings of one meaning
@@ -30,6 +29,7 @@ from forewarn.training.active_learning import write_sheet as write_sheet  # thos
 from forewarn.training.baseline import fit_baseline as fit_baseline  # files in which nothing is wrong → Baseline
 from forewarn.training.drift import Drift as Drift  # how new texts differ from a model's training
 from forewarn.training.drift import find_drift as find_drift  # a model's folder and new texts → Drift
+from forewarn.training.estimator import ForewarnClassifier as ForewarnClassifier  # the scikit-learn estimator
 from forewarn.training.feedback import keep_answer as keep_answer  # an alert and yes or no → a file of labels
 from forewarn.training.fitting import FitOptions as FitOptions  # how to fit
 from forewarn.training.fitting import baseline_model as baseline_model  # a Baseline → a Model without labels

@@ -142,6 +142,17 @@ class RuleSet:
             reasons.append((number, reason))
         return reasons
 
+    def fields_of_hits(self, raw: pl.Series, hits: Sequence[tuple[int, int]]) -> list[dict[str, list[str]]]:
+        """For each hit of a rule about events, the fields by which the rule holds, each with its values.
+
+        `hits` are places in `raw` (String, JSON of events) and rules (into `rules`). What keywords found is under "".
+        """
+        return self._events.fields_of_hits(raw, hits)
+
+    def about_text(self, rule: int) -> bool:
+        """Whether a rule looks at texts, so that `spans` says where; others look at events."""
+        return self.rules[rule].logsource.get("category") == TEXT
+
     def spans(self, rule: int, text: str) -> list[tuple[int, int]]:
         """Where in the original text what made the rule fire stands: [start, end) in characters, sorted.
 

@@ -13,10 +13,19 @@ import polars as pl
 
 from forewarn.errors import ForewarnError
 from forewarn.reading.records import read
-from forewarn.rules import check_loaded, load_rules
+from forewarn.rules import RuleSet, check_loaded, load_rules
 from forewarn.rules.correlation import correlate, partakers
+from forewarn.rules.events.fields import Events
 from forewarn.rules.language.rule import Rule
 from forewarn.scoring.similarity import similarity
+
+ABOUT: dict[str, tuple[str, ...]] = {
+    "computer": ("Computer", "host.name", "hostname"),
+    "channel": ("Channel",),
+    "event_id": ("EventID",),
+    "user": ("User", "TargetUserName", "SubjectUserName", "user.name", "user"),
+}
+"""What is said of an event beside its rules: the first of these fields that it has."""
 
 
 def matches(
@@ -28,11 +37,13 @@ def matches(
     untried: list[tuple[Rule, str]] | None = None,
     problems: list[ForewarnError] | None = None,
 ) -> Iterator[dict[str, Any]]:
-    """`{source, line, text, rules: [{id, title, level, spans}]}` for each record that fires, in reading order.
+    """One object for each record that fires, in reading order: `{source, line, time, rules: [{id, title, level, …}]}`.
 
-    `spans` are character ranges [start, end) of `text`; a rule about an event's fields has none.
-
-    After them, `{source, line, time, correlation: {id, title, level}}` for each record that completes a correlation.
+    `time` is null where the record has none. Of an event there are its `computer`, `channel`, `event_id` and `user`, as
+    far as it has them. A rule comes with its `tags` where it has any; a rule about events with `fields`, those by which
+    it holds, each with its values (what keywords found is under ""); a rule about texts with `spans`, [start, end) in
+    characters of `text`, which the record then has too. After them, `{source, line, time, correlation: {id, title, level}}` for each record that completes a
+    correlation.
 
     `logsource` is what the records are known to be of; the rules that no record was for are added to `untried`, and
     what could not be read or used to `problems`; without that list the first is raised. Raises RuleError where a source
@@ -52,22 +63,8 @@ def matches(
         if rule_set.correlations:
             taking_part.append(partakers(rule_set, block, hits, first_row))
         first_row += block.height
-        for row, fired in hits.group_by("row", maintain_order=True).agg("rule").iter_rows():
-            record = block.row(row, named=True)
-            yield {
-                "source": record["source"],
-                "line": record["line"],
-                "text": record["text"],
-                "rules": [
-                    {
-                        "id": rule_set.rules[rule].id,
-                        "title": rule_set.rules[rule].title,
-                        "level": rule_set.rules[rule].level,
-                        "spans": rule_set.spans(rule, record["text"]),
-                    }
-                    for rule in fired
-                ],
-            }
+        if hits.height:
+            yield from _fired(rule_set, block, hits)
     if untried is not None:
         untried += [(rule_set.rules[number], why) for number, why in rule_set.untried()]
     if taking_part:
@@ -77,3 +74,53 @@ def matches(
             fired = rule_set.correlations[number]
             named = {"id": fired.id, "title": fired.title, "level": fired.level}
             yield {"source": source, "line": line, "time": time, "correlation": named}
+
+
+def _fired(rule_set: RuleSet, block: pl.DataFrame, hits: pl.DataFrame) -> Iterator[dict[str, Any]]:
+    """What `matches` says of the records of one block; only those that fire are read a second time."""
+    grouped = hits.group_by("row", maintain_order=True).agg("rule")
+    records = block[grouped["row"]]
+    raw = records["raw"] if "raw" in records.columns else pl.repeat(None, records.height, dtype=pl.String, eager=True)
+    on_events = [
+        (at, rule)
+        for at, (fired, event) in enumerate(zip(grouped["rule"].to_list(), raw, strict=True))
+        for rule in fired
+        if event is not None and not rule_set.about_text(rule)
+    ]
+    fields = dict(zip(on_events, rule_set.fields_of_hits(raw, on_events), strict=True)) if on_events else {}
+    about = _about(raw)
+    for at, fired in enumerate(grouped["rule"].to_list()):
+        record = records.row(at, named=True)
+        yield {
+            "source": record["source"],
+            "line": record["line"],
+            "time": record["time"],
+            **{name: values[at] for name, values in about.items() if values[at] is not None},
+            **({"text": record["text"]} if any(rule_set.about_text(rule) for rule in fired) else {}),
+            "rules": [
+                _rule(rule_set.rules[rule])
+                | (
+                    {"fields": fields[at, rule]}
+                    if (at, rule) in fields
+                    else {"spans": rule_set.spans(rule, record["text"]) if rule_set.about_text(rule) else []}
+                )
+                for rule in fired
+            ],
+        }
+
+
+def _about(raw: pl.Series) -> dict[str, list[str | None]]:
+    """What is said of each of n events (String, null where it is none)."""
+    if not raw.is_not_null().any():
+        return {}
+    events = Events(raw, [name for names in ABOUT.values() for name in names])
+    values: dict[str, list[str | None]] = {}
+    for name, fields in ABOUT.items():
+        columns = [events.dense(field).alias(str(at)) for at, field in enumerate(fields)]
+        values[name] = pl.DataFrame(columns).select(pl.coalesce(pl.all())).to_series().to_list()
+    return values
+
+
+def _rule(rule: Rule) -> dict[str, Any]:
+    named: dict[str, Any] = {"id": rule.id, "title": rule.title, "level": rule.level}
+    return named | ({"tags": rule.tags} if rule.tags else {})

@@ -13,8 +13,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from forewarn.reading.dataframes import texts_of
 from forewarn.errors import ForewarnError, InputError
+from forewarn.reading.dataframes import texts_of
 from forewarn.reading.labelled import labels_of
 from forewarn.training.fitting import FitOptions, fit
 

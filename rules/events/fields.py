@@ -1,7 +1,7 @@
 """Structured events: JSON to one column for each field that a rule names, and which rules an event is for.
 
 In: events as JSON strings. Out: sparse columns of strings, and the rows that a log source covers. Events are decoded
-one by one (`event_fields`): msgspec and a walk over what is there take a third of the time of a decoder that makes
+one by one (`decoding`): msgspec and a walk over what is there take a third of the time of a decoder that makes
 every column for every event (docs/decisions.md).
 """
 
@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from forewarn.rules.event_fields import FieldReader, Values
+from forewarn.rules.events.decoding import FieldReader, Values
 from forewarn.rules.language.rule import TEXT
 from forewarn.rules.language.sources import sources
 
@@ -55,6 +55,11 @@ class Column:
         chosen = np.isin(self.rows, rows)
         codes, own = np.unique(self.codes[chosen], return_inverse=True)
         return Column(self.rows[chosen], own, self.distinct.gather(codes))
+
+    def at(self, row: int) -> list[str]:
+        """The values of one event."""
+        first, last = np.searchsorted(self.rows, [row, row + 1])
+        return list(self.distinct.gather(self.codes[first:last]).drop_nulls())
 
     def first(self) -> Column:
         """The first value of each event."""

@@ -7,7 +7,7 @@ once in a block, and each atom is decided once for all events of it.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 
 import numpy as np
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from forewarn.rules.events.fields import Column, Events
 from forewarn.rules.language.normalise import folded
 from forewarn.rules.language.rule import TEXT, All, Atom, Leaf, Node, Not, Pattern, Rule
+from forewarn.rules.language.rule import Any as AnyOf
 from forewarn.rules.matching.evaluation import Block, Field, Rows, Selection, Verdict
 from forewarn.rules.matching.expressions import Expressions
 
@@ -124,6 +125,33 @@ class EventMatcher:
         block = self._block_of(texts, events, self._hits_of(events), rule.logsource.get("product", ""), alone.rows)
         return lambda leaf: bool(len((block.select(leaf, rule.atoms) & alone).rows))
 
+    def fields_of_hits(self, raw: pl.Series, hits: Sequence[tuple[int, int]]) -> list[dict[str, list[str]]]:
+        """For each hit, a place in `raw` and a rule: the fields by which the rule holds, each with its values.
+
+        Keywords have no field: what was found of them is under the name of none.
+        """
+        events = Events(raw, self._read)
+        patterns, everywhere = self._hits_of(events), np.arange(len(raw))
+        by_rule: dict[int, list[int]] = defaultdict(list)
+        for at, (_, number) in enumerate(hits):
+            by_rule[number].append(at)
+        blocks: dict[str, Block] = {}
+        said: list[dict[str, list[str]]] = [{} for _ in hits]
+        for number, places in by_rule.items():
+            rule = self.rules[number]
+            product = rule.logsource.get("product", "")
+            if product not in blocks:
+                blocks[product] = self._block_of(raw, events, patterns, product, everywhere)
+            for leaf in _affirming(rule.condition):
+                atom = rule.atoms[leaf.atom]
+                holds = set((blocks[product].select(leaf, rule.atoms) & Selection(everywhere)).rows.tolist())
+                for at in places:
+                    if (row := hits[at][0]) in holds:
+                        of_it = [atom.label] if atom.field == TEXT else events.column(atom.field).at(row)
+                        known = said[at].setdefault("" if atom.field == TEXT else atom.field, [])
+                        known += [value for value in of_it if value not in known]
+        return said
+
     def _searched_in(self, events: Events, product: str) -> Rows:
         """The events in which keywords of a product's rules are looked for."""
         with_keywords = [self.rules[number] for number in self.searching[product]]
@@ -154,6 +182,16 @@ class EventMatcher:
             return hits(name).get(self.fields[name].numbers[pattern], _NOWHERE)
 
         return Block(raw, found, np.ones(len(raw), dtype=bool), self._verdict, self._similar, events)
+
+
+def _affirming(node: Node) -> Iterator[Leaf]:
+    """The atoms of a condition that speak for it: none below a `not`."""
+    match node:
+        case Leaf():
+            yield node
+        case All() | AnyOf():
+            for part in node.parts:
+                yield from _affirming(part)
 
 
 def _needed(node: Node, atoms: Sequence[Atom]) -> list[Atom] | None:

@@ -201,7 +201,11 @@ def test_text_rules_do_not_need_an_event() -> None:
 
 def test_keywords_of_a_log_source_look_at_the_whole_event() -> None:
     rules = _rules(["evil"], logsource=PROCESS)
-    _check(rules, [_windows(1, a="so EVIL"), _windows(1, evil=1)], [_windows(1, a="good"), _windows(3, a="evil")])
+    _check(
+        rules,
+        [_windows(1, a="so EVIL"), _windows(1, a={"b": [1, {"c": "evil"}]})],
+        [_windows(1, a="good"), _windows(1, evil=1), _windows(3, a="evil")],
+    )
 
 
 def test_keywords_of_a_log_source_that_cannot_be_recognised_are_not_tried() -> None:
