@@ -123,9 +123,9 @@ def merge(folder: str | Path, others: Sequence[str | Path], *, join: float = JOI
 
     Raises CaseBaseError where one is of another encoder, the folder is a base already, or one id has two texts.
     """
-    folder, others = Path(folder), [Path(other) for other in others]
-    read = [case_store.read(other, thorough=True) for other in others]
-    for stored, other in zip(read, others, strict=True):
+    folder, bases = Path(folder), [Path(other) for other in others]
+    read = [case_store.read(base, thorough=True) for base in bases]
+    for stored, other in zip(read, bases, strict=True):
         if stored.manifest.encoder_checksum != read[0].manifest.encoder_checksum:
             raise CaseBaseError(
                 f"was built with the encoder {stored.manifest.encoder}, {others[0]} with {read[0].manifest.encoder}",
@@ -137,7 +137,7 @@ def merge(folder: str | Path, others: Sequence[str | Path], *, join: float = JOI
             raise CaseBaseError("is a case base already", path=folder, remedy="Name a new folder with -o.")
         first, *rest = (_base(stored, stored.all_rows()) for stored in read)
         together, known = first, 0
-        for base, other in zip(rest, others[1:], strict=True):
+        for base, other in zip(rest, bases[1:], strict=True):
             fresh = _fresh(together.cases, base.cases, other)
             known += int((~fresh).sum())
             together = _appended(together, _chosen(base, fresh))

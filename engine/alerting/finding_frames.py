@@ -36,7 +36,8 @@ ALERTS: dict[str, pl.DataType] = {
     "rules": pl.List(pl.String()),
     "origin": pl.String(),
 }
-"""The fields of `Alert`; the `*_log_odds` of its evidence add up to `log_odds`; `source`, `line`, `time` are its first record's, `rules` the titles of those that fired."""
+"""The fields of `Alert`; the `*_log_odds` of its evidence add up to `log_odds`; `source`, `line`, `time` are its first
+record's, `rules` the titles of those that fired."""
 WARNINGS: dict[str, pl.DataType] = {
     "id": pl.String(),
     "incident": pl.String(),

@@ -1,6 +1,6 @@
 """forewarn as an estimator of scikit-learn: for pipelines, cross-validation, grids.
 
-In: n texts (a list, an array, a series, or a frame with a column of texts) and n labels of two classes. Out: classes and
+In: n texts (a list, an array, a series, a frame with a column of texts) and n labels of two classes. Out: classes and
 probabilities. Each text is judged on its own (`Model.score`). scikit-learn is imported with this module, and needed to
 fit only.
 """
@@ -34,7 +34,7 @@ class TeachingError(InputError, ValueError):
     """Texts or labels that an estimator cannot be fitted on, or asked about; scikit-learn expects a ValueError."""
 
 
-class ForewarnClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc, valid-type]
+class ForewarnClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """Tells texts about a crisis from others: rules, past cases, outliers and a head that the labels teach.
 
     `positive` the label of a crisis (None = 1, True, "yes", "crisis" …, or the greater of two numbers); `encoder`,
@@ -82,8 +82,12 @@ class ForewarnClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc, 
             raise TeachingError(
                 "requires y to be passed, but the target y is None", remedy="Give a label for each text."
             )
+        from sklearn.utils.multiclass import check_classification_targets
+        from sklearn.utils.validation import column_or_1d
+
         texts = _texts(X)
-        labels = np.asarray(y)
+        labels = column_or_1d(y, warn=True)
+        check_classification_targets(labels)
         if labels.shape != (len(texts),):
             raise TeachingError(
                 f"there are {len(texts)} texts, and labels of shape {labels.shape}", remedy="Give one label a text."
@@ -130,7 +134,8 @@ class ForewarnClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc, 
 
     def predict(self, X: Any) -> NDArray[Any]:
         """The more probable of `classes_` for each of n texts, (n,)."""
-        chosen: NDArray[Any] = self.classes_[(self.decision_function(X) > 0).astype(np.int64)]
+        positive = (self.decision_function(X) > 0).astype(np.int64)
+        chosen: NDArray[Any] = self.classes_[positive]
         return chosen
 
 
