@@ -25,9 +25,12 @@ __doc__ = (__doc__ or "") + "\n".join(f"* `{name}`: {_PUBLIC[name][2]}" for name
 def __getattr__(name: str) -> Any:
     if name not in _PUBLIC:
         raise AttributeError(f"module 'forewarn' has no attribute {name!r}")
-    module, known_there, _ = _PUBLIC[name]
-    globals()[name] = value = getattr(import_module(module), known_there)
-    return value
+    found = import_module(_PUBLIC[name][0])
+    # All names of that module: a function that is called like its module would else give way to it.
+    globals().update(
+        {public: getattr(found, there) for public, (module, there, _) in _PUBLIC.items() if module == found.__name__}
+    )
+    return globals()[name]
 
 
 def __dir__() -> list[str]:
