@@ -1,12 +1,13 @@
 """What a person reads: alerts, each with its evidence, and their JSON form.
 
 In: one distinct text's row of numbers and reasons. Out: an `Alert`, written and read as one JSON object. The evidence
-of an alert adds up to its `log_odds`, to the last digit that is printed.
+of an alert adds up to its `log_odds`, to the last digit that is printed. Whoever takes an output file reads it here.
 """
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -83,7 +84,10 @@ class Alert(msgspec.Struct, frozen=True, tag_field="kind", tag="alert"):
 
 
 class Moved(msgspec.Struct, frozen=True):
-    """A text that moved a warning, where it stood, and its log-odds at that time."""
+    """A text that moved a warning, where it stood, and its log-odds at that time.
+
+    `text` is what the record at that place says, of a long one the first 2,000 characters.
+    """
 
     at: Place
     text: str
@@ -172,6 +176,8 @@ class Incident(msgspec.Struct, frozen=True, tag_field="kind", tag="incident"):
 
 Finding = Alert | EarlyWarning | Incident
 """One output line."""
+_KINDS = ("alert", "warning", "incident")
+_REMEDY = "Name a file that `forewarn scan -o` wrote."
 
 
 def alert_id(template: str, rule_ids: list[str]) -> str:
@@ -190,40 +196,76 @@ def json_schema() -> dict[str, Any]:
     return msgspec.json.schema(Finding)
 
 
-def read_alerts(path: str | Path) -> list[Alert]:
-    """Read the alerts of an output file; its warnings and incidents are left out.
+def holds_findings(path: Path) -> bool:
+    """Whether the first line of a file is a finding, whole or damaged; false where it cannot be read."""
+    try:
+        with path.open("rb") as content:
+            first = next((line for line in content if line.strip()), b"")
+    except OSError:
+        return False
+    try:
+        row = msgspec.json.decode(first)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return first.lstrip().startswith(tuple(b'{"kind":"%b"' % kind.encode() for kind in _KINDS))
+    return isinstance(row, dict) and row.get("kind") in _KINDS and str(row.get("id")).startswith("fw-")
 
-    Raises InputError, naming the line, where the file is missing or a line is none of the three.
+
+def read_findings(path: str | Path) -> list[Finding]:
+    """Everything in an output of `scan -o` or in the log of a watch, in the order of its lines.
+
+    An incident that a watch wrote several times is given once, as it stands last. Raises InputError, naming the line,
+    where the file is missing or a line is neither an alert, nor a warning, nor an incident.
     """
     try:
         lines = Path(path).read_bytes().splitlines()
     except OSError as error:
-        raise InputError(
-            f"cannot be read: {error.strerror}", path=path, remedy="Name a file that `forewarn scan -o` wrote."
-        ) from None
-    alerts = []
+        raise InputError(f"cannot be read: {error.strerror}", path=path, remedy=_REMEDY) from None
+    findings: dict[str, Finding] = {}
     for number, line in enumerate(lines, 1):
-        try:
-            found: Finding = msgspec.json.decode(line, type=Finding)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise InputError(
-                f"is not an alert: {error}", path=path, line=number, remedy="Name a file that `forewarn scan -o` wrote."
-            ) from None
-        if isinstance(found, Alert):
-            alerts.append(found)
-    return alerts
+        if line.strip():
+            try:
+                found: Finding = msgspec.json.decode(line, type=Finding)
+            except (msgspec.DecodeError, UnicodeDecodeError) as error:
+                raise InputError(f"is not an alert: {error}", path=path, line=number, remedy=_REMEDY) from None
+            findings[found.id] = found
+    return list(findings.values())
 
 
-def find_alert(alerts: list[Alert], wanted: str, path: str | Path | None = None) -> Alert:
-    """The alert whose id begins with `wanted`, or the `wanted`-th of the file.
+def read_alerts(path: str | Path) -> list[Alert]:
+    """The alerts of an output, without its warnings and incidents. Raises InputError as `read_findings`."""
+    return [found for found in read_findings(path) if isinstance(found, Alert)]
+
+
+def find(findings: Sequence[Finding], wanted: str, path: str | Path | None = None) -> Finding:
+    """The finding whose id begins with `wanted`, or the `wanted`-th alert of the file.
 
     Raises InputError where none or more than one fits.
     """
+    alerts = [one for one in findings if isinstance(one, Alert)]
     if wanted.isdecimal() and 1 <= int(wanted) <= len(alerts):
         return alerts[int(wanted) - 1]
-    fitting = [alert for alert in alerts if alert.id.startswith(wanted) or alert.id == f"fw-{wanted}"]
-    if len({alert.id for alert in fitting}) == 1:
-        return fitting[0]
-    known = ", ".join(alert.id for alert in (fitting or alerts)[:8]) or "none: the file is empty"
-    said = "fits more than one alert" if fitting else "is no alert of this file"
-    raise InputError(f"{wanted!r} {said}", path=path, remedy=f"Alerts there: {known}.")
+    fitting = [one for one in findings if one.id.startswith(wanted) or one.id.startswith(f"fw-{wanted}")]
+    exact = [one for one in fitting if one.id in (wanted, f"fw-{wanted}")]
+    if len(exact or fitting) == 1:
+        return (exact or fitting)[0]
+    known = ", ".join(one.id for one in (fitting or findings)[:8]) or "none: nothing was found in the scan"
+    problem = "fits more than one" if fitting else "is no alert, warning or incident of this file"
+    raise InputError(f"{wanted!r} {problem}", path=path, remedy=f"There are {known}.")
+
+
+def find_alert(findings: Sequence[Finding], wanted: str, path: Path) -> Alert:
+    """The same, where only an alert will do. Raises InputError where it is a warning or an incident."""
+    found = find(findings, wanted, path)
+    if isinstance(found, Alert):
+        return found
+    own = found.alerts if isinstance(found, Incident) else []
+    raise InputError(
+        f"{found.id} is {kind_of(found)}, not an alert",
+        path=path,
+        remedy=f"Its alerts are {', '.join(own[:8])}." if own else "Name an alert.",
+    )
+
+
+def kind_of(finding: Finding) -> str:
+    """What a finding is, in a sentence: `a warning`."""
+    return {Alert: "an alert", EarlyWarning: "a warning", Incident: "an incident"}[type(finding)]

@@ -17,7 +17,7 @@ import polars as pl
 from forewarn.embeddings.case_store import CASES
 from forewarn.embeddings.cases import complete, shipped
 from forewarn.errors import InputError
-from forewarn.findings import find_alert, read_alerts
+from forewarn.findings import Alert, find_alert, holds_findings, read_findings
 from forewarn.reading import columns as fields
 from forewarn.reading import timestamps
 from forewarn.reading.labelled import read_rows
@@ -61,10 +61,18 @@ def read_cases(
     Raises InputError naming the file, and the row where there is one.
     """
     columns = columns or CaseColumns()
-    frames = [
-        from_alerts(path, only) if _holds_alerts(path) else _from_rows(read_rows(path), columns, path)
-        for path in map(Path, [paths] if isinstance(paths, str | Path) else paths)
-    ]
+    frames = []
+    for path in map(Path, [paths] if isinstance(paths, str | Path) else paths):
+        if holds_findings(path):
+            frames.append(from_alerts(path, only))
+        elif only:
+            raise InputError(
+                f"has no alerts, of which --only {only[0]} could be one",
+                path=path,
+                remedy="Name a file that `forewarn scan -o` wrote, or leave --only out.",
+            )
+        else:
+            frames.append(_from_rows(read_rows(path), columns, path))
     return pl.concat(frames).with_columns(pl.col("outcome").fill_null(pl.lit(outcome, pl.String)))
 
 
@@ -80,11 +88,19 @@ def with_shipped(cases: pl.DataFrame, start: str) -> pl.DataFrame:
 def from_alerts(path: Path, only: Sequence[str] = ()) -> pl.DataFrame:
     """The alerts of a scan as cases (`CASES`): the id is the alert's, the time its first record's.
 
-    `only` names the alerts that are meant, as `forewarn explain` takes them. Raises InputError, naming the line, where
-    one is not an alert, or a name fits none or several.
+    `only` names the alerts that are meant, as `forewarn explain` takes them; else all are, and the warnings and
+    incidents of the file are left out. Raises InputError where the file has no alert, a line of it is none of the three, or a
+    name fits none or several.
     """
-    alerts = read_alerts(path)
-    alerts = [find_alert(alerts, wanted, path) for wanted in only] if only else alerts
+    findings = read_findings(path)
+    alerts = [one for one in findings if isinstance(one, Alert)]
+    if not alerts:
+        raise InputError(
+            "has no alerts, only warnings and incidents",
+            path=path,
+            remedy="Scan the same files for alerts: `forewarn scan … --budget 20 -o alerts.jsonl`.",
+        )
+    alerts = list({one.id: one for one in (find_alert(findings, each, path) for each in only)}.values()) or alerts
     rows = [
         {
             "id": alert.id,
@@ -115,14 +131,6 @@ def from_texts(texts: pl.DataFrame) -> pl.DataFrame:
             count="count",
         )
     )
-
-
-def _holds_alerts(path: Path) -> bool:
-    try:
-        with path.open("rb") as content:
-            return content.read(200).lstrip().startswith(b'{"kind":"alert"')
-    except OSError:
-        return False  # Said by whoever reads it.
 
 
 def _from_rows(rows: pl.DataFrame, columns: CaseColumns, path: Path) -> pl.DataFrame:
@@ -162,7 +170,9 @@ def _from_rows(rows: pl.DataFrame, columns: CaseColumns, path: Path) -> pl.DataF
     cases = cases.with_columns(title=title, time=_iso(cases["time"]), label=labels)
     if {"sign", "count", "joined"} <= set(rows.columns):
         # What `cases list --format jsonl` printed.
-        cases = cases.with_columns(rows["sign"], rows["count"], rows["joined"])
+        cases = cases.with_columns(
+            rows[name] for name in ("sign", "example", "count", "joined") if name in rows.columns
+        )
     cases = cases.with_columns(pl.col("id").fill_null(_names(cases)), pl.col("source").fill_null(path.name))
     return complete(cases)
 

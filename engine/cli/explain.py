@@ -1,4 +1,4 @@
-"""`forewarn explain`: one alert's whole calculation."""
+"""`forewarn explain`: all that is behind one alert, warning or incident."""
 
 from __future__ import annotations
 
@@ -8,25 +8,34 @@ import rich_click as click
 
 
 @click.command("explain")
-@click.argument("alert_id", metavar="ALERT-ID")
+@click.argument("alert_id", metavar="ID")
 @click.argument("alerts", type=click.Path(path_type=Path), default=Path("alerts.jsonl"), metavar="[FILE]")
 @click.option("--format", "form", type=click.Choice(["table", "jsonl"]), default="table", help="What to print.")
 def command(alert_id: str, alerts: Path, form: str) -> int:
-    """Show the whole calculation behind one alert of a file that `forewarn scan -o` wrote (default: alerts.jsonl).
+    """Show what is behind one alert, warning or incident of FILE, which `scan -o` wrote (default: alerts.jsonl).
 
-    The first characters of an ALERT-ID are enough; `1` is the first alert of the file.
+    Of an alert the whole calculation, of a warning the records that moved it, of an incident what belongs to it. The
+    first characters of an ID are enough; `1` is the first alert of the file.
 
     \b
     forewarn explain fw-3f9a alerts.jsonl
     forewarn explain 1
+    forewarn explain fw-w50 ~/.local/state/forewarn/warnings.jsonl
     """
-    from forewarn.findings import find_alert, read_alerts
+    from forewarn.finding_view import incident_view, warning_view
+    from forewarn.findings import Alert, EarlyWarning, find, read_findings
     from forewarn.output.terminal import Terminal
     from forewarn.output.writers import jsonl
 
-    alert = find_alert(read_alerts(alerts), alert_id, alerts)
+    findings = read_findings(alerts)
+    found = find(findings, alert_id, alerts)
+    terminal = Terminal()
     if form == "jsonl":
-        click.echo(b"".join(jsonl([alert])), nl=False)
+        click.echo(b"".join(jsonl([found])), nl=False)
+    elif isinstance(found, Alert):
+        terminal.explain(found)
     else:
-        Terminal().explain(alert)
+        terminal.told(found)
+        for piece in warning_view(found) if isinstance(found, EarlyWarning) else incident_view(found, findings):
+            terminal.out.print(piece)
     return 0

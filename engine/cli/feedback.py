@@ -1,4 +1,4 @@
-"""`forewarn feedback`: an alert and yes or no in, a file of labels out."""
+"""`forewarn feedback`: an alert or a warning and yes or no in, a file of labels out."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import rich_click as click
 
 
 @click.command("feedback")
-@click.argument("alert_id", metavar="ALERT-ID")
+@click.argument("alert_id", metavar="ID")
 @click.argument("answer", type=click.Choice(["yes", "no"]))
 @click.argument("alerts", type=click.Path(path_type=Path), default=Path("alerts.jsonl"), metavar="[FILE]")
 @click.option(
@@ -20,24 +20,29 @@ import rich_click as click
     help="The file that answers are added to.",
 )
 def command(alert_id: str, answer: str, alerts: Path, output: Path) -> int:
-    """Say whether an alert was right (yes: a crisis) or not, for `forewarn update` and `forewarn fit` to learn from.
+    """Say whether an alert or a warning was right (yes: a crisis) or not, for `update` and `fit` to learn from.
 
-    The alert is one of FILE, which `forewarn scan -o` wrote (default: alerts.jsonl); `1` is the first of it.
+    It is one of FILE, which `forewarn scan -o` wrote (default: alerts.jsonl); `1` is its first alert. Of a false
+    warning all texts that moved it are kept as ordinary, of a right one the loudest as a crisis.
 
     \b
     forewarn feedback fw-3f9a yes
     forewarn feedback 2 no alerts.jsonl -o feedback.csv
+    forewarn feedback fw-w50 no
     """
-    from forewarn.findings import find_alert, read_alerts
+    from forewarn.findings import find, read_findings
     from forewarn.output.guard import check_outputs
     from forewarn.output.terminal import Terminal
     from forewarn.training.feedback import keep_answer
 
     check_outputs([alerts], [output])
-    alert = find_alert(read_alerts(alerts), alert_id, alerts)
-    answers = keep_answer(alert, answer == "yes", output)
-    right = (answers["label"] == "1").sum()
+    answers = keep_answer(find(read_findings(alerts), alert_id, alerts), answer == "yes", output)
+    right = int((answers["label"] == "1").sum())
+    counted = f"{len(answers)} {'answer' if len(answers) == 1 else 'answers'}, {right} yes"
+    enough = min(right, len(answers) - right) >= 3
+    without = f"forewarn fit {output} -o model/" if enough else "three of each, for forewarn fit"
     Terminal().out.print(
-        f"{output}: {len(answers)} answers, {right} yes; next: forewarn update model/ {output} -o model/", markup=False
+        f"{output}: {counted}; next: forewarn update model/ {output} -o model/ or, without a model, {without}",
+        markup=False,
     )
     return 0

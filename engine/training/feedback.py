@@ -1,6 +1,7 @@
-"""What a person says of an alert, kept so that `update` and `fit` can learn from it.
+"""What a person says of an alert or a warning, kept so that `update` and `fit` can learn from it.
 
-In: an alert, yes or no, a CSV file. Out: the file with one row more, or with the answer of that alert replaced.
+In: an alert or a warning, yes or no, a CSV file. Out: the file with one row more for each text that the answer is
+about, or with the earlier answer replaced.
 """
 
 from __future__ import annotations
@@ -10,25 +11,27 @@ from pathlib import Path
 import polars as pl
 
 from forewarn.errors import InputError, OutputError
-from forewarn.findings import Alert
+from forewarn.findings import Alert, Finding, Incident, Place
 from forewarn.reading.labelled import in_cells, read_rows
 from forewarn.runtime.atomic import atomic_write, is_written_through, one_writer
 
 _ANSWERS = ("label", "text", "alert", "source", "line")
 
 
-def keep_answer(alert: Alert, crisis: bool, path: str | Path) -> pl.DataFrame:
-    """Put the answer on one alert into `path` and return all answers there: `label`, `text`, `alert`, `source`, `line`.
+def keep_answer(finding: Finding, crisis: bool, path: str | Path) -> pl.DataFrame:
+    """Put the answer on one finding into `path` and return all that are there: `label`, `text`, `alert`, `source`, `line`.
 
-    A later answer replaces an earlier one on the same alert. Two processes may write at once. Raises InputError where
-    the file holds something else, OutputError where it cannot be written.
+    Of a false warning every text that moved it is an ordinary one; of a right one the loudest is of a crisis, and
+    nothing is known of the others. A later answer replaces an earlier one of the same id; an answer on an alert goes
+    before one on a warning with its text. Two processes may write at once. Raises InputError where the finding has no
+    text to learn from or the file holds something else, OutputError where it cannot be written.
     """
     path = Path(path)
     if is_written_through(path):
         raise OutputError("keeps no answers", path=path, remedy="Name a file with -o.")
-    answer = (str(int(crisis)), alert.text, alert.id, alert.first.source, str(alert.first.line))
+    rows = [(str(int(crisis)), text, finding.id, at.source, str(at.line)) for text, at in _texts(finding, crisis)]
     with one_writer(path):
-        answers = in_cells(pl.DataFrame([answer], schema=_ANSWERS, orient="row"))
+        answers = in_cells(pl.DataFrame(rows, schema=dict.fromkeys(_ANSWERS, pl.String), orient="row"))
         if path.exists():
             earlier = read_rows(path)
             if tuple(earlier.columns) != _ANSWERS:
@@ -37,7 +40,31 @@ def keep_answer(alert: Alert, crisis: bool, path: str | Path) -> pl.DataFrame:
                     path=path,
                     remedy="Name another file with -o: this one holds no answers on alerts.",
                 )
-            answers = pl.concat([earlier.filter(pl.col("alert").ne_missing(alert.id)), answers])
+            same, of_warning = pl.col("text").is_in(answers["text"].implode()), pl.col("alert").str.starts_with("fw-w")
+            if isinstance(finding, Alert):
+                earlier = earlier.filter(~(same & of_warning).fill_null(False))
+            else:
+                told = earlier.filter(same & ~of_warning)["text"]
+                answers = answers.filter(~pl.col("text").is_in(told.implode()))
+            answers = pl.concat([earlier.filter(pl.col("alert").ne_missing(finding.id)), answers])
         with atomic_write(path, private=True) as part:
             answers.write_csv(part)
     return answers
+
+
+def _texts(finding: Finding, crisis: bool) -> list[tuple[str, Place]]:
+    """The texts that an answer is about, and where they stand."""
+    if isinstance(finding, Alert):
+        return [(finding.text, finding.first)]
+    if isinstance(finding, Incident):
+        raise InputError(
+            f"{finding.id} is an incident: some of it may be right and some not",
+            remedy=f"Answer on one of {', '.join([*finding.warnings, *finding.alerts][:8])}.",
+        )
+    if finding.volume is not None:
+        raise InputError(
+            f"{finding.id} is about how many records came, and a model learns from what they say",
+            remedy="Ask for fewer such warnings with --false-warnings, such as 1/1000000.",
+        )
+    moved = {one.text: one.at for one in (finding.moved if not crisis else finding.moved[:1])}
+    return list(moved.items())
