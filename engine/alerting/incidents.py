@@ -55,7 +55,8 @@ class _Group:
             playbook = [reason.playbook.strip() for reason in reasons if reason.playbook]
         else:
             if not self.warnings:
-                self.size, self.similar = item.size, item.similar
+                self.size = item.size
+            self.similar = self.similar or item.similar
             self.warnings.append(item.id)
             self.new_words = self.new_words or item.new_words
             playbook = item.playbook

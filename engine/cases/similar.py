@@ -17,6 +17,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from forewarn.errors import CaseBaseError, InputError
+from forewarn.function_words import is_function_word
 
 if TYPE_CHECKING:
     from forewarn.embeddings import CaseBase, Encoder
@@ -29,20 +30,13 @@ _WEIGHED, _CHARACTERS = 64, 2_000
 """How many words, and of how many characters, are tried for what they add to a similarity."""
 _SHOWN = 4
 _WORD = re.compile(r"[\u3400-\u9fff\uf900-\ufaff\u3040-\u30ff]+|[^\W\d_][\w'’-]+")
-_FUNCTION_WORD = re.compile(
-    "a|about|after|all|an|and|are|as|at|be|been|before|but|by|can|cannot|could|did|do|does|for|from|had|has|have|he|her|"
-    "his|i|if|in|into|is|it|its|may|me|more|my|no|not|of|off|on|or|our|out|over|said|she|so|than|that|the|their|them|"
-    "then|there|they|this|to|up|us|was|we|were|what|when|which|who|will|with|would|you|your",
-    re.IGNORECASE,
-)
-"""Words that say nothing of the subject; the encoder weighs them all the same."""
 _IDEOGRAPHS = re.compile(r"[\u3400-\u9fff\uf900-\ufaff\u3040-\u30ff]")
 _DATE = re.compile(r"[12][0-9]{3}(-[01][0-9](-[0-3][0-9].*)?)?")
 
 
 class SimilarCase(msgspec.Struct, frozen=True, tag_field="kind", tag="similar"):
     """A past crisis like the text: `rank` from 1, `similarity` a cosine, `words` of the text that speak most for it,
-    `count` of texts joined in the case; the rest as in the base.
+    `count` of texts joined in the case; `example` it was written as one and never happened; the rest as in the base.
     """
 
     rank: int
@@ -57,6 +51,7 @@ class SimilarCase(msgspec.Struct, frozen=True, tag_field="kind", tag="similar"):
     count: int
     words: list[str]
     text: str
+    example: bool = False
 
 
 def similar(
@@ -147,6 +142,7 @@ def _case(rank: int, similarity: float, row: dict[str, Any], words: list[str]) -
         row["count"],
         words,
         row["text"],
+        row["example"],
     )
 
 
@@ -185,7 +181,7 @@ def _parts(text: str) -> list[str]:
 def _words(text: str, numbers: NDArray[np.int64], base: CaseBase, encoder: Encoder) -> list[list[str]]:
     """For each case, the words without which the text would be less similar to it, the weightiest first."""
     text = text.strip()[:_CHARACTERS]
-    found = [match[0] for match in _WORD.finditer(text) if not _FUNCTION_WORD.fullmatch(match[0])]
+    found = [match[0] for match in _WORD.finditer(text) if not is_function_word(match[0])]
     # A word of letters is left out whole, of a run of ideographs one after the other.
     units = list(dict.fromkeys(unit for word in found for unit in (word if _IDEOGRAPHS.match(word) else [word])))
     units = units[:_WEIGHED]

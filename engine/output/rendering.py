@@ -13,6 +13,7 @@ from rich.tree import Tree
 
 from forewarn.findings import Alert, Evidence, Place, Reason
 from forewarn.output.writers import printable
+from forewarn.printed import printed_time
 
 if TYPE_CHECKING:
     from forewarn.rules import Explained
@@ -91,7 +92,7 @@ def marked(alert: Alert) -> Text:
 
 def like(reason: Reason) -> Text:
     """The past case that something is like, and what came of that."""
-    similar = f"like: {joined(reason.date, reason.title)} ({share(reason.similarity or 0.0)})"
+    similar = f"like: {joined(reason.date, reason.title, reason.note)} ({share(reason.similarity or 0.0)})"
     return Text(printable(f"{similar}: {reason.outcome or ''}".rstrip(": ")), style="blue")
 
 
@@ -119,8 +120,8 @@ def places(first: Place, last: Place) -> str:
 
 
 def clock(time: datetime | None) -> str:
-    """A time to the minute."""
-    return "–" if time is None else f"{time:%Y-%m-%d %H:%M}"
+    """A time to the minute, with its zone."""
+    return printed_time(time)
 
 
 def span(seconds: int) -> str:
@@ -136,9 +137,9 @@ def times(first: datetime | None, last: datetime | None) -> str:
     if first is None or last is None:
         return ""
     if first == last:
-        return f"{first:%Y-%m-%d %H:%M}"
+        return printed_time(first)
     return (
-        f"{first:%Y-%m-%d %H:%M}–{last:%H:%M}"
+        f"{first:%Y-%m-%d %H:%M}–{last:%H:%M}Z"
         if first.date() == last.date()
-        else f"{first:%Y-%m-%d %H:%M} – {last:%Y-%m-%d %H:%M}"
+        else f"{printed_time(first)} – {printed_time(last)}"
     )

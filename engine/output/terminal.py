@@ -23,6 +23,7 @@ from forewarn.errors import ForewarnError
 from forewarn.findings import Alert, EarlyWarning, Finding, Incident
 from forewarn.output import rendering
 from forewarn.output.writers import printable
+from forewarn.printed import begins_with_time, printed_score
 
 if TYPE_CHECKING:
     from forewarn.cases.similar import SimilarCase
@@ -166,7 +167,7 @@ class Terminal:
             line = f"{volume.records:,} in {rendering.span(volume.seconds)}, usually {volume.usual:,.0f}"
             self.out.print(rendering.indented(Text(line, style="bold default")))
         for moved in warning.moved[:3]:
-            at = Text(f"{rendering.clock(moved.at.time)} ", style="dim")
+            at = Text("" if begins_with_time(moved.text) else f"{rendering.clock(moved.at.time)} ", style="dim")
             self.out.print(rendering.indented(at.append(printable(moved.text)[:_SHOWN_MOVED], style="default")))
         if warning.new_words:
             line = ", ".join(printable(word) for word in warning.new_words)
@@ -196,7 +197,7 @@ class Terminal:
 
     def alert(self, alert: Alert) -> None:
         """Print one alert in a few lines."""
-        head = Text().append(f"{rendering.share(alert.score)} {alert.level}", style=COLOURS[alert.level])
+        head = Text().append(f"{printed_score(alert.score)} {alert.level}", style=COLOURS[alert.level])
         head.append(f"  ×{alert.count:,}" if alert.count > 1 else "", style="default")
         head.append(f"  {rendering.places(alert.first, alert.last)}", style="bold default")
         head.append(f"  {rendering.times(alert.first.time, alert.last.time)}", style="default")
@@ -223,7 +224,9 @@ class Terminal:
         table.add_column("signal", "sum")
         table.add_column("its score", justify="right")
         table.add_column(
-            "why", f"probability = 1 / (1 + exp({-alert.log_odds:.3f})) = {alert.score:.4f}", overflow="fold"
+            "why",
+            f"probability = 1 / (1 + exp({-alert.log_odds:.3f})) = {printed_score(alert.score, 4)}",
+            overflow="fold",
         )
         for item in alert.evidence:
             score = "" if item.score is None else f"{item.score:.3f}"
@@ -285,6 +288,7 @@ class Terminal:
             head.append(f"  {printable(case.title_zh)}" if case.title_zh and case.title_zh != case.title else "")
             head.append(f"  {printable(case.category)}" if case.category else "", style="magenta")
             head.append(f"  ×{case.count:,}" if case.count > 1 else "", style="default")
+            head.append("  written example" if case.example else "", style="default")
             head.append(f"  {printable(case.id)}", style="dim")
             self.out.print(head)
             if case.words:
@@ -304,8 +308,8 @@ class Terminal:
                     shown = printable(", ".join(value) if isinstance(value, list) else str(value))
                     self.out.print(rendering.indented(Text(f"{name}: ", style="dim").append(shown, style="default")))
 
-    def change(self, change: Change, folder: Path) -> None:
-        """Say what came of a change to a case base."""
+    def change(self, change: Change, folder: Path, holds: str) -> None:
+        """Say what came of a change to a case base, and what it `holds` now."""
         line = [
             f"{number:,} {what}"
             for number, what in (
@@ -316,7 +320,7 @@ class Terminal:
             )
             if number
         ]
-        self.out.print(Text(f"{', '.join(line)}; {folder} has {change.total:,} cases"))
+        self.out.print(Text(f"{', '.join(line)}; {folder} has {holds}"))
 
     def note(self, line: str) -> None:
         """Say something on standard error that is no error."""

@@ -18,6 +18,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from forewarn.function_words import content_runs, is_function_word
+
 if TYPE_CHECKING:
     from forewarn.detectors import Features, Linear
 
@@ -69,7 +71,10 @@ class Adaptation:
         return added
 
     def words(self, text: str) -> list[str]:
-        """The words of a text that speak for a crisis here, the heaviest first; Chinese characters in a row are one."""
+        """The words of a text that speak for a crisis here, the heaviest first; Chinese characters in a row are one.
+
+        Words that say nothing of the subject are left out.
+        """
         from forewarn.detectors import word_weights
 
         speaking = {word: weight for word, weight in word_weights(self.features, self.linear, text) if weight > 0}
@@ -80,8 +85,11 @@ class Adaptation:
                 if piece in speaking:
                     run += piece
                 elif run:
-                    pieces[run] = max(pieces.get(run, 0.0), *(speaking[part] for part in speaking if part in run))
+                    for word in content_runs(run) if _IDEOGRAPH.match(run) else [run]:
+                        weights = (speaking[part] for part in speaking if part in word)
+                        pieces[word] = max(pieces.get(word, 0.0), *weights)
                     run = ""
+        pieces = {word: weight for word, weight in pieces.items() if not is_function_word(word)}
         return sorted(pieces, key=lambda word: (-pieces[word], word))
 
 

@@ -46,7 +46,7 @@ def most_useful(found: Scan, number: int, labelled: pl.Series | None = None) -> 
         label=pl.lit("", pl.String),
         text="example",
         count="count",
-        probability=pl.Series(p[rows[chosen]]).round(4),
+        probability=pl.Series(p[rows[chosen]]).round(4).clip(1e-4, 1 - 1e-4),
         source="first_source",
         line="first_line",
     )

@@ -40,16 +40,18 @@ TIMELINE: dict[str, pl.DataType] = {
     "by": pl.String(),
     "category": pl.String(),
     "score": pl.Float64(),
+    "record_text": pl.String(),
 }
 """One row for each record with a time, in the order in which the clocks of the sources passed it.
 
 `clock` the newest time of its source so far, microseconds since 1970; `key` a hash of the text, `kind` of its template;
 `text` the number of its distinct text; `by` the value that `--stream-by` parts the input by, null = none; `category`
-that of the rules that fired, null = none; `score` log-odds that knew only the past.
+that of the rules that fired, null = none; `score` log-odds that knew only the past; `record_text` what this very record
+says, which is what people are shown of it.
 """
 STREAM_SCHEMA: dict[str, pl.DataType] = {
     name: TIMELINE[name] for name in ("source", "line", "time", "clock", "text", "score")
-} | {"value": pl.Float64()}
+} | {"value": pl.Float64(), "record_text": pl.String()}
 """The last texts of a stream: what a warning says of them, and the detector's `value` after each."""
 RAISED_BY = ("alarming texts", "new kinds")
 """The two scores of a text (`surge_kernel`) in a reader's words."""
@@ -102,10 +104,12 @@ class Stream:
 class StreamRows:
     """Some texts of a stream, in order: the columns of HEARD as arrays (n,), which are parts of those of a block.
 
-    `source` int64, numbers of `names`; `time` datetime64[us], UTC, NaT = none.
+    `source` int64, numbers of `names`; `time` datetime64[us], UTC, NaT = none; `record_text` int64, rows of
+    `record_texts`, those of the block.
     """
 
     names: list[str]
+    record_texts: pl.Series
     source: NDArray[np.int64]
     line: NDArray[np.uint64]
     time: NDArray[np.datetime64]
@@ -113,19 +117,26 @@ class StreamRows:
     text: NDArray[np.uint32]
     score: NDArray[np.float64]
     value: NDArray[np.float64]
+    record_text: NDArray[np.int64]
 
     @classmethod
     def of(cls, frame: pl.DataFrame) -> StreamRows:
         """The n rows of a frame of HEARD."""
         names = frame["source"].unique(maintain_order=True)
         numbers = frame["source"].replace_strict(names, pl.Series(range(len(names))), return_dtype=pl.Int64)
-        return cls(names.to_list(), numbers.to_numpy(), *(frame[name].to_numpy() for name in list(STREAM_SCHEMA)[1:]))
+        columns = [frame[name].to_numpy() for name in list(STREAM_SCHEMA)[1:-1]]
+        arrays = [numbers.to_numpy(), *columns, np.arange(len(frame))]
+        return cls(names.to_list(), frame["record_text"], *arrays)
 
     def __len__(self) -> int:
         return len(self.line)
 
     def __getitem__(self, part: slice | NDArray[Any]) -> StreamRows:
-        return StreamRows(self.names, *(getattr(self, name)[part] for name in STREAM_SCHEMA))
+        return StreamRows(self.names, self.record_texts, *(getattr(self, name)[part] for name in STREAM_SCHEMA))
+
+    def text_of(self, at: int) -> str:
+        """What the record of one text says: its own words, addresses and numbers."""
+        return str(self.record_texts[int(self.record_text[at])])
 
     def row(self, at: int) -> dict[str, Any]:
         """Where one text stands: `source`, `line`, `time`, `clock`, and the detector's `value` there."""

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from forewarn.alerting.evidence import nearest_crises
 from forewarn.findings import EarlyWarning, Moved, Place, Reason, level_of
+from forewarn.function_words import content_runs, is_function_word
 from forewarn.grouping.deobfuscation import plain
 from forewarn.runtime.chunked_frame import ChunkedFrame
 from forewarn.warning.detector import Raised, StreamRows
@@ -45,6 +46,8 @@ _MOST_EMBEDDED = 1 << 13
 """Vectors of warnings' texts that are remembered, and past cases of their centres."""
 _NEW = 1.4
 """Log of how much more often a new word is said than before."""
+_LONGEST = 12
+"""Ideographs of a new word at most: what is longer is a sentence that is said again."""
 _SAME = 0.5
 """Cosine from which two centres are one incident."""
 
@@ -140,7 +143,10 @@ class UnassignedWarning:
 
 
 def explain(events: Sequence[Raised], known: TextIndex, false_warnings: str) -> list[UnassignedWarning]:
-    """What streams that have changed warn of, in the order given."""
+    """What streams that have changed warn of, in the order given.
+
+    Where a number of records has changed, no past crisis is named: what they say is not what the warning is about.
+    """
     since = [event.since[event.since.clock >= event.onset["clock"]] for event in events]
     loud = [_loudest(some, event.earlier.score) for some, event in zip(since, events, strict=True)]
     texts = [some.text[rows].tolist() for some, rows in zip(since, loud, strict=True)]
@@ -149,12 +155,13 @@ def explain(events: Sequence[Raised], known: TextIndex, false_warnings: str) -> 
         known.encode([example for example, _ in about.values()])
     vectors = [known.vectors(some, [about[text][0] for text in some]) for some in texts]
     centres = [_centre(each) for each in vectors]
-    similar = known.nearest(centres)
+    nearest = known.nearest(centres)
+    similar = [[] if event.volume else found for event, found in zip(events, nearest, strict=True)]
     leads = []
     for at, event in enumerate(events):
-        central = texts[at][int(np.argmax(vectors[at] @ centres[at]))]
+        central = int(np.argmax(vectors[at] @ centres[at]))
         warning = _warning(event, since[at], loud[at], texts[at], central, about, similar[at], known, false_warnings)
-        leads.append(UnassignedWarning(warning, centres[at], central, event.at["clock"]))
+        leads.append(UnassignedWarning(warning, centres[at], texts[at][central], event.at["clock"]))
     return leads
 
 
@@ -175,7 +182,11 @@ def _warning(
     known: TextIndex,
     false_warnings: str,
 ) -> EarlyWarning:
-    """The warning of a change, of the texts `since` its onset the rows `loud` of which are the loudest."""
+    """The warning of a change, of the texts `since` its onset the rows `loud` of which are the loudest.
+
+    `texts` are the distinct texts of those rows, `central` which of them is the nearest to all. What is shown is what
+    the records themselves say, not the first record of their template.
+    """
     at, scores = raised.at, since.score[loud[:_MOVED]]
     content = f"{raised.stream}\0{at['source']}\0{at['line']}\0{at['clock']}\0{raised.raised_by}"
     fired = [known.rules.rules[rule] for text in texts for rule in known.rule_sets.sets[about[text][1]]]
@@ -193,12 +204,12 @@ def _warning(
         false_warnings=false_warnings,
         value=_short(at["value"]),
         size=len(since) if raised.size is None else raised.size,
-        text=about[central][0],
+        text=since.text_of(int(loud[central])),
         category=categories.most_common(1)[0][0] if categories else similar[0].category if similar else None,
         sources=[since.names[number] for number in list(dict.fromkeys(since.source.tolist()))[:20]],
         moved=[
-            Moved(place(since.row(int(row))), about[text][0], score)
-            for row, text, score in zip(loud, texts, scores.tolist(), strict=False)
+            Moved(place(since.row(int(row))), since.text_of(int(row)), score)
+            for row, score in zip(loud[:_MOVED], scores.tolist(), strict=True)
         ],
         # The last words before a silence are not what it is about.
         new_words=[] if raised.raised_by == FEWER else known.words.new(texts, raised.earlier.text),
@@ -261,7 +272,8 @@ class Words:
         lift = count * np.log((count / len(loud)) / ((before[words] + 1) / (len(earlier) + 1)))
         new = lift > _NEW * count
         ranked = sorted(zip(-lift[new], (self._words[word] for word in words[new]), strict=True))
-        return [word for _, word in ranked[:_WORDS]]
+        texts = self._texts.rows(np.array(loud))["template"].to_list()
+        return _whole_words([word for _, word in ranked], texts)[:_WORDS]
 
     def _counted(self, texts: NDArray[Any]) -> NDArray[np.int64]:
         """How often each word known so far is said in texts, each as often as it is given."""
@@ -292,8 +304,45 @@ class Words:
 
 @lru_cache(maxsize=1 << 14)
 def _words(text: str) -> frozenset[str]:
-    """Words of three letters or more, and pairs of neighbouring ideographs."""
+    """Words of three letters or more, and pairs of neighbouring ideographs; none that says nothing of a subject."""
     from forewarn.detectors.ngrams import words_of
 
-    pairs = {run[at : at + 2] for run in _IDEOGRAPHS.findall(text) for at in range(len(run) - 1)}
-    return frozenset(pairs | {word for word in words_of(text) if len(word) > 2})
+    pairs = {run[at : at + 2] for run in _runs(text) for at in range(len(run) - 1)}
+    words = pairs | {word for word in words_of(text) if len(word) > 2}
+    return frozenset(word for word in words if not is_function_word(word))
+
+
+def _runs(text: str) -> list[str]:
+    return [piece for run in _IDEOGRAPHS.findall(text) for piece in content_runs(run)]
+
+
+def _whole_words(words: list[str], texts: list[str]) -> list[str]:
+    """Pairs of ideographs to the words of `texts` that they are halves of, in the same order; other words as they are.
+
+    A pair goes on, to either side, as long as all its texts go on with the same ideograph: 湾银 becomes 青湾银行 where
+    it stands in nothing else. Of a word that holds one that more texts have (青湾银行理财), the rest is given.
+    """
+    runs = [_runs(text) for text in texts]
+    whole = list(dict.fromkeys(_closed(word, runs) if _IDEOGRAPHS.fullmatch(word) else word for word in words))
+    having = {word: sum(word in text for text in texts) for word in whole if _IDEOGRAPHS.match(word)}
+    pieces: dict[str, None] = {}
+    for word in whole:
+        more = [one for one in having if one in word and having[one] > having[word]]
+        parts = re.split("|".join(sorted(more, key=len, reverse=True)), word) if word in having and more else [word]
+        pieces |= dict.fromkeys(part for part in parts if word not in having or 1 < len(part) <= _LONGEST)
+    ideographs = [word for word in pieces if _IDEOGRAPHS.match(word)]
+    return [word for word in pieces if not any(word != one and word in one for one in ideographs)]
+
+
+def _closed(word: str, runs: list[list[str]]) -> str:
+    """The longest piece that stands wherever `word` does in `runs`, the runs of ideographs of each text."""
+    while True:
+        places = [(run, at) for text in runs for run in text if (at := run.find(word)) >= 0]
+        after = {run[at + len(word) : at + len(word) + 1] for run, at in places}
+        before = {run[at - 1 : at] for run, at in places}
+        if len(after) == 1 and "" not in after:
+            word += after.pop()
+        elif len(before) == 1 and "" not in before:
+            word = before.pop() + word
+        else:
+            return word

@@ -28,6 +28,8 @@ _TOGETHER = 1 << 19
 """Records of several sources that are put in order at once, some 40 MiB."""
 _EVERY = 1 << 9
 """One in so many records tells where to cut."""
+_SHOWN = 2_000
+"""Characters of a record that a warning can show: every stream remembers its last thousand records."""
 
 
 class Clocks:
@@ -53,6 +55,7 @@ class Clocks:
             pl.col("text").hash(seed=0).alias("key"),
             pl.col("template_key").alias("kind"),
             _by(by, records).cast(pl.String).alias("by"),
+            _shown(pl.col("text")).alias("record_text"),
         )
         if records["time"].null_count() == records.height and not self.state:
             return rows.head(0).with_columns(clock=pl.lit(0, pl.Int64))
@@ -94,6 +97,11 @@ class Clocks:
             return max(0, int(max(newest, now if awaited else 0)) - self.late)
 
         return until
+
+
+def _shown(text: pl.Expr) -> pl.Expr:
+    long = text.str.len_bytes() > _SHOWN
+    return pl.when(long & (text.str.len_chars() > _SHOWN)).then(text.str.head(_SHOWN - 1) + "…").otherwise(text)
 
 
 def _by(by: str | None, records: pl.DataFrame) -> pl.Expr:

@@ -35,7 +35,7 @@ from forewarn.warning.early_warnings import Incidents, TextIndex, explain, place
 from forewarn.warning.timeline import Clocks, scored
 from forewarn.watching.follow import Position
 
-SCHEMA = 3
+SCHEMA = 4
 _MOST_TEXTS = 200_000
 """Distinct texts after which only those of the references and the newest half are kept."""
 _KNOWN = {

@@ -48,6 +48,7 @@ def timeline(scores: Floats, keys: Floats | None = None, source: str = "a") -> p
             "by": pl.repeat(None, count, dtype=pl.String, eager=True),
             "category": pl.repeat(None, count, dtype=pl.String, eager=True),
             "score": scores,
+            "record_text": pl.Series([f"text {at}" for at in range(count)], dtype=pl.String),
         }
     ).cast(dict(TIMELINE))
 
@@ -132,7 +133,7 @@ def test_a_crisis_is_a_warning_within_some_texts_that_says_since_when_and_ends()
 
 def rows(heard: StreamRows) -> list[tuple[object, ...]]:
     """Texts of a stream, a tuple each."""
-    where = [tuple(heard.row(at).values()) for at in range(len(heard))]
+    where = [(*heard.row(at).values(), heard.text_of(at)) for at in range(len(heard))]
     return list(zip(where, heard.text.tolist(), heard.score.tolist(), strict=True))
 
 
@@ -289,6 +290,26 @@ def test_scan_warns_of_a_log_that_begins_to_fail_and_no_later_line_changes_that(
     assert warnings_of(forewarn("scan", log, "--format", "jsonl").out) == warnings
 
 
+def test_a_warning_shows_the_records_that_moved_it_and_no_others_of_their_template(
+    forewarn: Run, tmp_path: Path
+) -> None:
+    failed = "sshd[{}]: Failed password for root from {} port {} ssh2"
+    lines = [f"2024-05-01T{9 + n // 60:02}:{n % 60:02}:00Z INFO worker finished job {n}" for n in range(400)]
+    lines[50] = "2024-05-01T09:50:00Z " + failed.format(77, "192.0.2.1", 4000)
+    lines += [f"2024-05-01T16:{n:02}:30Z " + failed.format(800 + n, f"203.0.113.{n}", 5000 + 7 * n) for n in range(30)]
+    log = tmp_path / "auth.log"
+    log.write_text("\n".join(lines) + "\n")
+    ran = forewarn("scan", log, "--rules", "security", "--format", "jsonl")
+    (warning,) = warnings_of(ran.out)
+    assert warning["moved"]
+    for moved in warning["moved"]:
+        assert moved["text"] == lines[moved["at"]["line"] - 1]
+        assert "203.0.113." in moved["text"]
+    assert "203.0.113." in warning["text"]
+    incident = next(one for one in map(json.loads, ran.out.splitlines()) if one["kind"] == "incident")
+    assert incident["title"] in lines
+
+
 def test_scan_joins_what_belongs_together(forewarn: Run, tmp_path: Path) -> None:
     log = tmp_path / "app.log"
     log.write_text("\n".join([*LOG, *FAILING, "2024-05-01T16:10:00Z FATAL settle: pool exhausted, giving up"]) + "\n")
@@ -338,6 +359,7 @@ def test_parts_of_one_stream_meet_in_the_order_of_their_clocks_and_each_keeps_it
         kind=pl.lit(0),
         text_key=pl.lit(1),
         by=pl.lit(None, pl.String),
+        record_text=pl.lit("a line"),
     )
     texts = pl.DataFrame({"text_key": [1], "text": [0], "score": [0.5], "category": [None]})
     merged = scored(timed, texts, merge=True)

@@ -291,6 +291,7 @@ def test_volume_takes_its_share_of_the_promise() -> None:
         by=pl.lit(None, pl.String),
         category=pl.lit(None, pl.String),
         score=pl.lit(0.0),
+        record_text=pl.lit("a line"),
     ).cast(dict(TIMELINE))
     events = Surge(Promise(1_000), families=("source",)).advance(timeline)
     raised = [event for event in events if isinstance(event, Raised) and event.volume]

@@ -185,6 +185,23 @@ JOINED = [
 ]
 
 
+def test_a_warning_of_one_file_shows_no_line_of_another(tmp_path: Path) -> None:
+    logs = tmp_path / "logs"
+    logs.mkdir()
+    # The other file had the same failure first, once, under another name.
+    put(logs / "old.log", [*LOG[:100], FAILING[0].replace("settle", "archive-9"), *LOG[100:]])
+    put(logs / "pay.log", LOG)
+    running = Watch(logs, tmp_path / "state").until(801)
+    put(logs / "pay.log", FAILING)
+    warnings = [one for one in running.until(821).end() if isinstance(one, EarlyWarning)]
+    assert warnings
+    for warning in warnings:
+        assert warning.sources == [str(logs / "pay.log")]
+        for moved in warning.moved:
+            assert moved.text == LINES[moved.at.line - 1]
+        assert warning.text in FAILING
+
+
 def test_an_incident_is_written_when_a_warning_joins_it_and_when_the_last_one_has_ended(tmp_path: Path) -> None:
     logs, state = tmp_path / "logs", tmp_path / "state"
     logs.mkdir()
