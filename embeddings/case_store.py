@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,13 +36,15 @@ CASES: dict[str, pl.DataType] = {
     "source": pl.String(),
     "label": pl.Int8(),
     "sign": pl.Boolean(),
+    "example": pl.Boolean(),
     "count": pl.UInt32(),
     "joined": pl.List(pl.String()),
 }
 """One row for each case: `time` ISO 8601, as precise as it is known, or null; `label` 1 = crisis, 0 = ordinary; `sign`
-the words of a beginning, which vote and are never shown as a past crisis; `count` how many texts were joined in it and
+the words of a beginning, which vote and are never shown as a past crisis; `example` a crisis that was written as an
+example and never happened: it has no outcome; `count` how many texts were joined in it and
 `joined` the ids of the others."""
-LIGHT = ("id", "time", "category", "source", "label", "sign", "count")
+LIGHT = ("id", "time", "category", "source", "label", "sign", "example", "count")
 """The columns that are read when a base is opened; the others are read for the cases that are shown."""
 
 _MANIFEST = "manifest.json"
@@ -95,15 +97,13 @@ class Stored:
         """Whole cases (`CASES`) by their numbers, in the order given."""
         groups = sorted({number // _GROUP for number in numbers})
         # One group at a time: the reader skips the others.
-        read = pl.concat(
-            pl.scan_parquet(self.file).select(*CASES).slice(group * _GROUP, _GROUP).collect() for group in groups
-        )
+        read = pl.concat(_columns(self.file, CASES).slice(group * _GROUP, _GROUP).collect() for group in groups)
         first = {group: place * _GROUP for place, group in enumerate(groups)}
         return read[[first[number // _GROUP] + number % _GROUP for number in numbers]]
 
     def all_rows(self) -> pl.DataFrame:
         """Every case (`CASES`)."""
-        return pl.read_parquet(self.file, columns=list(CASES))
+        return _columns(self.file, CASES).collect()
 
 
 def is_base(folder: Path) -> bool:
@@ -175,7 +175,7 @@ def _read(folder: Path, manifest: Manifest, thorough: bool) -> Stored:
             raise CaseBaseError(f"{path.name} is not as it was written", path=folder, remedy=_AGAIN)
     try:
         cases = folder / manifest.names["cases"]
-        light = pl.read_parquet(cases, columns=[*LIGHT, "parts"])
+        light = _columns(cases, [*LIGHT, "parts"]).collect()
         vectors = np.load(folder / manifest.names["vectors"], mmap_mode="r", allow_pickle=False)
         index = None
         if "index" in manifest.files:
@@ -185,6 +185,14 @@ def _read(folder: Path, manifest: Manifest, thorough: bool) -> Stored:
     except (OSError, ValueError, RuntimeError, pl.exceptions.PolarsError) as error:
         raise CaseBaseError(f"cannot be read: {str(error).splitlines()[0]}", path=folder, remedy=_AGAIN) from None
     return Stored(manifest, cases, light.drop("parts"), light["parts"].to_numpy(), vectors, index)
+
+
+def _columns(file: Path, names: Iterable[str]) -> pl.LazyFrame:
+    """These columns of the cases; a base that was written before there were examples has none."""
+    rows = pl.scan_parquet(file)
+    if "example" not in rows.collect_schema():
+        rows = rows.with_columns(example=pl.lit(False))
+    return rows.select(*names)
 
 
 @contextlib.contextmanager

@@ -262,10 +262,11 @@ def whole(path: Path | None) -> pl.DataFrame:
 
 
 def complete(cases: pl.DataFrame) -> pl.DataFrame:
-    """Cases with every column of `CASES`: a missing `label` is 1, `sign` false, `count` 1, anything else null."""
+    """Cases with every column of `CASES`: a missing `label` is 1, `sign` and `example` false, `count` 1, others null."""
     given = {
         "label": pl.lit(1),
         "sign": pl.lit(False),
+        "example": pl.lit(False),
         "count": pl.lit(1),
         "joined": pl.lit([], dtype=pl.List(pl.String)),
     }

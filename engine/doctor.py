@@ -126,11 +126,11 @@ def _encoder() -> Iterator[Finding]:
 
 
 def _cases() -> Iterator[Finding]:
+    from forewarn.cases.listing import counted
     from forewarn.embeddings import CaseBase, load_encoder
 
     base = CaseBase.open(None, encoder=load_encoder("bundled", device="cpu"))
-    crises = int(base.cases["label"].sum())
-    yield Finding("cases", f"{crises} past crises, {base.cases.height - crises} ordinary texts")
+    yield Finding("cases", counted(base.cases))
 
 
 def _rules() -> Iterator[Finding]:

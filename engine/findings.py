@@ -253,7 +253,7 @@ def find(findings: Sequence[Finding], wanted: str, path: str | Path | None = Non
     raise InputError(f"{wanted!r} {problem}", path=path, remedy=f"There are {known}.")
 
 
-def find_alert(findings: Sequence[Finding], wanted: str, path: Path) -> Alert:
+def find_alert(findings: Sequence[Finding], wanted: str, path: str | Path | None = None) -> Alert:
     """The same, where only an alert will do. Raises InputError where it is a warning or an incident."""
     found = find(findings, wanted, path)
     if isinstance(found, Alert):

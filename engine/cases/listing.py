@@ -31,6 +31,19 @@ def listed(
     return [row | {"title": row["title"] if everything else title_of(row)} for row in rows.iter_rows(named=True)]
 
 
+def counted(cases: pl.DataFrame) -> str:
+    """How many cases of each kind there are, in words: `323 past crises, 40 written examples, …`."""
+    crisis, sign, example = pl.col("label") == 1, pl.col("sign"), pl.col("example")
+    kinds = {
+        ("past crisis", "past crises"): crisis & ~sign & ~example,
+        ("written example", "written examples"): crisis & ~sign & example,
+        ("first sign", "first signs"): crisis & sign,
+        ("ordinary text", "ordinary texts"): ~crisis,
+    }
+    numbers = [(names, cases.filter(chosen).height) for names, chosen in kinds.items()]
+    return ", ".join(f"{number:,} {one if number == 1 else many}" for (one, many), number in numbers if number)
+
+
 def shown(cases: str | Path | None, ids: Sequence[str]) -> list[dict[str, Any]]:
     """The cases of these ids, in the order given. Raises CaseBaseError naming those that are not there."""
     rows = {

@@ -175,11 +175,16 @@ def list_(cases: Path | None, category: str | None, everything: bool, form: str)
     forewarn cases list --category finance
     forewarn cases list --cases cases/ --all --format jsonl > cases.jsonl
     """
-    from forewarn.cases.listing import listed
+    import polars as pl
+
+    from forewarn.cases.listing import counted, listed
+    from forewarn.embeddings.case_store import CASES
     from forewarn.output.terminal import Terminal
 
-    rows = listed(cases, category, everything=everything)
-    Terminal().rows(rows, form, hide=("title_zh", "text", "outcome", "source", "label", "sign", "joined"))
+    rows, terminal = listed(cases, category, everything=everything), Terminal()
+    terminal.rows(rows, form, hide=("title_zh", "text", "outcome", "source", "label", "sign", "joined"))
+    if form == "table":
+        terminal.note(counted(pl.DataFrame(rows, schema=CASES)) or "no case is of that kind")
     return 0
 
 
@@ -209,6 +214,8 @@ def _named(positive: tuple[str, ...], columns: dict[str, str | None]) -> CaseCol
 
 
 def _report(change: Change, folder: Path) -> None:
+    from forewarn.cases.listing import counted
+    from forewarn.embeddings.cases import whole
     from forewarn.output.terminal import Terminal
 
-    Terminal().change(change, folder)
+    Terminal().change(change, folder, counted(whole(folder)))

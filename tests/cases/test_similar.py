@@ -14,11 +14,13 @@ import polars as pl
 import pytest
 
 import forewarn as package
+from forewarn.alerting.evidence import ALIKE, nearest_crises
 from forewarn.cases.importing import CaseColumns, read_cases
 from forewarn.cases.similar import READ, similar
 from forewarn.embeddings import CaseBase, load_encoder
-from forewarn.embeddings.cases import shipped
+from forewarn.embeddings.cases import shipped, whole
 from forewarn.errors import CaseBaseError, InputError
+from forewarn.runtime.atomic import checksum
 
 Run = Callable[..., Any]
 
@@ -253,7 +255,7 @@ def test_a_list_can_be_built_from_again(forewarn: Run, base: Path, tmp_path: Pat
 
 def test_cases_are_added_removed_and_merged(forewarn: Run, base: Path, incidents: Path, tmp_path: Path) -> None:
     ran = forewarn("cases", "add", incidents, "--cases", base)
-    assert (ran.status, ran.out) == (0, f"4 there already; {base} has 3 cases\n")
+    assert (ran.status, ran.out) == (0, f"4 there already; {base} has 3 past crises\n")
     more = tmp_path / "more.jsonl"
     more.write_text(
         json.dumps({"title": "Lift stuck", "text": "The lift stopped between floors with six people in it"})
@@ -376,11 +378,14 @@ def test_the_shipped_base_covers_every_domain_in_two_languages() -> None:
     counts = dict(past["category"].value_counts().iter_rows())
     assert len(counts) >= 8
     assert min(counts.values()) >= 10
-    for name in ("title", "title_zh", "text", "category", "outcome", "source"):
+    for name in ("title", "title_zh", "text", "category", "source"):
         assert past[name].null_count() == 0, name
-    # Events have a date; kinds of failure in systems have none.
-    dated = past.filter(pl.col("time").is_not_null())
+    # Events have a date and an outcome; kinds of failure in systems never happened.
+    dated = past.filter(~pl.col("example"))
     assert dated.height >= 300
+    assert dated["outcome"].null_count() == dated["time"].null_count() == 0
+    assert past.filter("example").select(pl.col("outcome", "time").count()).row(0) == (0, 0)
+    assert not cases.filter((pl.col("label") == 0) | pl.col("sign"))["example"].any()
     assert dated["time"].str.contains(r"^[12][0-9]{3}(-[01][0-9](-[0-3][0-9])?)?$").all()
     assert past["title_zh"].str.contains(r"[\u4e00-\u9fff]").all()
 
@@ -419,3 +424,47 @@ def test_the_texts_of_a_scan_are_looked_up(tmp_path: Path, forewarn: Run) -> Non
     refused = forewarn("scan", log, "--index", tmp_path / "mine")
     assert refused.status == 2
     assert "holds other files (notes.txt)" in refused.err
+
+
+def test_every_count_of_the_cases_is_the_same(forewarn: Run, tmp_path: Path) -> None:
+    past, everything = "323 past crises, 40 written examples", "67 first signs, 315 ordinary texts"
+    assert past in forewarn("cases", "list").err
+    assert f"{past}, {everything}" in forewarn("cases", "list", "--all").err
+    assert f"{past}, {everything}" in forewarn("doctor").out
+    folder = Path(__file__).parent.parent
+    readme, page = ((folder / name).read_text() for name in ("README.md", "docs/cases.md"))
+    assert "323 past crises, 40 written examples and 67 first signs, and 315 ordinary texts" in readme
+    assert "323 past crises" in page
+    assert shipped().height == 323 + 40 + 67 + 315
+    (tmp_path / "own.csv").write_text("text\nThe dam failed at night\nA bridge fell\nThe bank is closed\n")
+    ran = forewarn("cases", "build", tmp_path / "own.csv", "-o", tmp_path / "base")
+    assert f"3 past crises, {everything}" in ran.out
+    assert "3 past crises" in forewarn("cases", "list", "--cases", tmp_path / "base").err
+
+
+def test_a_written_example_has_no_outcome_wherever_it_is_shown(forewarn: Run) -> None:
+    ran = forewarn("similar", "could not obtain connection from pool, 0 idle 64 active", "-k", "1")
+    assert "written example" in ran.out
+    assert len(ran.out.splitlines()) == 2
+    assert "outcome" not in forewarn("cases", "show", "op-pool-exhausted").out
+
+
+def test_a_base_from_before_there_were_examples_is_read(base: Path) -> None:
+    (file,) = base.glob("cases-*.parquet")
+    rows = pl.read_parquet(file)
+    manifest = json.loads((base / "manifest.json").read_text())
+    rows.drop("example").write_parquet(file)
+    manifest["files"]["cases"] = {"size": file.stat().st_size, "sha256": checksum(file)}
+    (base / "manifest.json").write_text(json.dumps(manifest))
+    assert whole(base)["example"].sum() == 0
+    assert whole(base).drop("example").equals(rows.drop("example", "parts"))
+    assert package.similar(QUEUE, k=1, cases=base)
+
+
+def test_what_is_like_no_past_crisis_is_given_none(encoder: Any) -> None:
+    cases = CaseBase.open(None, encoder=encoder)
+    texts = [QUEUE, "The quarterly newsletter has a recipe for plum cake", "qzx 17 vv"]
+    like = nearest_crises(cases, encoder.encode(texts))
+    assert [len(one) for one in like[1:]] == [0, 0]
+    assert like[0]
+    assert all((reason.similarity or 0) >= ALIKE for reason in like[0])
