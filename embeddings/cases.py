@@ -262,7 +262,7 @@ def whole(path: Path | None) -> pl.DataFrame:
 
 
 def complete(cases: pl.DataFrame) -> pl.DataFrame:
-    """Cases with every column of `CASES`: a missing `label` is 1, `sign` and `example` false, `count` 1, others null."""
+    """Cases with every column of `CASES`: a missing `label` is 1, `sign` and `example` false, `count` 1, else null."""
     given = {
         "label": pl.lit(1),
         "sign": pl.lit(False),

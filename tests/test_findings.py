@@ -166,6 +166,19 @@ def test_what_is_explained_of_a_warning_is_what_moved_it(
     assert all(word in shown for word in warning.new_words)
 
 
+def test_an_incident_is_explained_by_its_records_each_at_its_place(
+    forewarn: Run, findings: list[Finding], tmp_path: Path
+) -> None:
+    file, incident = write(tmp_path / "alerts.jsonl", findings), of(Incident, findings)[0]
+    lines = [*QUIET, *FAILING, LOUD]
+    shown = forewarn("explain", incident.id, file).out.splitlines()
+    heads = [at for at, line in enumerate(shown) if line.endswith((*incident.warnings, *incident.alerts))]
+    assert len(heads) == len(incident.warnings) + len(incident.alerts)
+    for at in heads:
+        number = int(shown[at].partition("pay.log:")[2].split()[0])
+        assert shown[at + 1].strip() == lines[number - 1]
+
+
 def test_an_answer_on_a_warning_is_about_the_texts_that_moved_it(findings: list[Finding], tmp_path: Path) -> None:
     file, warning = tmp_path / "feedback.csv", of(EarlyWarning, findings)[0]
     moved = [(one.text, "0") for one in warning.moved]

@@ -89,8 +89,8 @@ def from_alerts(path: Path, only: Sequence[str] = ()) -> pl.DataFrame:
     """The alerts of a scan as cases (`CASES`): the id is the alert's, the time its first record's.
 
     `only` names the alerts that are meant, as `forewarn explain` takes them; else all are, and the warnings and
-    incidents of the file are left out. Raises InputError where the file has no alert, a line of it is none of the three, or a
-    name fits none or several.
+    incidents of the file are left out. Raises InputError where the file has no alert, a line of it is none of the
+    three, or a name fits none or several.
     """
     findings = read_findings(path)
     alerts = [one for one in findings if isinstance(one, Alert)]

@@ -19,7 +19,7 @@ _ANSWERS = ("label", "text", "alert", "source", "line")
 
 
 def keep_answer(finding: Finding, crisis: bool, path: str | Path) -> pl.DataFrame:
-    """Put the answer on one finding into `path` and return all that are there: `label`, `text`, `alert`, `source`, `line`.
+    """Put the answer on one finding into `path` and return all there are: `label`, `text`, `alert`, `source`, `line`.
 
     Of a false warning every text that moved it is an ordinary one; of a right one the loudest is of a crisis, and
     nothing is known of the others. A later answer replaces an earlier one of the same id; an answer on an alert goes

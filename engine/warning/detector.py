@@ -244,7 +244,7 @@ class Surge:
         known = len(stream.recent)
         new = part.with_columns(value=pl.Series(values)).filter(pl.Series(counts)).select(STREAM_SCHEMA.keys())
         texts = pl.concat([stream.recent, new])
-        stream.recent = texts.tail(kernel.HISTORY)
+        stream.recent = pl.concat([stream.recent, _alone(new.tail(kernel.HISTORY))]).tail(kernel.HISTORY)
         changes = list(stream.counts.advance(part, self.promise, shared))
         changed = np.flatnonzero((codes == kernel.RAISED) | (codes == kernel.ENDED)).tolist()
         if not changes and not changed:
@@ -265,6 +265,11 @@ class Surge:
             )
             found.append((rows[at], event))
         return found
+
+
+def _alone(rows: pl.DataFrame) -> pl.DataFrame:
+    """The rows with texts of their own: else one of them keeps those of its whole block in memory (a MiB a record)."""
+    return rows.with_columns(record_text=pl.Series(rows["record_text"].to_list(), dtype=pl.String))
 
 
 def prepare() -> None:
