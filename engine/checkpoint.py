@@ -34,7 +34,7 @@ from forewarn.runtime.spill import Kept, SpilledFrames, check, forget
 if TYPE_CHECKING:
     from forewarn.rules.language.rule import Rule
 
-SCHEMA = 1
+SCHEMA = 2
 EVERY = 10.0
 """Seconds between two checkpoints, and before the first: a scan that takes less leaves nothing behind."""
 _ENDS = 4096

@@ -172,8 +172,9 @@ def scan(
             frames = timeline.frames(numbers, past, sets, categories, merge=merged(surge.families))
             warnings = kept = _warn(frames, surge, known, timeline.clocks)
             if kept:
-                central = known.vectors(list(kept.central.values()), list(kept.central))
-                warned = dict(zip(kept.central, central, strict=True))
+                vectors = known.vectors(list(kept.texts), list(kept.texts.values()))
+                by_text = dict(zip(kept.texts, vectors, strict=True))
+                warned = {name: by_text[text] for name, text in kept.central.items()}
             young = surge.young()
             watch.lap("warn", intake.rows)
         if lines and numbers:

@@ -31,7 +31,8 @@ class _Group:
     def __init__(self) -> None:
         self.warnings: list[str] = []
         self.alerts: list[Alert] = []
-        self.texts: dict[str, NDArray[np.float32]] = {}
+        # By their vectors: a thousand records of one template are one text.
+        self.texts: dict[bytes, str] = {}
         self.first: dict[str, Place] = {}
         self.last: Place | None = None
         self.span: tuple[datetime, datetime] | None = None
@@ -63,7 +64,7 @@ class _Group:
         self.playbook |= dict.fromkeys(playbook)
         self.level = min(self.level, list(LEVELS).index(item.level))
         self.categories.update([item.category] if item.category else [])
-        self.texts.setdefault(item.text, vector)
+        self.texts.setdefault(vector.astype(np.float32).tobytes(), item.text)
         self._sum = self._sum + vector.astype(np.float64)
         for place in (item.first, item.last) if isinstance(item, Alert) else (item.onset, item.raised):
             self._reach(place)
@@ -86,7 +87,7 @@ def incidents(
     alerts: Sequence[Alert],
     alerted: NDArray[np.float32],
 ) -> list[Incident]:
-    """Join warnings and n alerts; `warned` float32 (d,) by text and `alerted` float32 (n, d) are their texts' vectors.
+    """Join warnings and n alerts; `warned` float32 (d,) by id and `alerted` float32 (n, d) are their texts' vectors.
 
     Warnings keep the incident that they were raised with; an alert goes to the nearest incident close in meaning and
     time, or begins one. Alerts are taken in the order of their first times, so that the same alerts give the same
@@ -94,7 +95,7 @@ def incidents(
     """
     groups: dict[str, _Group] = {}
     for warning in warnings:
-        groups.setdefault(warning.incident, _Group()).add(warning, warned[warning.text])
+        groups.setdefault(warning.incident, _Group()).add(warning, warned[warning.id])
     order = sorted(range(len(alerts)), key=lambda at: (_time(alerts[at]), alerts[at].id))
     for at in order:
         alert, vector = alerts[at], alerted[at]
@@ -161,12 +162,13 @@ def _meets(group: _Group, alert: Alert) -> bool:
 
 
 def _incident(name: str, group: _Group) -> Incident:
-    central = int(np.argmax(np.array(list(group.texts.values())) @ group.centre()))
+    vectors = np.array([np.frombuffer(vector, dtype=np.float32) for vector in group.texts])
+    central = int(np.argmax(vectors @ group.centre()))
     first = sorted(group.first.values(), key=_order)
     hours = (group.span[1] - group.span[0]).total_seconds() / 3600 if group.span else 0.0
     return Incident(
         id=name,
-        title=list(group.texts)[central],
+        title=list(group.texts.values())[central],
         level=list(LEVELS)[group.level],
         category=group.categories.most_common(1)[0][0] if group.categories else None,
         first=first[0],

@@ -22,13 +22,16 @@ from forewarn.warning.early_warnings import Incidents, UnassignedWarning
 
 
 class KeptWarnings(Sequence[EarlyWarning]):
-    """The warnings of `leads`; `central` the numbers of their most central texts, by text.
+    """The warnings of `leads`.
+
+    `central` the number of each one's most central text, by its id; `texts` what a first record of each such text says.
 
     The file is gone with the sequence. Raises OutputError where it cannot be written.
     """
 
     def __init__(self, leads: Iterable[UnassignedWarning] = ()) -> None:
         self.central: dict[str, int] = {}
+        self.texts: dict[int, str] = {}
         self._incidents: list[str] = []
         # Where each one begins, its centre first, where its text does, and where it ends.
         places, clocks, names = array("q"), array("q"), list[str]()
@@ -43,7 +46,8 @@ class KeptWarnings(Sequence[EarlyWarning]):
                     places.append(self._file.tell())
                 clocks.append(lead.clock)
                 names.append(lead.warning.id)
-                self.central.setdefault(lead.warning.text, lead.central)
+                self.central[lead.warning.id] = lead.central
+                self.texts.setdefault(lead.central, lead.warning.text)
             self._file.flush()
         except OSError as error:
             raise OutputError(

@@ -40,7 +40,8 @@ def test_warnings_come_in_the_order_of_time_each_in_its_incident() -> None:
     assert kept[-1].raised == lead("c", 9).warning.raised
     assert kept[0].curve == lead("a", 1).warning.curve
     assert [one.id for one in kept[3:]] == ["fw-wd", "fw-wc"]
-    assert kept.central == {"pool exhausted": 5}
+    assert kept.central == dict.fromkeys(["fw-wc", "fw-wa", "fw-wb", "fw-wd", "fw-we"], 5)
+    assert kept.texts == {5: "pool exhausted"}
 
 
 def test_they_are_equal_to_a_list_of_the_same_warnings() -> None:
@@ -74,7 +75,7 @@ def test_a_full_disk_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_an_incident_says_what_all_of_its_warnings_say() -> None:
     kept = KeptWarnings([lead("a", 1), lead("b", 4, text="pool exhausted, giving up"), lead("c", 2)])
     nearer = np.array([0.6, 0.8], dtype=np.float32)
-    (one,) = incidents(kept, {"pool exhausted": EAST, "pool exhausted, giving up": nearer}, [], np.zeros((0, 2)))
+    (one,) = incidents(kept, {"fw-wa": EAST, "fw-wc": EAST, "fw-wb": nearer}, [], np.zeros((0, 2)))
     assert one.warnings == ["fw-wa", "fw-wc", "fw-wb"]
     assert (one.title, one.size, one.speed, one.sources) == ("pool exhausted", 3, 1.0, ["a.log"])
     assert (one.first, one.last) == (kept[0].onset, kept[2].raised)
