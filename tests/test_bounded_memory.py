@@ -195,6 +195,7 @@ def test_records_of_several_sources_are_put_in_order_a_stretch_at_a_time(
         key=pl.lit(0, pl.UInt64),
         kind=pl.lit(0, pl.UInt64),
         by=pl.lit(None, pl.String),
+        record_text=pl.format("line {}", pl.int_range(pl.len())),
     )
     texts = pl.DataFrame({"text_key": rows["text_key"], "text": range(rows.height), "score": 0.5, "category": "x"})
     expected = scored(rows, texts, merge=True)
