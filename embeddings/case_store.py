@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import tokenize
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from forewarn.errors import CaseBaseError
+from forewarn.foreign import Unfit, check_array, notes_of, part_of
 from forewarn.runtime.atomic import checksum
 
 SCHEMA = 1
@@ -97,13 +99,15 @@ class Stored:
         """Whole cases (`CASES`) by their numbers, in the order given."""
         groups = sorted({number // _GROUP for number in numbers})
         # One group at a time: the reader skips the others.
-        read = pl.concat(_columns(self.file, CASES).slice(group * _GROUP, _GROUP).collect() for group in groups)
+        with _readable(self.file.parent):
+            read = pl.concat(_columns(self.file, CASES).slice(group * _GROUP, _GROUP).collect() for group in groups)
         first = {group: place * _GROUP for place, group in enumerate(groups)}
         return read[[first[number // _GROUP] + number % _GROUP for number in numbers]]
 
     def all_rows(self) -> pl.DataFrame:
         """Every case (`CASES`)."""
-        return _columns(self.file, CASES).collect()
+        with _readable(self.file.parent):
+            return _columns(self.file, CASES).collect()
 
 
 def is_base(folder: Path) -> bool:
@@ -140,7 +144,7 @@ def read(folder: Path, *, thorough: bool = False) -> Stored:
 
 def _manifest(folder: Path) -> Manifest:
     try:
-        content = (folder / _MANIFEST).read_bytes()
+        content = notes_of(folder, _MANIFEST)
         schema = msgspec.json.decode(content, type=dict[str, Any]).get("schema")
         if schema != SCHEMA:
             raise CaseBaseError(
@@ -148,15 +152,42 @@ def _manifest(folder: Path) -> Manifest:
                 path=folder,
                 remedy="Use the version of forewarn that wrote it, or build it anew.",
             )
-        return msgspec.json.decode(content, type=Manifest)
+        manifest = msgspec.json.decode(content, type=Manifest)
+        roles = {"cases", "vectors", *(("index",) if "index" in manifest.names else ())}
+        if manifest.names != _names(manifest.generation, roles) or manifest.files.keys() != roles:
+            raise Unfit("names files that no base has")
+        return manifest
     except (FileNotFoundError, NotADirectoryError):
         raise CaseBaseError(
             "is no case base", path=folder, remedy="Name a folder that `forewarn cases build` wrote."
         ) from None
     except OSError as error:
         raise CaseBaseError(f"cannot be read: {error.strerror}", path=folder, remedy=_AGAIN) from None
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, ValueError) as error:
         raise CaseBaseError(f"{_MANIFEST} is damaged: {error}", path=folder, remedy=_AGAIN) from None
+
+
+def _names(generation: int, roles: set[str]) -> dict[str, str]:
+    """The files of a generation, by role."""
+    every = {
+        "cases": f"cases-{generation}.parquet",
+        "vectors": f"vectors-{generation}.npy",
+        "index": f"index-{generation}.faiss",
+    }
+    return {role: every[role] for role in sorted(roles)}
+
+
+@contextlib.contextmanager
+def _readable(folder: Path) -> Iterator[None]:
+    """What libraries raise over a damaged file, as CaseBaseError."""
+    try:
+        yield
+    except (
+        *(OSError, ValueError, RuntimeError, EOFError, SyntaxError, tokenize.TokenError),
+        *(pl.exceptions.PolarsError, pl.exceptions.PanicException),
+    ) as error:
+        said = (str(error).splitlines() or [type(error).__name__])[0]
+        raise CaseBaseError(f"cannot be read: {said}", path=folder, remedy=_AGAIN) from None
 
 
 def _read(folder: Path, manifest: Manifest, thorough: bool) -> Stored:
@@ -164,7 +195,9 @@ def _read(folder: Path, manifest: Manifest, thorough: bool) -> Stored:
     for role, file in manifest.files.items():
         path = folder / manifest.names[role]
         try:
-            size = path.stat().st_size
+            size = part_of(folder, path.name, _OWN).stat().st_size
+        except Unfit as error:
+            raise CaseBaseError(f"cannot be used: {error}", path=folder, remedy=_AGAIN) from None
         except OSError:
             raise CaseBaseError(f"lacks {path.name}, its {role}", path=folder, remedy=_AGAIN) from None
         if size != file.size:
@@ -173,7 +206,7 @@ def _read(folder: Path, manifest: Manifest, thorough: bool) -> Stored:
             )
         if (thorough or total <= _CHECKED) and checksum(path) != file.sha256:
             raise CaseBaseError(f"{path.name} is not as it was written", path=folder, remedy=_AGAIN)
-    try:
+    with _readable(folder):
         cases = folder / manifest.names["cases"]
         light = _columns(cases, [*LIGHT, "parts"]).collect()
         vectors = np.load(folder / manifest.names["vectors"], mmap_mode="r", allow_pickle=False)
@@ -182,8 +215,15 @@ def _read(folder: Path, manifest: Manifest, thorough: bool) -> Stored:
             import faiss
 
             index = faiss.read_index(str(folder / manifest.names["index"]))
-    except (OSError, ValueError, RuntimeError, pl.exceptions.PolarsError) as error:
-        raise CaseBaseError(f"cannot be read: {str(error).splitlines()[0]}", path=folder, remedy=_AGAIN) from None
+        check_array("vectors", vectors, np.int8, (manifest.parts, manifest.dimension))
+        if any(light.schema[name] != CASES[name] for name in LIGHT):
+            raise Unfit("its cases have columns of other kinds")
+        own = light["parts"].to_numpy()
+        whole = light.height == manifest.cases and own.dtype == np.uint8 and own.sum(dtype=np.int64) == len(vectors)
+        if not whole or not own.all() or not light["label"].is_in([0, 1]).all() or light["id"].has_nulls():
+            raise Unfit("its cases, their labels and their vectors do not go together")
+        if index is not None and (index.ntotal, index.d) != (len(vectors), manifest.dimension):
+            raise Unfit("its index is of other vectors")
     return Stored(manifest, cases, light.drop("parts"), light["parts"].to_numpy(), vectors, index)
 
 
@@ -231,11 +271,13 @@ def write(
     it was.
     """
     generation = (_manifest(folder).generation + 1) if is_base(folder) else 1
-    names = {"cases": f"cases-{generation}.parquet", "vectors": f"vectors-{generation}.npy"}
-    if index is not None:
-        names["index"] = f"index-{generation}.faiss"
+    names = _names(generation, {"cases", "vectors", *(("index",) if index is not None else ())})
+    part = folder / f".{_MANIFEST}.part"
     try:
         _sweep(folder)
+        for file in (*(folder / name for name in names.values()), part):
+            # What stands there now was put there by someone else, this moment.
+            os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_NOFOLLOW", 0), 0o666))
         cases.select(*CASES).with_columns(parts=pl.Series(parts, dtype=pl.UInt8)).write_parquet(
             folder / names["cases"], row_group_size=_GROUP
         )
@@ -256,7 +298,6 @@ def write(
             names,
             files,
         )
-        part = folder / f".{_MANIFEST}.part"
         part.write_bytes(msgspec.json.format(msgspec.json.encode(manifest), indent=1))
         _written(part)
         part.replace(folder / _MANIFEST)

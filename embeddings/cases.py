@@ -23,7 +23,7 @@ from forewarn.embeddings.case_store import CASES, Stored
 from forewarn.embeddings.encoder import Encoder
 from forewarn.embeddings.nearest import FEW, Flat, Indexed, Nearest, unpacked
 from forewarn.errors import CaseBaseError
-from forewarn.runtime.cache import cache_folder, keep
+from forewarn.runtime.cache import cache_folder, checked_array, keep_array
 
 NEAR = 0.15
 """Cosine below which no text is near: two texts of the bundled encoder on different subjects are at .2."""
@@ -289,13 +289,10 @@ def embedded_texts(cases: pl.DataFrame) -> tuple[list[str], NDArray[np.uint8]]:
 def _cached_vectors(texts: list[str], encoder: Encoder) -> Floats:
     """The vectors of a base's texts, kept in the user's cache by encoder and content."""
     digest = hashlib.sha256("\x00".join([encoder.checksum, *texts]).encode()).hexdigest()[:32]
-    file = cache_folder() / "cases" / f"{digest}.npy"
-    try:
-        kept: Floats = np.load(file, allow_pickle=False)
-        if kept.shape == (len(texts), encoder.dimension):
-            return kept
-    except (OSError, ValueError):
-        pass  # Not kept yet, or damaged: made anew.
+    file = cache_folder() / "cases" / f"{digest}.checked.npy"
+    kept: Floats | None = checked_array(file, (len(texts), encoder.dimension), np.float32)
+    if kept is not None and np.isfinite(kept).all():
+        return np.array(kept)
     vectors = encoder.encode(texts)
-    keep(file, lambda part: np.save(part, vectors))
+    keep_array(file, vectors)
     return vectors

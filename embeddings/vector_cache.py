@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from forewarn.embeddings.encoder import Encoder
 from forewarn.errors import EncoderError, ForewarnError
-from forewarn.runtime.cache import cache_folder
+from forewarn.runtime.cache import cache_folder, is_own, keep
 
 LIMIT = 2**30
 """Bytes of the file: some 500,000 vectors of 512 dimensions."""
@@ -59,6 +59,7 @@ class CachedEncoder:
         self.name, self.dimension, self.checksum = encoder.name, encoder.dimension, encoder.checksum
         self._encoder = encoder
         self._salt = hashlib.blake2b(f"{encoder.checksum} {encoder.dimension} {kind}".encode()).digest()
+        self._in_cache = file is None
         self._file = file or _default_file()
         self._limit = limit
         self._problems = problems if problems is not None else []
@@ -89,7 +90,7 @@ class CachedEncoder:
 
     def _known(self, keys: list[bytes], places: list[int], vectors: NDArray[np.float32]) -> set[int]:
         """Fill in the vectors of those `places` whose keys are in the file, and say which they were."""
-        if not self._file.exists() or (database := self._open()) is None:
+        if not self._is_own() or (database := self._open()) is None:
             return set()
         known = set[int]()
         try:
@@ -103,17 +104,31 @@ class CachedEncoder:
                     for key, crc, stored in rows:
                         if len(stored) != 4 * self.dimension or zlib.crc32(stored) != crc:
                             raise _Damaged
-                        vectors[asked[key]] = np.frombuffer(stored, dtype="<f4")
+                        vector = np.frombuffer(stored, dtype="<f4")
+                        if not np.isfinite(vector).all():
+                            raise _Damaged
+                        vectors[asked[key]] = vector
                     known.update(asked[key] for key, _, _ in rows)
         except (sqlite3.Error, _Damaged) as error:
             self._fail(error)
             return set()
         return known
 
+    def _is_own(self) -> bool:
+        """Whether there is a file, and it may be read: one in the cache is the user's own."""
+        return is_own(self._file) if self._in_cache else self._file.exists()
+
     def _open(self) -> sqlite3.Connection | None:
         database = None
         try:
-            self._file.parent.mkdir(parents=True, exist_ok=True)
+            if not self._is_own():
+                if not self._in_cache:
+                    self._file.parent.mkdir(parents=True, exist_ok=True)
+                else:
+                    # An empty file is an empty database, and its owner's alone.
+                    keep(self._file, lambda _: None)
+                    if not is_own(self._file):
+                        return None
             database = sqlite3.connect(self._file, timeout=_WAIT, isolation_level=None)
             database.execute(f"PRAGMA page_size = {_PAGE}")
             database.execute("PRAGMA journal_mode = WAL")

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from contextlib import suppress
 from functools import lru_cache
 from importlib.util import find_spec
 from itertools import pairwise
@@ -20,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forewarn.errors import EncoderError
-from forewarn.runtime.cache import cache_folder, keep
+from forewarn.runtime.cache import cache_folder, checked_array, keep_array
 
 if TYPE_CHECKING:
     from sentencepiece import SentencePieceProcessor
@@ -44,15 +43,14 @@ def load_weights(checksum: str | None = None) -> dict[str, NDArray[Any]]:
     The table is read from a copy in the user's cache, of which only the rows that are used come into memory: to unpack
     the package's takes a quarter of a second and 65 MB. `checksum` is that of the weights, where it is known.
     """
-    copy = cache_folder() / "weights" / f"{(checksum or weights_checksum())[:32]}.npy"
+    copy = cache_folder() / "weights" / f"{(checksum or weights_checksum())[:32]}.checked.npy"
     table = _table_of(copy)
     with np.load(weights_folder() / "weights.npz", allow_pickle=False) as stored:
         if table is None:
             unpacked = np.empty((ROWS, WIDTH), dtype=np.uint8)
             for block in range(BLOCKS):
                 unpacked[block::BLOCKS] = stored[f"q{block + 1}"]
-            # Its content is not looked at again, only its shape.
-            keep(copy, lambda part: np.save(part, unpacked))
+            keep_array(copy, unpacked)
             table = _table_of(copy)
             table = unpacked if table is None else table
         return {"table": table} | {name: stored[name] for name in stored.files if not name.startswith("q")}
@@ -60,11 +58,7 @@ def load_weights(checksum: str | None = None) -> dict[str, NDArray[Any]]:
 
 def _table_of(copy: Path) -> NDArray[np.uint8] | None:
     """The table in a file, mapped into memory; None where the file is not what was written."""
-    with suppress(OSError, ValueError, EOFError):
-        table: NDArray[np.uint8] = np.load(copy, mmap_mode="r", allow_pickle=False)
-        if table.shape == (ROWS, WIDTH) and table.dtype == np.uint8 and table.flags.c_contiguous:
-            return table
-    return None
+    return checked_array(copy, (ROWS, WIDTH), np.uint8)
 
 
 @lru_cache(maxsize=1)

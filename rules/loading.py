@@ -150,7 +150,7 @@ def _cache_file(contents: dict[str, str], logsource: Mapping[str, str]) -> Path:
 
 def _from_cache(file: Path, similarity: Similarity | None, logsource: Mapping[str, str] | None) -> RuleSet | None:
     try:
-        content = checked(file.read_bytes())
+        content = checked(file)
         if content is None:
             return None
         kept = msgspec.msgpack.decode(content, type=_Kept)

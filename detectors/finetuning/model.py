@@ -8,7 +8,9 @@ only where the caller says that the user named a remote one.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
@@ -32,6 +34,7 @@ Labels = NDArray[np.int64]
 _SCHEMA = 1
 _BATCH = 64
 _ENCODER, _REST, _ABOUT = "encoder", "head.safetensors", "finetuned.json"
+_FILES = re.compile(r"(?:[\w-][\w.-]*/)*[\w-][\w.-]*")
 _TWO = "Give texts of at least two categories."
 
 
@@ -115,6 +118,7 @@ def load_finetuned(folder: Path, *, device: str | None = None) -> FineTuned:
 
     from forewarn.detectors.finetuning.checkpoint import read_json, verify
     from forewarn.detectors.finetuning.network import Network, load_base, with_peft
+    from forewarn.foreign import part_of
 
     about = read_json(folder / _ABOUT)
     if about.get("schema") != _SCHEMA:
@@ -125,6 +129,8 @@ def load_finetuned(folder: Path, *, device: str | None = None) -> FineTuned:
         )
     try:
         for name, expected in about["files"].items():
+            with suppress(FileNotFoundError):
+                part_of(folder, name, _FILES)
             verify(folder / name, expected)
         strategy = Strategy.parse(about["strategy"])
         settings = TrainingSettings(**about["settings"])

@@ -11,10 +11,7 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
-import os
-import stat
 from collections.abc import Callable
-from contextlib import suppress
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -79,7 +76,7 @@ class Kernel:
             cpu=cpu, features=features, opt=3, reloc="pic", codemodel="jitdefault", jit=True
         )
         file = self._file(f"{llvm.get_default_triple()} {cpu} {features}")
-        code = _read(file)
+        code = checked(file)
         if code is None:
             code = self._compiled(target)
             keep_checked(file, code)
@@ -149,13 +146,3 @@ def _given(kind: type | np.dtype[Any], argument: Any) -> Any:
     if argument.dtype != kind or not argument.flags.c_contiguous:
         raise TypeError(f"a kernel was given {argument.dtype}, strides {argument.strides}, in place of {kind}")
     return argument.ctypes.data
-
-
-def _read(file: Path) -> bytes | None:
-    """The code that the user (or the system's own) wrote there, or none: what others may write to is not run."""
-    with suppress(OSError), file.open("rb") as kept:
-        status = os.fstat(kept.fileno())
-        if status.st_uid not in (os.getuid(), 0) or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-            return None
-        return checked(kept.read())
-    return None

@@ -23,6 +23,8 @@ from forewarn.frames import SCORES
 from forewarn.grouping.deobfuscation import plain
 from forewarn.grouping.templates import mask_of
 from forewarn.reading.dataframes import FrameLike, SeriesLike, texts_of
+from forewarn.foreign import Unfit, check_parts, notes_of
+from forewarn.model_check import FILES, check_model
 from forewarn.runtime.atomic import atomic_folder, checksum, others_than, replaceable
 from forewarn.scoring.baseline import Baseline
 from forewarn.scoring.calibration import Calibration, venn_abers
@@ -200,7 +202,10 @@ class Model:
 
     def check_encoder(self, encoder: Encoder) -> None:
         """Raises ModelError where an encoder is not the one that the model was fitted with."""
-        if encoder.checksum != self.encoder_checksum:
+        widths = {len(self.sample) and self.sample.shape[1], self.classifier and len(self.classifier.linear.dense)}
+        if self.baseline is not None:
+            widths.add(self.baseline.vectors.shape[1])
+        if encoder.checksum != self.encoder_checksum or not widths <= {0, None, encoder.dimension}:
             raise ModelError(
                 f"the model was fitted with another {self.encoder} encoder",
                 remedy="Install the encoder it was fitted with, or fit it again with `forewarn fit`.",
@@ -346,7 +351,7 @@ def load_model(folder: str | Path, *, device: str | None = None) -> Model:
     folder = Path(folder)
     again = "Fit it again with `forewarn fit`, or copy the whole folder anew."
     try:
-        content = (folder / _ABOUT).read_bytes()
+        content = notes_of(folder, _ABOUT)
         schema = msgspec.json.decode(content, type=dict[str, Any]).get("schema")
         if schema != SCHEMA:
             raise ModelError(
@@ -355,9 +360,9 @@ def load_model(folder: str | Path, *, device: str | None = None) -> Model:
                 remedy="Use the version of forewarn that wrote it, or fit it again.",
             )
         written = msgspec.json.decode(content, type=_Written)
-        for name, expected in written.files.items():
-            if checksum(folder / name) != expected:
-                raise ModelError(f"{name} is not as it was written", path=folder, remedy=again)
+        if absent := {_TENSORS, _TRAINING} - set(written.files):
+            raise Unfit(f"does not name {min(absent)}")
+        check_parts(folder, written.files, FILES)
         arrays = load_file(folder / _TENSORS)
         if len(arrays["reference"]):
             # The intervals of its probabilities come at the end of a scan: that is late to hear of it.
@@ -383,7 +388,9 @@ def load_model(folder: str | Path, *, device: str | None = None) -> Model:
             from forewarn.detectors.finetuning.model import load_finetuned
 
             network = load_finetuned(folder / _NETWORK, device=device)
-        return Model(
+        if ordinary and _BASELINE not in written.files:
+            raise Unfit(f"does not name {_BASELINE}")
+        model = Model(
             classifier=Classifier.from_tensors(head, written.categories) if head else None,
             fusion=fusion,
             reference=arrays["reference"],
@@ -401,12 +408,20 @@ def load_model(folder: str | Path, *, device: str | None = None) -> Model:
             network=network,
             card=(folder / _CARD).read_text("utf-8"),
         )
+        check_model(model)
     except FileNotFoundError as error:
         missing = Path(str(error.filename)).name
         what = "is no model folder: there is no model.json" if missing == "model.json" else f"lacks {missing}"
         raise ModelError(what, path=folder, remedy="Name a folder that `forewarn fit` wrote.") from None
-    except (OSError, msgspec.MsgspecError, SafetensorError, pl.exceptions.PolarsError, KeyError, TypeError) as error:
-        raise ModelError(f"cannot be read: {str(error).splitlines()[0]}", path=folder, remedy=again) from None
+    except (Unfit, msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise ModelError(f"is not a model of forewarn: {error}", path=folder, remedy=again) from None
+    except (
+        *(OSError, SafetensorError, KeyError, TypeError, ValueError, AttributeError),
+        *(pl.exceptions.PolarsError, pl.exceptions.PanicException),
+    ) as error:
+        said = (str(error).splitlines() or [type(error).__name__])[0]
+        raise ModelError(f"cannot be read: {said}", path=folder, remedy=again) from None
+    return model
 
 
 def _versions() -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""How a command ends says what came of it: 0 nothing alarming, 1 alarming, 2 it could not look at all of it."""
+"""How a command ends says what came of it: 0 nothing alarming, 1 alarming, 2 it could not look everywhere."""
 
 from __future__ import annotations
 

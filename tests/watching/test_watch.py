@@ -240,7 +240,7 @@ def test_incidents_of_a_watch_that_is_killed_are_neither_lost_nor_written_twice(
     got = tmp_path / "got"
     Watch(logs, state, command=f"tee -a {got}").until(2 * len(both[0][1])).end()
     assert [said(one) for one in logged(state)] == JOINED
-    assert got.read_bytes() == b"".join(msgspec.json.encode(one) for one in logged(state))
+    assert got.read_bytes() == b"".join(msgspec.json.encode(one) + b"\n" for one in logged(state))
 
 
 def test_sigterm_ends_a_watch_cleanly(log: Path, tmp_path: Path) -> None:
@@ -311,7 +311,7 @@ def test_a_full_disk_under_the_log_alone_does_not_let_the_state_run_ahead(
 
     put(log, LINES)
     with monkeypatch.context() as patch:
-        patch.setattr("forewarn.watching.delivery.os", SimpleNamespace(fsync=full, truncate=os.truncate))
+        patch.setattr("forewarn.watching.delivery.os", SimpleNamespace(**{**vars(os), "fsync": full}))
         assert Watch(log, tmp_path / "state").until(420).end() == []
     assert len(Watch(log, tmp_path / "state").until(420).end()) == 1
 
@@ -488,7 +488,7 @@ def test_a_command_gets_the_warning_on_its_standard_input(tmp_path: Path) -> Non
     delivery.give(warning())
     delivery.give(warning())
     delivery.close(20)
-    assert (tmp_path / "got").read_bytes() == msgspec.json.encode(warning())
+    assert (tmp_path / "got").read_bytes() == msgspec.json.encode(warning()) + b"\n"
     assert (tmp_path / "done").read_text() == "fw-w1\n"
     assert problems == []
 
