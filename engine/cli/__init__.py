@@ -95,8 +95,11 @@ def main() -> None:
         # A fault of this program: one sentence for the user, the traceback for whoever asks for it.
         if os.environ.get("FOREWARN_DEBUG"):
             raise
+        from forewarn.output.writers import printable
+
         click.echo(
-            f"error: {type(error).__name__}: {error}\n  This is a fault of forewarn; FOREWARN_DEBUG=1 shows where.",
+            f"error: {type(error).__name__}: {printable(str(error))}\n"
+            "  This is a fault of forewarn; FOREWARN_DEBUG=1 shows where.",
             err=True,
         )
         status = 2

@@ -17,10 +17,10 @@ def command(form: str) -> int:
     forewarn doctor --format jsonl
     """
     import msgspec
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
+    from forewarn.console import GatedConsole
     from forewarn.doctor import examine
 
     findings = examine()
@@ -33,5 +33,5 @@ def command(form: str) -> int:
             style = "red" if finding.broken else "yellow" if finding.remedy else "default"
             # As text: to rich, `forewarn[fit]` would be a word in brackets, which is markup.
             table.add_row(finding.what, Text(finding.value), Text(finding.remedy), style=style)
-        Console(highlight=False).print(table)
+        GatedConsole().print(table)
     return 2 if any(finding.broken for finding in findings) else 0

@@ -35,13 +35,12 @@ def streams(command: Command) -> Command:
 
 def terminal_beside(*outputs: Path | None) -> Terminal:
     """Where a command prints: on standard error what else goes to standard output, where a result is written there."""
-    from rich.console import Console
-
+    from forewarn.console import GatedConsole
     from forewarn.output.terminal import Terminal
     from forewarn.runtime.atomic import is_standard_output
 
     taken = any(output is not None and is_standard_output(output) for output in outputs)
-    return Terminal(Console(stderr=True, highlight=False) if taken else None)
+    return Terminal(GatedConsole(stderr=True) if taken else None)
 
 
 def names(said: str) -> tuple[str, ...]:

@@ -52,13 +52,14 @@ def lint(sources: tuple[str, ...], form: str) -> int:
     """
     import msgspec
 
+    from forewarn.output.writers import printable
     from forewarn.rules.tools.linting import lint as look
     from forewarn.rules.tools.linting import sarif
 
     count, findings = look(sources or None)
     if form == "text":
         for finding in findings:
-            click.echo(str(finding))
+            click.echo(printable(str(finding)))
         click.echo(f"{count} rules, {len(findings)} remarks", err=True)
     else:
         content = sarif(findings) if form == "sarif" else findings
@@ -134,11 +135,11 @@ def match(
     forewarn rules match --rules security /var/log/auth.log
     tail -n 1000 app.log | forewarn rules match -
     """
-    import msgspec
 
     from forewarn.alerting.rule_matches import matches
     from forewarn.errors import ForewarnError
     from forewarn.output.terminal import Terminal
+    from forewarn.output.writers import json_line
     from forewarn.reading.problems import not_read
     from forewarn.rules.language.rule import Rule
     from forewarn.rules.language.sources import parse_logsource
@@ -155,7 +156,7 @@ def match(
         problems=problems,
     ):
         fired = True
-        click.echo(msgspec.json.encode(found))
+        click.echo(json_line(found), nl=False)
     Terminal().problems(problems)
     if explain_skipped:
         Terminal().untried(untried)
@@ -228,6 +229,7 @@ def new(
     forewarn rules new --domain finance --title "Bank run" --phrase "bank run" --match "a bank run"
     """
     from forewarn.errors import OutputError
+    from forewarn.output.writers import printable
     from forewarn.rules.tools.drafting import draft, file_name
     from forewarn.runtime.atomic import atomic_write, is_written_through
 
@@ -240,7 +242,7 @@ def new(
     content = draft(title=title, domain=domain, phrases=phrases, match=match, no_match=no_match, level=level)
     with atomic_write(file) as part:
         part.write_text(content, "utf-8")
-    click.echo(f"{file} written; next: forewarn rules test {file}", err=is_written_through(file))
+    click.echo(printable(f"{file} written; next: forewarn rules test {file}"), err=is_written_through(file))
     return 0
 
 
@@ -262,8 +264,9 @@ def docs(sources: tuple[str, ...]) -> int:
     forewarn rules docs > docs/rule-reference.md
     forewarn rules docs finance
     """
+    from forewarn.output.writers import printable
     from forewarn.rules import load_rules
     from forewarn.rules.tools.reference import reference
 
-    click.echo(reference(load_rules(sources or None)))
+    click.echo("\n".join(map(printable, reference(load_rules(sources or None)).split("\n"))))
     return 0

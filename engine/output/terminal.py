@@ -19,10 +19,11 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
+from forewarn.console import GatedConsole
 from forewarn.errors import ForewarnError
 from forewarn.findings import Alert, EarlyWarning, Finding, Incident
 from forewarn.output import rendering
-from forewarn.output.writers import printable
+from forewarn.output.writers import json_line, printable
 from forewarn.printed import begins_with_time, printed_score
 
 if TYPE_CHECKING:
@@ -45,8 +46,8 @@ class Terminal:
     """Standard output and standard error, as consoles."""
 
     def __init__(self, out: Console | None = None, err: Console | None = None) -> None:
-        self.out = out or Console(highlight=False)
-        self.err = err or Console(stderr=True, highlight=False)
+        self.out = out or GatedConsole()
+        self.err = err or GatedConsole(stderr=True)
 
     @contextlib.contextmanager
     def progress(self) -> Iterator[Report]:
@@ -75,7 +76,7 @@ class Terminal:
 
     def json_line(self, finding: Finding) -> None:
         """Print one finding as a JSON line, at once."""
-        self.out.file.write(msgspec.json.encode(finding).decode() + "\n")
+        self.out.file.write(json_line(finding).decode())
         self.out.file.flush()
 
     def scan(self, found: Scan, output: Path | None) -> None:
@@ -186,7 +187,7 @@ class Terminal:
 
     def incident(self, incident: Incident) -> None:
         """Print an incident in one line."""
-        head = Text().append(f"incident {incident.level}", style=COLOURS[incident.level])
+        head = Text().append(f"incident {incident.level}", style=COLOURS.get(incident.level, "bold"))
         counted = [(len(incident.warnings), "warning"), (len(incident.alerts), "alert")]
         line = ", ".join(f"{count:,} {what}{'s' if count > 1 else ''}" for count, what in counted if count)
         head.append(f" {incident.state}" if incident.state else "", style="default")
@@ -197,7 +198,7 @@ class Terminal:
 
     def alert(self, alert: Alert) -> None:
         """Print one alert in a few lines."""
-        head = Text().append(f"{printed_score(alert.score)} {alert.level}", style=COLOURS[alert.level])
+        head = Text().append(f"{printed_score(alert.score)} {alert.level}", style=COLOURS.get(alert.level, "bold"))
         head.append(f"  ×{alert.count:,}" if alert.count > 1 else "", style="default")
         head.append(f"  {rendering.places(alert.first, alert.last)}", style="bold default")
         head.append(f"  {rendering.times(alert.first.time, alert.last.time)}", style="default")

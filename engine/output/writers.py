@@ -33,7 +33,20 @@ def printable(text: str) -> str:
 
 def jsonl(findings: Iterable[Finding]) -> Iterator[bytes]:
     """Alerts, warnings and incidents as JSON lines, UTF-8."""
-    return (msgspec.json.encode(finding) + b"\n" for finding in findings)
+    return map(json_line, findings)
+
+
+def json_line(finding: object) -> bytes:
+    r"""One JSON line, UTF-8, in which what would steer a terminal is escaped (`\u009b`): lines are looked at, too."""
+    content = msgspec.json.encode(finding)
+    if not content.isascii():
+        content = _CONTROL.sub(_escaped, content.decode()).encode()
+    return content + b"\n"
+
+
+def _escaped(found: re.Match[str]) -> str:
+    units = found[0].encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[at]:02x}{units[at + 1]:02x}" for at in range(0, len(units), 2))
 
 
 def write_findings(findings: Iterable[Finding], path: Path) -> None:

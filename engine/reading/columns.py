@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 import polars as pl
+from polars import selectors
 
 BODY = (
     *("message", "msg", "fulltext", "text", "content", "contents", "body", "正文", "内容", "全文", "文本", "消息"),
@@ -37,11 +38,17 @@ def known(names: Iterable[str], kind: tuple[str, ...]) -> list[str]:
     return [name for _, _, name in sorted(found)]
 
 
+def column(name: str) -> pl.Expr:
+    """The column of exactly that name: to polars `*` and `^…$` are patterns of names, to a user they are names."""
+    pattern = name == "*" or (name.startswith("^") and name.endswith("$"))
+    return selectors.by_name(name).as_expr() if pattern else pl.col(name)
+
+
 def _first_filled(names: list[str]) -> pl.Expr:
     # A value that starts with a brace is a nested record, not a sentence.
     blank = r"^\s*(?:\{|$)"
     return pl.coalesce(
-        [pl.when(~pl.col(name).str.contains(blank)).then(pl.col(name).str.strip_chars_end("\r\n")) for name in names]
+        [pl.when(~column(name).str.contains(blank)).then(column(name).str.strip_chars_end("\r\n")) for name in names]
     )
 
 
@@ -61,8 +68,8 @@ def stamp_of(names: list[str]) -> pl.Expr:
     """The written time of each record, from String columns, the preferred ones first; a day and a clock are joined."""
     if not names:
         return pl.lit(None, pl.String)
-    filled = [pl.when(pl.col(name) != "").then(pl.col(name)) for name in names]
-    by_plain = {plain(name): pl.col(name) for name in names}
+    filled = [pl.when(column(name) != "").then(column(name)) for name in names]
+    by_plain = {plain(name): column(name) for name in names}
     if "date" in by_plain and "time" in by_plain:
         clock = by_plain["time"].str.contains(r"^\s*[0-9]{1,2}:[0-9]{2}")
         filled.insert(0, pl.when(clock).then(by_plain["date"] + " " + by_plain["time"]))
@@ -89,8 +96,8 @@ def described(columns: Sequence[str], times: Sequence[str]) -> pl.Expr:
     entries = []
     for name in columns:
         if name not in times:
-            wordless = pl.col(name).str.contains(r"^[\s\d.,:+%-]*$")
-            entries.append(pl.when(~wordless).then(pl.concat_str(pl.lit(name + ": "), pl.col(name))))
+            wordless = column(name).str.contains(r"^[\s\d.,:+%-]*$")
+            entries.append(pl.when(~wordless).then(pl.concat_str(pl.lit(name + ": "), column(name))))
     if not entries:
         return pl.lit(None, pl.String)
     text = pl.concat_str(entries, separator="; ", ignore_nulls=True)

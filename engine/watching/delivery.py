@@ -20,6 +20,7 @@ import msgspec
 
 from forewarn.errors import ForewarnError, OutputError
 from forewarn.findings import EarlyWarning, Incident
+from forewarn.output.writers import json_line
 
 _TIMEOUT = 10.0
 """Seconds that an address may take to answer, and a command to end."""
@@ -66,7 +67,7 @@ class WarningLog:
         if not self.waiting:
             return []
         try:
-            _append(self.path, b"".join(msgspec.json.encode(one) + b"\n" for one in self.waiting))
+            _append(self.path, b"".join(map(json_line, self.waiting)))
         except OSError as error:
             raise OutputError(
                 f"a warning cannot be written: {error.strerror}",
@@ -163,7 +164,7 @@ class Delivery:
                 sleep=self._pause,
             )
             try:
-                tries(self._send, msgspec.json.encode(notification))
+                tries(self._send, json_line(notification))
                 with self._done.open("a") as done:
                     done.write(f"{notification.key}\n")
             except (RetryError, _Refused, OSError) as error:
@@ -192,7 +193,7 @@ def to_command(command: str) -> Callable[[bytes], None]:
     def send(content: bytes) -> None:
         try:
             ran = subprocess.run(  # noqa: S603 - the user's own command, no shell
-                arguments, input=content + b"\n", timeout=_TIMEOUT, check=False, stdout=subprocess.DEVNULL
+                arguments, input=content, timeout=_TIMEOUT, check=False, stdout=subprocess.DEVNULL
             )
         except FileNotFoundError:
             raise _Refused(f"there is no command {arguments[0]!r}") from None

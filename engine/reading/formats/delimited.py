@@ -158,7 +158,7 @@ def _table(
     given_text: str | None,
     given_time: str | None,
 ) -> Table:
-    columns = _unlike([name or f"column_{number}" for number, name in enumerate(header, 1)])
+    columns = _unlike(header)
     bodies = [given_text] if given_text else fields.known(columns, fields.BODY)
     titles = [] if given_text else fields.known(columns, fields.TITLE)
     times = [given_time] if given_time else fields.known(columns, fields.TIME)
@@ -168,8 +168,16 @@ def _table(
 
 
 def _unlike(names: list[str]) -> list[str]:
-    """The names, the second of two equal ones with its place."""
-    return [f"{name}_{i + 1}" if name in names[:i] else name for i, name in enumerate(names)]
+    """The names, an empty one and the second of two equal ones with its place; what is made up is no other's name."""
+    found: list[str] = []
+    for number, name in enumerate(names, 1):
+        own = name
+        if not name or name in found:
+            own = f"{name or 'column'}_{number}"
+            while own in names or own in found:
+                own += "_"
+        found.append(own)
+    return found
 
 
 def rows_in(blocks: Iterator[Block], table: Table) -> Iterator[Rows]:

@@ -124,7 +124,7 @@ def events(lines: pl.Series, keys: Keys) -> pl.DataFrame:
 
 def _named(key: str) -> pl.Expr:
     """The value of a key that the user named; a name with dots is also tried as a path."""
-    value = pl.col(key)
+    value = fields.column(key)
     if re.fullmatch(r"\w+(\.\w+)+", key):
         value = pl.coalesce(value, pl.col("raw").str.json_path_match("$." + key))
     return pl.when(value != "").then(value)

@@ -33,7 +33,7 @@ def rows(
 
     `columns` as of `columns_of`, `latest` as of `timestamps.parse`. Raises polars' errors where the file is damaged.
     """
-    scan = pl.scan_parquet(source).select(list(columns))
+    scan = pl.scan_parquet(source).select([fields.column(name) for name in columns])
     words = [
         name for name in columns if columns[name] == pl.String or isinstance(columns[name], pl.Categorical | pl.Enum)
     ]
@@ -42,7 +42,7 @@ def rows(
     bodies = [given_text] if given_text else fields.known(words, fields.BODY)
     titles = [] if given_text else fields.known(words, fields.TITLE)
     if not bodies and not titles:
-        sample = head.select(pl.col(words).cast(pl.String).fill_null(""))
+        sample = head.select([fields.column(name).cast(pl.String).fill_null("") for name in words])
         bodies = fields.wordiest(words, sample.rows())
     written = [name for name in times if columns[name] == pl.String]
     stamps = head.select(stamp=fields.stamp_of(written))["stamp"].drop_nulls()
@@ -50,7 +50,9 @@ def rows(
     size = max(head.estimated_size() / max(head.height, 1), 1)
     line = 1
     for batch in scan.collect_batches(chunk_size=max(int(block_bytes / size), 100)):
-        cells = batch.with_columns(pl.col(*words, *bodies).cast(pl.String)).select(
+        cells = batch.with_columns(
+            [fields.column(name).cast(pl.String) for name in dict.fromkeys([*words, *bodies])]
+        ).select(
             raw=batch.select(pl.struct(pl.all()).struct.json_encode()).to_series(),
             text=pl.coalesce(fields.text_of(bodies, titles), fields.described(words, times)),
             stamp=fields.stamp_of(written),
@@ -73,8 +75,8 @@ _NEVER = pl.lit(None, UTC_TIME)
 def _typed(name: str, dtype: pl.DataType) -> pl.Expr:
     """A column that is a time or a number already, as Datetime("us", "UTC")."""
     if isinstance(dtype, pl.Datetime):
-        zoned = pl.col(name).cast(pl.Datetime("us", dtype.time_zone))
+        zoned = fields.column(name).cast(pl.Datetime("us", dtype.time_zone))
         return zoned.dt.convert_time_zone("UTC") if dtype.time_zone else zoned.dt.replace_time_zone("UTC")
     if dtype == pl.Date:
-        return pl.col(name).cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
-    return from_number(pl.col(name)) if dtype.is_numeric() else _NEVER
+        return fields.column(name).cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
+    return from_number(fields.column(name)) if dtype.is_numeric() else _NEVER
