@@ -110,7 +110,7 @@ def command(
     from forewarn.pipeline import scan
     from forewarn.reading.problems import not_read
     from forewarn.rules.language.sources import parse_logsource
-    from forewarn.runtime.atomic import STANDARD_OUTPUT
+    from forewarn.runtime.atomic import is_standard_output
 
     options = Options(
         text_column=text_column,
@@ -135,7 +135,7 @@ def command(
         by_category=by_category,
         voices=not count_repeats,
     )
-    if output == STANDARD_OUTPUT:
+    if output is not None and is_standard_output(output):
         output, form = None, "jsonl"
     check_outputs([*paths, *rules, cases, model], [output, scores, summary], [index])
     terminal = terminal_beside(output, scores, summary)

@@ -74,12 +74,12 @@ def command(
     from forewarn.output.guard import check_outputs
     from forewarn.output.terminal import Terminal
     from forewarn.rules.language.sources import parse_logsource
-    from forewarn.runtime.atomic import STANDARD_OUTPUT
+    from forewarn.runtime.atomic import is_standard_output
     from forewarn.watching.watch import Receivers, watch
 
     if "-" in paths and len(paths) > 1:
         raise click.UsageError("- (standard input) is watched alone")
-    if output == STANDARD_OUTPUT:
+    if output is not None and is_standard_output(output):
         output, form = None, "jsonl"
     if command_ is not None and not command_.strip():
         raise click.UsageError("--exec is empty: name a command")
