@@ -70,8 +70,9 @@ def main() -> None:
     """Run the command line and exit; every ForewarnError becomes one readable message and status 2."""
     from forewarn.errors import ForewarnError
 
+    before = None
     with suppress(ValueError):  # Not in the main thread: whoever runs us there ends us.
-        signal.signal(signal.SIGTERM, _end)
+        before = signal.signal(signal.SIGTERM, _end)
     try:
         status = cli.main([_as_text(argument) for argument in sys.argv[1:]], standalone_mode=False)
     except click.Abort:
@@ -103,4 +104,7 @@ def main() -> None:
             err=True,
         )
         status = 2
+    finally:
+        if before is not None:
+            signal.signal(signal.SIGTERM, before)
     sys.exit(status if isinstance(status, int) else 0)

@@ -413,10 +413,10 @@ def load_model(folder: str | Path, *, device: str | None = None) -> Model:
         missing = Path(str(error.filename)).name
         what = "is no model folder: there is no model.json" if missing == "model.json" else f"lacks {missing}"
         raise ModelError(what, path=folder, remedy="Name a folder that `forewarn fit` wrote.") from None
-    except (Unfit, msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except Unfit as error:
         raise ModelError(f"is not a model of forewarn: {error}", path=folder, remedy=again) from None
     except (
-        *(OSError, SafetensorError, KeyError, TypeError, ValueError, AttributeError),
+        *(OSError, msgspec.MsgspecError, SafetensorError, KeyError, TypeError, ValueError, AttributeError),
         *(pl.exceptions.PolarsError, pl.exceptions.PanicException),
     ) as error:
         said = (str(error).splitlines() or [type(error).__name__])[0]
