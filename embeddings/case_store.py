@@ -23,8 +23,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from forewarn.errors import CaseBaseError
-from forewarn.foreign import Unfit, check_array, notes_of, part_of
 from forewarn.runtime.atomic import checksum
+from forewarn.runtime.foreign import Unfit, check_array, notes_of, part_of
 
 SCHEMA = 1
 CASES: dict[str, pl.DataType] = {

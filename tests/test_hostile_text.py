@@ -22,9 +22,9 @@ from rich.table import Table
 from rich.text import Text
 
 from forewarn.cases.similar import SimilarCase
-from forewarn.console import GatedConsole
 from forewarn.errors import InputError
 from forewarn.findings import Alert, EarlyWarning, Evidence, Incident, Reason
+from forewarn.output.console import GatedConsole
 from forewarn.output.terminal import Terminal
 from forewarn.output.writers import json_line, printable
 from forewarn.reading.formats.delimited import _unlike

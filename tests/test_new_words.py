@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from forewarn.function_words import content_runs, is_function_word
+from forewarn.grouping.function_words import content_runs, is_function_word
 from forewarn.runtime.chunked_frame import ChunkedFrame
 from forewarn.warning.early_warnings import Words
 

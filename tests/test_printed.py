@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from forewarn.printed import begins_with_time, printed_score, printed_time
+from forewarn.output.printed import begins_with_time, printed_score, printed_time
 
 
 @pytest.mark.parametrize(

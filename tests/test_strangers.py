@@ -20,10 +20,10 @@ from safetensors.numpy import load_file, save_file
 from forewarn.embeddings import case_store
 from forewarn.embeddings.case_store import CASES
 from forewarn.errors import CaseBaseError, ModelError
-from forewarn.foreign import Unfit, check_array, part_of
-from forewarn.model_check import FILES
 from forewarn.runtime.atomic import checksum
+from forewarn.runtime.foreign import Unfit, check_array, part_of
 from forewarn.scoring.model import load_model, save_model
+from forewarn.scoring.model_check import FILES
 from forewarn.training.fitting import FitOptions, fit
 
 Edit = Callable[[dict[str, Any]], object]

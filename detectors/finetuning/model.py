@@ -118,7 +118,7 @@ def load_finetuned(folder: Path, *, device: str | None = None) -> FineTuned:
 
     from forewarn.detectors.finetuning.checkpoint import read_json, verify
     from forewarn.detectors.finetuning.network import Network, load_base, with_peft
-    from forewarn.foreign import part_of
+    from forewarn.runtime.foreign import part_of
 
     about = read_json(folder / _ABOUT)
     if about.get("schema") != _SCHEMA:

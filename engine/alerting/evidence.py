@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from forewarn.cases.similar import title_of
 from forewarn.findings import Alert, Evidence, Place, Reason, alert_id, level_of
 from forewarn.frames import SIGNALS
-from forewarn.function_words import is_function_word
 from forewarn.grouping.deobfuscation import plain
+from forewarn.grouping.function_words import is_function_word
 
 if TYPE_CHECKING:
     from forewarn.embeddings import CaseBase

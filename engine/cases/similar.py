@@ -17,7 +17,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from forewarn.errors import CaseBaseError, InputError
-from forewarn.function_words import is_function_word
+from forewarn.grouping.function_words import is_function_word
 
 if TYPE_CHECKING:
     from forewarn.embeddings import CaseBase, Encoder

@@ -20,8 +20,8 @@ def command(form: str) -> int:
     from rich.table import Table
     from rich.text import Text
 
-    from forewarn.console import GatedConsole
     from forewarn.doctor import examine
+    from forewarn.output.console import GatedConsole
 
     findings = examine()
     if form == "jsonl":

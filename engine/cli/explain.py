@@ -22,8 +22,8 @@ def command(alert_id: str, alerts: Path, form: str) -> int:
     forewarn explain 1
     forewarn explain fw-w50 ~/.local/state/forewarn/warnings.jsonl
     """
-    from forewarn.finding_view import incident_view, warning_view
     from forewarn.findings import Alert, EarlyWarning, find, read_findings
+    from forewarn.output.finding_view import incident_view, warning_view
     from forewarn.output.terminal import Terminal
     from forewarn.output.writers import jsonl
 

@@ -35,7 +35,7 @@ def streams(command: Command) -> Command:
 
 def terminal_beside(*outputs: Path | None) -> Terminal:
     """Where a command prints: on standard error what else goes to standard output, where a result is written there."""
-    from forewarn.console import GatedConsole
+    from forewarn.output.console import GatedConsole
     from forewarn.output.terminal import Terminal
     from forewarn.runtime.atomic import is_standard_output
 

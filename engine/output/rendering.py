@@ -12,8 +12,8 @@ from rich.text import Text
 from rich.tree import Tree
 
 from forewarn.findings import Alert, Evidence, Place, Reason
+from forewarn.output.printed import printed_time
 from forewarn.output.writers import printable
-from forewarn.printed import printed_time
 
 if TYPE_CHECKING:
     from forewarn.rules import Explained

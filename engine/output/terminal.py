@@ -19,12 +19,12 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
-from forewarn.console import GatedConsole
 from forewarn.errors import ForewarnError
 from forewarn.findings import Alert, EarlyWarning, Finding, Incident
 from forewarn.output import rendering
+from forewarn.output.console import GatedConsole
+from forewarn.output.printed import begins_with_time, printed_score
 from forewarn.output.writers import json_line, printable
-from forewarn.printed import begins_with_time, printed_score
 
 if TYPE_CHECKING:
     from forewarn.cases.similar import SimilarCase

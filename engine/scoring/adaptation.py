@@ -18,7 +18,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from forewarn.function_words import content_runs, is_function_word
+from forewarn.grouping.function_words import content_runs, is_function_word
 
 if TYPE_CHECKING:
     from forewarn.detectors import Features, Linear

@@ -23,12 +23,12 @@ from forewarn.frames import SCORES
 from forewarn.grouping.deobfuscation import plain
 from forewarn.grouping.templates import mask_of
 from forewarn.reading.dataframes import FrameLike, SeriesLike, texts_of
-from forewarn.foreign import Unfit, check_parts, notes_of
-from forewarn.model_check import FILES, check_model
 from forewarn.runtime.atomic import atomic_folder, checksum, others_than, replaceable
+from forewarn.runtime.foreign import Unfit, check_parts, notes_of
 from forewarn.scoring.baseline import Baseline
 from forewarn.scoring.calibration import Calibration, venn_abers
 from forewarn.scoring.fusion import Fusion, Slope
+from forewarn.scoring.model_check import FILES, check_model
 from forewarn.scoring.text_signals import TextSignals
 from forewarn.training.stacking import scaled, signal_frame
 

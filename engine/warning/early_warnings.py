@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 
 from forewarn.alerting.evidence import nearest_crises
 from forewarn.findings import EarlyWarning, Moved, Place, Reason, level_of
-from forewarn.function_words import content_runs, is_function_word
 from forewarn.grouping.deobfuscation import plain
+from forewarn.grouping.function_words import content_runs, is_function_word
 from forewarn.runtime.chunked_frame import ChunkedFrame
 from forewarn.warning.detector import Raised, StreamRows
 from forewarn.warning.volume import FEWER

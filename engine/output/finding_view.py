@@ -12,8 +12,8 @@ from rich.text import Text
 
 from forewarn.findings import Alert, EarlyWarning, Finding, Incident, Moved, Place, Reason
 from forewarn.output import rendering
+from forewarn.output.printed import printed_score, printed_time
 from forewarn.output.writers import printable
-from forewarn.printed import printed_score, printed_time
 
 
 def warning_view(warning: EarlyWarning) -> list[Text]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from forewarn.foreign import Unfit, check_array, check_numbers
+from forewarn.runtime.foreign import Unfit, check_array, check_numbers
 
 if TYPE_CHECKING:
     from forewarn.detectors import Classifier
