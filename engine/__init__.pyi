@@ -1,10 +1,19 @@
+# ruff: noqa: F401 - names that are called otherwise where they are
 # The public API, one name a line: where it is, and what `help(forewarn)` says of it. `__init__.py` reads this list.
+from forewarn.alerting.rule_matches import matches as match_rules  # files → the records on which rules fire
 from forewarn.cases.importing import CaseColumns as CaseColumns  # which columns of a file hold what of a case
 from forewarn.cases.importing import read_cases as read_cases  # labelled files, or alerts → cases
+from forewarn.cases.importing import with_shipped as with_shipped_cases  # cases and the shipped ones
+from forewarn.cases.listing import listed as list_cases  # the cases of a base
 from forewarn.cases.similar import SimilarCase as SimilarCase  # a past crisis like a text
 from forewarn.cases.similar import similar as similar  # a text → the past crises most like it
+from forewarn.doctor import examine as doctor  # what this installation is
 from forewarn.embeddings import CaseBase as CaseBase  # past crises, looked up by meaning
 from forewarn.embeddings import load_encoder as load_encoder  # a name → what makes vectors of texts
+from forewarn.embeddings.case_changes import add as add_cases  # more cases into a base
+from forewarn.embeddings.case_changes import build as build_cases  # cases → a base, a folder
+from forewarn.embeddings.case_changes import merge as merge_cases  # several bases → one
+from forewarn.embeddings.case_changes import remove as remove_cases  # cases out of a base
 from forewarn.errors import ForewarnError as ForewarnError  # the base of every error, with its remedy
 from forewarn.findings import Alert as Alert  # one alarming text: its score, its evidence
 from forewarn.findings import EarlyWarning as EarlyWarning  # a stream has changed: since when, by what
@@ -20,6 +29,8 @@ from forewarn.reading.labelled import read_labelled as read_labelled  # labelled
 from forewarn.rules import RuleSet as RuleSet  # rules, compiled
 from forewarn.rules import load_rules as load_rules  # packs, files, folders → RuleSet
 from forewarn.rules.tools.backtest import backtest as backtest  # rules on labelled texts → hits, precision, recall
+from forewarn.rules.tools.linting import lint as lint_rules  # rules → remarks on them
+from forewarn.rules.tools.testing import run_tests as run_rule_tests  # rules → which of their examples fail
 from forewarn.scoring.baseline import Baseline as Baseline  # what is ordinary
 from forewarn.scoring.model import Model as Model  # what was fitted; scores texts
 from forewarn.scoring.model import load_model as load_model  # a folder → Model
