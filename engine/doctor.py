@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from importlib import import_module
 
 from forewarn.errors import ForewarnError
-from forewarn.extras import EXTRAS
+from forewarn.extras import EXTRAS, installed
 
 CORE = {
     "polars": ("polars",),
@@ -94,7 +94,7 @@ def _hyperscan() -> Finding:
 
 def _extra(name: str, libraries: dict[str, str]) -> Finding:
     """An extra is never broken: nothing that a scan does by itself needs one."""
-    versions = {package: _version(package) for package in libraries.values()}
+    versions = {package: installed(module) and _version(package) for module, package in libraries.items()}
     value = ", ".join(f"{package} {version or 'not installed'}" for package, version in versions.items())
     return Finding(f"extra {name}", value, "" if all(versions.values()) else f"pip install 'forewarn[{name}]'")
 

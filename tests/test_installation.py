@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import re
+import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import click
 import numpy as np
 import polars as pl
 import pytest
 
+from forewarn import cli
 from forewarn.detectors.finetuning.model import finetune, load_finetuned
 from forewarn.detectors.finetuning.network import load_base, with_peft
 from forewarn.detectors.outliers import find_detector
@@ -114,11 +119,11 @@ def test_the_core_runs_without_any_extra(tmp_path: Path) -> None:
         run_without_extras("cases", "add", alerts, "--cases", base),
         run_without_extras("similar", "customers queue at the bank", "--cases", base),
         run_without_extras("rules", "match", "--rules", "finance", log),
-        run_without_extras("doctor"),
+        run_without_extras("doctor", "--format", "jsonl"),
     ]
     assert [one.stderr for one in ran if one.returncode > 1] == []
     assert [one.returncode for one in ran] == [1, 0, 0, 0, 0, 1, 0]
-    assert "pip install 'forewarn[fit]'" in " ".join(ran[-1].stdout.split())
+    assert "pip install 'forewarn[fit]'" in ran[-1].stdout
 
 
 def test_doctor_names_every_core_package_and_extra() -> None:
@@ -146,3 +151,36 @@ def test_doctor_is_not_content_with_a_search_that_finds_the_wrong_text(monkeypat
     wrong = (np.array([[0.9, 0.8]], dtype=np.float32), np.array([[1, 0]]))
     monkeypatch.setattr("forewarn.embeddings.nearest._compared", lambda queries, vectors, k: wrong)
     assert next(finding for finding in examine() if finding.what == "search").broken
+
+
+ROOT = Path(__file__).parent.parent
+
+
+def test_the_image_is_slim_and_not_run_by_root() -> None:
+    lines = [line.split() for line in (ROOT / "deploy" / "Dockerfile").read_text().splitlines() if line[:1].isupper()]
+    stages = [number for number, line in enumerate(lines) if line[0] == "FROM"]
+    last = lines[stages[-1] :]
+    assert last[0][1].endswith("-slim")
+    assert [line[1] for line in last if line[0] == "USER"] == ["10001"]
+    assert ["ENTRYPOINT", '["forewarn"]'] in last
+    assert not any("[" in word for line in lines if line[0] == "RUN" for word in line), "no extra is installed"
+
+
+def test_the_systemd_unit_runs_a_command_that_there_is(tmp_path: Path) -> None:
+    unit = (ROOT / "deploy" / "forewarn-watch.service").read_text()
+    settings = re.findall(r"^(\w+)=(.*)$", unit, flags=re.MULTILINE)
+    values = dict(settings)
+    environment = dict(re.findall(r'"(WATCH|OPTIONS)=(.*)"', unit))
+    line = values["ExecStart"].replace("$WATCH", environment["WATCH"]).replace("$OPTIONS", environment["OPTIONS"])
+    name, *arguments = shlex.split(line.partition(" ")[2])
+    command = cli.cli.get_command(click.Context(cli.cli), name)
+    assert command is not None
+    command.make_context(name, arguments)
+    assert (values["DynamicUser"], values["NoNewPrivileges"], values["ProtectSystem"]) == ("yes", "yes", "strict")
+    if shutil.which("systemd-analyze") is None:
+        return
+    # The program is not installed where the unit has it.
+    copy = tmp_path / "forewarn-watch.service"
+    copy.write_text(unit.replace("/opt/forewarn/bin/forewarn", "/bin/true"))
+    ran = subprocess.run(["systemd-analyze", "verify", copy], capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stderr) == (0, "")
