@@ -1,6 +1,6 @@
 """Draw the README's pictures from real runs: `make pictures`.
 
-In: the example inputs. Out: `docs/scan.svg`, what `forewarn scan examples/logs` prints.
+In: the example inputs. Out: `docs/scan.svg`, what `forewarn scan examples/logs/social.csv` prints.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ def main() -> None:
     os.chdir(ROOT)
     with Path(os.devnull).open("w") as nowhere:
         screen = Console(
-            record=True, width=130, file=nowhere, highlight=False, force_terminal=True, color_system="truecolor"
+            record=True, width=110, file=nowhere, highlight=False, force_terminal=True, color_system="truecolor"
         )
-        screen.print("$ forewarn scan examples/logs --budget 6")
-        Terminal(screen, screen).scan(scan(["examples/logs"], Options(policy=Policy(budget=6))), None)
+        screen.print("$ forewarn scan examples/logs/social.csv --budget 2")
+        Terminal(screen, screen).scan(scan(["examples/logs/social.csv"], Options(policy=Policy(budget=2))), None)
     drawing = screen.export_svg(title="forewarn", unique_id="scan")
     # The picture shows in the reader's own monospace font: a page must not fetch one from elsewhere.
     drawing = re.sub(r"@font-face \{.*?\}", "", drawing, flags=re.DOTALL)

@@ -17,6 +17,7 @@ import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,7 @@ import msgspec
 from filelock import FileLock, Timeout
 
 from forewarn.errors import ForewarnError, OutputError
+from forewarn.findings import now
 from forewarn.names import shown
 from forewarn.reading.paths import can_be_read_again, files_in
 from forewarn.reading.problems import Noted, Problems
@@ -74,13 +76,14 @@ class _Checkpoint(msgspec.Struct):
     identity: Identity
     reading: Reading
     blocks: dict[str, list[Kept]]
+    started: datetime
 
 
 class Checkpoint:
     """The work folder of one scan.
 
-    `note` is told what a person should know; `reading` how far the input has been read, None = not begun. Made by
-    `checkpoint_of`.
+    `note` is told what a person should know; `reading` how far the input has been read, None = not begun; `started`
+    when the scan was begun, however often it was taken up. Made by `checkpoint_of`.
     """
 
     def __init__(self, folder: Path, *, resume: bool, note: Callable[[str], None]) -> None:
@@ -91,6 +94,7 @@ class Checkpoint:
         self._blocks: dict[str, SpilledFrames] = {}
         self.same = True
         self.reading: Reading | None = None
+        self.started = now()
 
     @property
     def resumable(self) -> bool:
@@ -123,7 +127,7 @@ class Checkpoint:
                         path=self._folder,
                         remedy="Give the same input and options, or leave out --resume to scan from the beginning.",
                     )
-                self.reading, self._kept = found.reading, found.blocks
+                self.reading, self._kept, self.started = found.reading, found.blocks, found.started
                 return
         self.forget()
 
@@ -161,7 +165,7 @@ class Checkpoint:
         if self._identity is None or self.reading is None:
             raise RuntimeError("a scan says what it is of before it keeps anything")
         kept = {name: blocks.kept for name, blocks in self._blocks.items()}
-        content = msgspec.json.encode(_Checkpoint(SCHEMA, self._identity, self.reading, kept))
+        content = msgspec.json.encode(_Checkpoint(SCHEMA, self._identity, self.reading, kept, self.started))
         with atomic_write(self._folder / _NAME) as part:
             part.write_bytes(_checksum(content) + b"\n" + content)
         self._since = time.monotonic()

@@ -7,15 +7,18 @@ of an alert adds up to its `log_odds`, to the last digit that is printed. Whoeve
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
 from forewarn.errors import InputError
 
+SCHEMA_VERSION = 1
+"""The version of the lines' form; it grows when a field changes its meaning or goes, not when one comes."""
 LEVELS = {"critical": 0.97, "high": 0.85, "medium": 0.5, "low": 0.0}
 """The least probability of each level, the highest level first."""
 
@@ -81,6 +84,9 @@ class Alert(msgspec.Struct, frozen=True, tag_field="kind", tag="alert"):
     last: Place
     evidence: list[Evidence]
     origin: str
+    schema_version: int = SCHEMA_VERSION
+    time: datetime | None = None
+    detected_at: datetime | None = None
 
 
 class Moved(msgspec.Struct, frozen=True):
@@ -135,6 +141,9 @@ class EarlyWarning(msgspec.Struct, frozen=True, tag_field="kind", tag="warning")
     curve: list[tuple[datetime | None, float]]
     raised_by: str = "alarming texts"
     volume: Volume | None = None
+    schema_version: int = SCHEMA_VERSION
+    time: datetime | None = None
+    detected_at: datetime | None = None
 
     @property
     def key(self) -> str:
@@ -166,6 +175,9 @@ class Incident(msgspec.Struct, frozen=True, tag_field="kind", tag="incident"):
     warnings: list[str]
     alerts: list[str]
     state: str | None = None
+    schema_version: int = SCHEMA_VERSION
+    time: datetime | None = None
+    detected_at: datetime | None = None
 
     @property
     def key(self) -> str:
@@ -175,9 +187,29 @@ class Incident(msgspec.Struct, frozen=True, tag_field="kind", tag="incident"):
 
 
 Finding = Alert | EarlyWarning | Incident
-"""One output line."""
+"""One output line. `schema_version` the version of its form; `time` of the event: of an alert's first record, of the
+moment at which a warning was raised, of an incident's first record; `detected_at` when forewarn said so; UTC."""
+
+
 _KINDS = ("alert", "warning", "incident")
 _REMEDY = "Name a file that `forewarn scan -o` wrote."
+_F = TypeVar("_F", bound=Finding)
+
+
+def now() -> datetime:
+    """The moment at which something is said, in whole milliseconds; `SOURCE_DATE_EPOCH` (seconds) stands for it."""
+    fixed = os.environ.get("SOURCE_DATE_EPOCH", "")
+    if fixed.isdecimal():
+        return datetime.fromtimestamp(int(fixed), UTC)
+    moment = datetime.now(UTC)
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+
+
+def dated(finding: _F, detected_at: datetime) -> _F:
+    """The finding with the times that an output line carries: its event's, and when it was said."""
+    place = finding.raised if isinstance(finding, EarlyWarning) else finding.first
+    time = place.time if place.time is None or place.time.tzinfo else place.time.replace(tzinfo=UTC)
+    return msgspec.structs.replace(finding, time=time, detected_at=detected_at)
 
 
 def alert_id(template: str, rule_ids: list[str]) -> str:
@@ -193,7 +225,11 @@ def level_of(probability: float) -> str:
 
 def json_schema() -> dict[str, Any]:
     """The JSON Schema of one output line."""
-    return msgspec.json.schema(Finding)
+    schema: dict[str, Any] = msgspec.json.schema(Finding) | {"$schema": "https://json-schema.org/draft/2020-12/schema"}
+    for name in ("Alert", "EarlyWarning", "Incident"):
+        # Lines of earlier versions are read without them; those that are written have them.
+        schema["$defs"][name]["required"] += ["schema_version", "time", "detected_at"]
+    return schema
 
 
 def holds_findings(path: Path) -> bool:

@@ -12,6 +12,7 @@ import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -25,7 +26,7 @@ from forewarn.alerting.incidents import incidents
 from forewarn.alerting.selection import decide_blocks
 from forewarn.checkpoint import Checkpoint, identity_of
 from forewarn.errors import ForewarnError, InputError
-from forewarn.findings import Alert, EarlyWarning, Finding, Incident
+from forewarn.findings import Alert, EarlyWarning, Finding, Incident, dated, now
 from forewarn.grouping.text_table import TextNumbers, TextTable
 from forewarn.intake import Intake
 from forewarn.options import Options, families, merged, with_settings
@@ -131,7 +132,7 @@ def scan(
         options = replace(options, promise=None)
     if options.promise:
         prepare()
-    watch = Stopwatch()
+    watch, started = Stopwatch(), now()
     problems: list[ForewarnError] = []
     rules = load_rules(
         options.rules, similarity=similarity(options.encoder, options.device), logsource=options.logsource
@@ -143,6 +144,7 @@ def scan(
     with ExitStack() as stack:
         if work and not isinstance(read, TextsInMemory):
             work.take_up(identity_of(read, rules.rules, options.as_given() | {"--scores": line_scores is not None}))
+            started = work.started
         lines = timeline = None
         if line_scores:
             lines = stack.enter_context(LineScores(Path(line_scores), work.place("lines") if work else None))
@@ -170,12 +172,19 @@ def scan(
             known = TextIndex(distinct, scorer.encoder, rules, rule_sets, scorer.cases, steady, made)
             past, sets, categories = scored.array("past"), distinct.array("rule_set"), rule_sets.categories(rules)
             frames = timeline.frames(numbers, past, sets, categories, merge=merged(surge.families))
-            warnings = kept = _warn(frames, surge, known, timeline.clocks)
+            warnings = kept = _warn(frames, surge, known, timeline.clocks, started)
             if kept:
                 vectors = known.vectors(list(kept.texts), list(kept.texts.values()))
                 by_text = dict(zip(kept.texts, vectors, strict=True))
                 warned = {name: by_text[text] for name, text in kept.central.items()}
             young = surge.young()
+            if timeline.fieldless:
+                problems.append(
+                    InputError(
+                        f"--stream-by {options.stream_by}: no record has such a field, so there are no streams by it",
+                        remedy="Name a column or key as the input writes it.",
+                    )
+                )
             watch.lap("warn", intake.rows)
         if lines and numbers:
             lines.finish(numbers, scored)
@@ -183,7 +192,8 @@ def scan(
 
     chosen = decide_blocks(scored, distinct, options.policy, rule_sets.last_words(rules))
     alerts, alerted = Explainer(scorer, scored, rules, rule_sets).alerts(chosen)
-    together = incidents(warnings, warned, alerts, alerted)
+    alerts = [dated(alert, started) for alert in alerts]
+    together = [dated(incident, started) for incident in incidents(warnings, warned, alerts, alerted)]
     watch.lap("explain", len(alerts))
     untried = [(rules.rules[number], why) for number, why in rules.untried()]
     return Scan(
@@ -224,7 +234,9 @@ def _input(
     return named
 
 
-def _warn(frames: Iterable[pl.DataFrame], surge: Surge, known: TextIndex, clocks: Clocks) -> KeptWarnings:
+def _warn(
+    frames: Iterable[pl.DataFrame], surge: Surge, known: TextIndex, clocks: Clocks, started: datetime
+) -> KeptWarnings:
     def events() -> Iterator[list[Raised | Ended]]:
         yield from map(surge.advance, frames)
         yield surge.wait(clocks.passed())
@@ -234,7 +246,7 @@ def _warn(frames: Iterable[pl.DataFrame], surge: Surge, known: TextIndex, clocks
             raised = [event for event in found if isinstance(event, Raised)]
             yield from explain(raised, known, surge.promise.text)
 
-    return KeptWarnings(leads())
+    return KeptWarnings(leads(), started)
 
 
 def _nothing_to_read(read: list[str | Path] | TextsInMemory, problems: list[ForewarnError]) -> InputError:

@@ -14,9 +14,10 @@ from forewarn import cli
 
 @pytest.fixture(scope="session", autouse=True)
 def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Tests never read or write the user's cache."""
+    """Tests never read or write the user's cache, and say everything at one moment: the same scan, the same bytes."""
     patch = pytest.MonkeyPatch()
     patch.setenv("FOREWARN_CACHE", str(tmp_path_factory.mktemp("cache")))
+    patch.setenv("SOURCE_DATE_EPOCH", "1700000000")
 
 
 @dataclass(frozen=True)

@@ -62,7 +62,9 @@ def drawn(draw: Callable[[Terminal], object]) -> str:
 def test_no_field_of_a_finding_steers_the_terminal(kind: type[Any]) -> None:
     finding = hostile(kind)
     ways: list[Callable[[Terminal], object]] = (
-        [lambda t: t.alert(finding), lambda t: t.explain(finding)] if kind is Alert else [lambda t: t.told(finding)]
+        [lambda t: t.alert(finding), lambda t: t.explain(finding)]
+        if kind is Alert
+        else [lambda t: t.notification(finding)]
     )
     for way in ways:
         shown = drawn(way)

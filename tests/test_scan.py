@@ -77,7 +77,7 @@ def test_the_evidence_adds_up_down_to_each_rule(forewarn: Run, log: Path) -> Non
 def test_a_quiet_log_raises_nothing(forewarn: Run, tmp_path: Path) -> None:
     (tmp_path / "quiet.log").write_text("\n".join(QUIET))
     ran = forewarn("scan", tmp_path / "quiet.log")
-    assert (ran.status, "Nothing alarming" in ran.out) == (0, True)
+    assert (ran.status, ran.out, "Nothing alarming" in ran.err) == (0, "", True)
 
 
 def test_the_output_file_holds_what_is_printed(forewarn: Run, log: Path, tmp_path: Path) -> None:

@@ -42,8 +42,8 @@ def matches(
     `time` is null where the record has none. Of an event there are its `computer`, `channel`, `event_id` and `user`, as
     far as it has them. A rule comes with its `tags` where it has any; a rule about events with `fields`, those by which
     it holds, each with its values (what keywords found is under ""); a rule about texts with `spans`, [start, end) in
-    characters of `text`, which the record then has too. After them, `{source, line, time, correlation: {id, title, level}}` for each record that completes a
-    correlation.
+    characters of `text`, which the record then has too. After them, `{source, line, time, correlation: {id, title,
+    level}}` for each record that completes a correlation.
 
     `logsource` is what the records are known to be of; the rules that no record was for are added to `untried`, and
     what could not be read or used to `problems`; without that list the first is raised. Raises RuleError where a source

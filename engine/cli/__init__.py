@@ -16,13 +16,15 @@ from pathlib import Path
 
 import rich_click as click
 
+from forewarn.cli.commands import Group
+
 COMMANDS = (
     *("scan", "watch", "explain", "feedback", "similar", "cases"),
-    *("fit", "update", "drift", "label", "rules", "doctor"),
+    *("fit", "update", "drift", "label", "rules", "schema", "doctor"),
 )
 
 
-class _Commands(click.RichGroup):
+class _Commands(Group):
     """A group that imports each command on use."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -38,8 +40,13 @@ class _Commands(click.RichGroup):
 @click.command(
     cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "FOREWARN"}
 )
-@click.version_option(package_name="forewarn")
-@click.option("--config", type=click.Path(path_type=Path), help="Options from this file (default: forewarn.toml here).")
+@click.version_option(None, "-V", "--version", package_name="forewarn")
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Options from this file (default: forewarn.toml in this folder).",
+)
 @click.pass_context
 def cli(context: click.Context, config: Path | None) -> None:
     """Find the first signs of a crisis in text: logs, feeds, news, reports, events; Chinese and English first.
@@ -67,44 +74,12 @@ def _as_text(argument: str) -> str:
 
 
 def main() -> None:
-    """Run the command line and exit; every ForewarnError becomes one readable message and status 2."""
-    from forewarn.errors import ForewarnError
-
+    """Run the command line and exit."""
     before = None
     with suppress(ValueError):  # Not in the main thread: whoever runs us there ends us.
         before = signal.signal(signal.SIGTERM, _end)
     try:
-        status = cli.main([_as_text(argument) for argument in sys.argv[1:]], standalone_mode=False)
-    except click.Abort:
-        status = 130
-    except click.ClickException as error:
-        error.show()
-        status = 2
-    except ForewarnError as error:
-        from forewarn.output.writers import printable
-
-        click.echo("error: " + "\n".join(printable(line) for line in str(error).splitlines()), err=True)
-        status = 2
-    except BrokenPipeError:
-        # The reader of our output has gone (`| head`): not an error, but Python must not try to flush again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        status = 0
-    except (KeyboardInterrupt, SystemExit, GeneratorExit):
-        raise
-    except BaseException as error:
-        # Not all that libraries raise is an Exception: a panic in Rust is none.
-        # A fault of this program: one sentence for the user, the traceback for whoever asks for it.
-        if os.environ.get("FOREWARN_DEBUG"):
-            raise
-        from forewarn.output.writers import printable
-
-        click.echo(
-            f"error: {type(error).__name__}: {printable(str(error))}\n"
-            "  This is a fault of forewarn; FOREWARN_DEBUG=1 shows where.",
-            err=True,
-        )
-        status = 2
+        cli.main([_as_text(argument) for argument in sys.argv[1:]])
     finally:
         if before is not None:
             signal.signal(signal.SIGTERM, before)
-    sys.exit(status if isinstance(status, int) else 0)

@@ -8,20 +8,22 @@ from typing import TYPE_CHECKING
 
 import rich_click as click
 
+from forewarn.cli import options as shared
+from forewarn.cli.commands import Group
+from forewarn.cli.options import printed
+
 if TYPE_CHECKING:
     from forewarn.cases.importing import CaseColumns
     from forewarn.embeddings.case_changes import Change
+    from forewarn.output.terminal import Terminal
 
-FORMAT = click.option("--format", "form", type=click.Choice(["table", "jsonl"]), default="table", help="What to print.")
 BASE = click.option(
     "--cases", type=click.Path(path_type=Path), required=True, metavar="DIR", help="The case base folder."
-)
-SHIPPED = click.option(
-    "--cases", type=click.Path(path_type=Path), metavar="DIR", help="A case base folder (default: the shipped one)."
 )
 JOIN = click.option(
     "--join",
     type=click.FloatRange(0, min_open=True),
+    metavar="COSINE",
     help="Similarity from which on texts of one label within a month are one case (default: 0.92; above 1: never).",
 )
 _FIELDS = ("id", "time", "title", "text", "category", "outcome", "source", "label")
@@ -30,13 +32,13 @@ _FIELDS = ("id", "time", "title", "text", "category", "outcome", "source", "labe
 def _columns(command: Callable[..., int]) -> Callable[..., int]:
     """The options that say which columns hold what."""
     for name in reversed(_FIELDS):
-        command = click.option(f"--{name}-column", metavar="NAME", help=f"The column of the {name}.")(command)
-    return click.option("--positive", multiple=True, help="A label of a crisis (repeat; default: 1, true, yes).")(
-        command
-    )
+        command = click.option(f"--{name}-column", metavar="COLUMN", help=f"The column of the {name}.")(command)
+    return click.option(
+        "--positive", metavar="LABEL", multiple=True, help="A label of a crisis (repeat; default: 1, true, yes)."
+    )(command)
 
 
-@click.group("cases")
+@click.group("cases", cls=Group)
 def command() -> None:
     """Build and keep a base of past crises, for `forewarn similar` and `forewarn scan --cases`.
 
@@ -61,8 +63,8 @@ def command() -> None:
     "the shipped past crises; or nothing.",
 )
 @click.option("--replace", is_flag=True, help="Put it in place of the base that is there.")
-@click.option("--encoder", default="bundled", show_default=True, help="bundled, or a sentence-transformers name.")
-@click.option("--device", help="cpu or cuda (default: cuda where there is one).")
+@shared.encoder
+@shared.device
 @JOIN
 @_columns
 def build(
@@ -97,8 +99,8 @@ def build(
 @click.argument("paths", nargs=-1, required=True, metavar="LABELLED|ALERTS…")
 @BASE
 @click.option("--only", multiple=True, metavar="ALERT-ID", help="Of a file of alerts, only this one (repeat).")
-@click.option("--outcome", help="How it went, for the cases that do not say.")
-@click.option("--device", help="cpu or cuda (default: cuda where there is one).")
+@click.option("--outcome", metavar="WORDS", help="How it went, for the cases that do not say.")
+@shared.device
 @JOIN
 @_columns
 def add(
@@ -164,11 +166,11 @@ def merge(bases: tuple[Path, ...], output: Path, join: float | None) -> int:
 
 
 @command.command("list")
-@SHIPPED
-@click.option("--category", help="Only cases of this category.")
+@shared.cases
+@click.option("--category", metavar="NAME", help="Only cases of this category.")
 @click.option("--all", "everything", is_flag=True, help="Ordinary texts and first signs too.")
-@FORMAT
-def list_(cases: Path | None, category: str | None, everything: bool, form: str) -> int:
+@printed()
+def list_(cases: Path | None, category: str | None, everything: bool, form: str, terminal: Terminal) -> int:
     """List a base's past crises, by time.
 
     \b
@@ -179,9 +181,8 @@ def list_(cases: Path | None, category: str | None, everything: bool, form: str)
 
     from forewarn.cases.listing import counted, listed
     from forewarn.embeddings.case_store import CASES
-    from forewarn.output.terminal import Terminal
 
-    rows, terminal = listed(cases, category, everything=everything), Terminal()
+    rows = listed(cases, category, everything=everything)
     terminal.rows(rows, form, hide=("title_zh", "text", "outcome", "source", "label", "sign", "joined"))
     if form == "table":
         terminal.note(counted(pl.DataFrame(rows, schema=CASES)) or "no case is of that kind")
@@ -190,9 +191,9 @@ def list_(cases: Path | None, category: str | None, everything: bool, form: str)
 
 @command.command("show")
 @click.argument("ids", nargs=-1, required=True, metavar="ID…")
-@SHIPPED
-@FORMAT
-def show(ids: tuple[str, ...], cases: Path | None, form: str) -> int:
+@shared.cases
+@printed()
+def show(ids: tuple[str, ...], cases: Path | None, form: str, terminal: Terminal) -> int:
     """Show everything about cases.
 
     \b
@@ -200,9 +201,8 @@ def show(ids: tuple[str, ...], cases: Path | None, form: str) -> int:
     forewarn cases show case-0012 --cases cases/ --format jsonl
     """
     from forewarn.cases.listing import shown
-    from forewarn.output.terminal import Terminal
 
-    Terminal().cases(shown(cases, ids), form)
+    terminal.cases(shown(cases, ids), form)
     return 0
 
 

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import rich_click as click
 
+from forewarn.cli.commands import Command
+from forewarn.cli.options import printed
 
-@click.command("doctor")
-@click.option("--format", "form", type=click.Choice(["table", "jsonl"]), default="table", help="What to print.")
-def command(form: str) -> int:
+if TYPE_CHECKING:
+    from forewarn.output.terminal import Terminal
+
+
+@click.command("doctor", cls=Command)
+@printed()
+def command(form: str, terminal: Terminal) -> int:
     """Show what is installed and try it: texts are embedded and searched, a rule has to fire.
 
     Exit status: 0 all that a scan needs works, 2 something is broken.
@@ -21,7 +29,6 @@ def command(form: str) -> int:
     from rich.text import Text
 
     from forewarn.doctor import examine
-    from forewarn.output.console import GatedConsole
 
     findings = examine()
     if form == "jsonl":
@@ -30,8 +37,8 @@ def command(form: str) -> int:
     else:
         table = Table(box=None, show_header=False, pad_edge=False)
         for finding in findings:
-            style = "red" if finding.broken else "yellow" if finding.remedy else "default"
+            style = "bold red" if finding.broken else "bold" if finding.remedy else "default"
             # As text: to rich, `forewarn[fit]` would be a word in brackets, which is markup.
             table.add_row(finding.what, Text(finding.value), Text(finding.remedy), style=style)
-        GatedConsole().print(table)
+        terminal.table(table)
     return 2 if any(finding.broken for finding in findings) else 0

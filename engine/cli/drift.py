@@ -4,19 +4,27 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import rich_click as click
 
+from forewarn.cli import options as shared
+from forewarn.cli.commands import Command
+from forewarn.cli.options import printed
 
-@click.command("drift")
+if TYPE_CHECKING:
+    from forewarn.output.terminal import Terminal
+
+
+@click.command("drift", cls=Command)
 @click.argument("model", type=click.Path(path_type=Path))
 @click.argument("paths", nargs=-1, required=True, metavar="PATH…")
 @click.option("--labelled", multiple=True, metavar="FILE", help="Labelled new texts (CSV, JSON lines, Parquet).")
-@click.option("--text-column", help="The column of the text.")
-@click.option("--label-column", default="label", show_default=True, help="The column of the label.")
-@click.option("--format", "form", type=click.Choice(["table", "jsonl"]), default="table", help="What to print.")
-@click.option("--device", help="cpu or cuda (default: cuda where there is one).")
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of every random choice.")
+@shared.text_column
+@shared.label_column
+@printed()
+@shared.device
+@shared.seed
 def command(
     model: Path,
     paths: tuple[str, ...],
@@ -24,6 +32,7 @@ def command(
     text_column: str | None,
     label_column: str,
     form: str,
+    terminal: Terminal,
     device: str | None,
     seed: int,
 ) -> int:
@@ -37,15 +46,15 @@ def command(
     """
     import msgspec
 
-    from forewarn.output.terminal import Terminal
     from forewarn.reading.labelled import read_labelled
     from forewarn.training.drift import find_drift
 
     given = read_labelled(labelled, text_column=text_column, label_column=label_column) if labelled else None
-    found = find_drift(model, paths, labelled=given, text_column=text_column, device=device, seed=seed)
+    with terminal.stage("comparing the texts"):
+        found = find_drift(model, paths, labelled=given, text_column=text_column, device=device, seed=seed)
     if form == "jsonl":
         sys.stdout.buffer.write(msgspec.json.encode(found) + b"\n")
         sys.stdout.buffer.flush()
     else:
-        Terminal().drift(found)
+        terminal.drift(found)
     return 1 if found.reasons else 0

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import rich_click as click
 
+from forewarn.cli.commands import Command
+from forewarn.cli.options import printed
 
-@click.command("feedback")
+if TYPE_CHECKING:
+    from forewarn.output.terminal import Terminal
+
+
+@click.command("feedback", cls=Command)
 @click.argument("alert_id", metavar="ID")
 @click.argument("answer", type=click.Choice(["yes", "no"]))
 @click.argument("alerts", type=click.Path(path_type=Path), default=Path("alerts.jsonl"), metavar="[FILE]")
@@ -15,11 +22,13 @@ import rich_click as click
     "-o",
     "--output",
     type=click.Path(path_type=Path),
+    metavar="FILE",
     default=Path("feedback.csv"),
     show_default=True,
     help="The file that answers are added to.",
 )
-def command(alert_id: str, answer: str, alerts: Path, output: Path) -> int:
+@printed()
+def command(alert_id: str, answer: str, alerts: Path, output: Path, form: str, terminal: Terminal) -> int:
     """Say whether an alert or a warning was right (yes: a crisis) or not, for `update` and `fit` to learn from.
 
     It is one of FILE, which `forewarn scan -o` wrote (default: alerts.jsonl); `1` is its first alert. Of a false
@@ -32,17 +41,10 @@ def command(alert_id: str, answer: str, alerts: Path, output: Path) -> int:
     """
     from forewarn.findings import find, read_findings
     from forewarn.output.guard import check_outputs
-    from forewarn.output.terminal import Terminal
     from forewarn.training.feedback import keep_answer
 
     check_outputs([alerts], [output])
     answers = keep_answer(find(read_findings(alerts), alert_id, alerts), answer == "yes", output)
     right = int((answers["label"] == "1").sum())
-    counted = f"{len(answers)} {'answer' if len(answers) == 1 else 'answers'}, {right} yes"
-    enough = min(right, len(answers) - right) >= 3
-    without = f"forewarn fit {output} -o model/" if enough else "three of each, for forewarn fit"
-    Terminal().out.print(
-        f"{output}: {counted}; next: forewarn update model/ {output} -o model/ or, without a model, {without}",
-        markup=False,
-    )
+    terminal.answers(output, right, len(answers) - right, form)
     return 0

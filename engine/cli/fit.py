@@ -3,43 +3,95 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import rich_click as click
 
-from forewarn.cli.options import names
+from forewarn.cli import options as shared
+from forewarn.cli.commands import Command
+from forewarn.cli.options import names, panels, printed
+
+if TYPE_CHECKING:
+    from forewarn.output.terminal import Terminal
 
 
-@click.command("fit")
-@click.argument("paths", nargs=-1, metavar="LABELLED…")
-@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="The folder to write.")
-@click.option("--text-column", help="The column of the text (default: text, or a known name).")
-@click.option("--label-column", default="label", show_default=True, help="The column of the label.")
-@click.option("--positive", multiple=True, default=("1",), show_default=True, help="A label of a crisis (repeat).")
-@click.option("--group-column", help="Texts of one group (an event, a day, a source) are never parted.")
-@click.option("--time-column", help="The column of the time, for --split time.")
-@click.option("--split", type=click.Choice(["random", "group", "time"]), default="random", show_default=True)
-@click.option("--test", type=float, default=0.2, show_default=True, help="The share of texts kept for the report.")
-@click.option("--normal", multiple=True, metavar="PATH", help="Files in which nothing is wrong: what is ordinary.")
-@click.option("--encoder", default="bundled", show_default=True, help="bundled, or a sentence-transformers name.")
-@click.option("--detectors", default="KNN", show_default=True, help="PyOD detectors on the embeddings.")
-@click.option("--base", help="A Hugging Face model, by name or folder, to fine-tune beside the head.")
-@click.option(
-    "--finetune", default="head", show_default=True, help="head, top-N, full, lora, adalora, adapter or prefix."
+@click.command("fit", cls=Command)
+@panels(
+    Labels=("--text-column", "--label-column", "--positive", "--group-column", "--time-column", "--split", "--test"),
+    Learn_with=("--normal", "--encoder", "--detectors", "--accept-sources", "--device", "--seed"),
+    Fine_tune=(
+        *("--base", "--finetune", "--epochs", "--batch", "--accumulate", "--tokens", "--learning-rate", "--track"),
+        "--resume",
+    ),
+    Output=("--output", *shared.PRINTED, "--no-cache", "--help"),
 )
-@click.option("--epochs", type=int, default=5, show_default=True, help="Epochs of the fine-tuning at most.")
-@click.option("--batch", type=int, default=16, show_default=True, help="Texts of one step.")
-@click.option("--accumulate", type=int, default=1, show_default=True, help="Batches whose gradients are added up.")
-@click.option("--tokens", type=int, default=128, show_default=True, help="Tokens of a text that are read.")
-@click.option("--learning-rate", type=float, help="Of the encoder (default: what suits the strategy).")
+@click.argument("paths", nargs=-1, metavar="LABELLED…")
+@click.option(
+    "-o", "--output", required=True, type=click.Path(path_type=Path), metavar="DIR", help="The folder to write."
+)
+@printed()
+@click.option("--text-column", metavar="COLUMN", help="The column of the text (default: text, or a known name).")
+@shared.label_column
+@click.option(
+    "--positive",
+    metavar="LABEL",
+    multiple=True,
+    default=("1",),
+    show_default=True,
+    help="A label of a crisis (repeat).",
+)
+@click.option(
+    "--group-column", metavar="COLUMN", help="Texts of one group (an event, a day, a source) are never parted."
+)
+@click.option("--time-column", metavar="COLUMN", help="The column of the time, for --split time.")
+@click.option(
+    "--split",
+    type=click.Choice(["random", "group", "time"]),
+    default="random",
+    show_default=True,
+    help="How the texts for the report are kept apart.",
+)
+@click.option(
+    "--test",
+    type=float,
+    metavar="SHARE",
+    default=0.2,
+    show_default=True,
+    help="The share of texts kept for the report.",
+)
+@click.option("--normal", multiple=True, metavar="PATH", help="Files in which nothing is wrong: what is ordinary.")
+@shared.encoder
+@click.option("--detectors", metavar="LIST", default="KNN", show_default=True, help="PyOD detectors on the embeddings.")
+@click.option(
+    "--base", metavar="NAME|DIR", help="A Hugging Face model, by name or folder, to fine-tune beside the head."
+)
+@click.option(
+    "--finetune",
+    metavar="STRATEGY",
+    default="head",
+    show_default=True,
+    help="head, top-N, full, lora, adalora, adapter or prefix.",
+)
+@click.option(
+    "--epochs", type=int, metavar="N", default=5, show_default=True, help="Epochs of the fine-tuning at most."
+)
+@click.option("--batch", type=int, metavar="N", default=16, show_default=True, help="Texts of one step.")
+@click.option(
+    "--accumulate", type=int, metavar="N", default=1, show_default=True, help="Batches whose gradients are added up."
+)
+@click.option("--tokens", type=int, metavar="N", default=128, show_default=True, help="Tokens of a text that are read.")
+@click.option("--learning-rate", type=float, metavar="RATE", help="Of the encoder (default: what suits the strategy).")
 @click.option("--track", type=click.Choice(["tensorboard", "wandb"]), help="Send the table of epochs there.")
 @click.option("--resume", is_flag=True, help="Go on with a fine-tuning that was killed.")
 @click.option("--accept-sources", is_flag=True, help="Fit although every file or group has one class only.")
-@click.option("--device", help="cpu or cuda (default: cuda where there is one).")
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of every random choice.")
+@shared.device
+@shared.seed
 @click.option("--no-cache", is_flag=True, help="Neither use nor keep the vectors of texts from other runs.")
 def command(
     paths: tuple[str, ...],
     output: Path,
+    form: str,
+    terminal: Terminal,
     text_column: str | None,
     label_column: str,
     positive: tuple[str, ...],
@@ -73,7 +125,6 @@ def command(
     """
     from forewarn.detectors.finetuning.settings import TrainingSettings
     from forewarn.output.guard import check_outputs
-    from forewarn.output.terminal import Terminal
     from forewarn.reading.labelled import read_labelled
     from forewarn.runtime.atomic import work_folder
     from forewarn.scoring.model import check_target, save_model
@@ -106,7 +157,6 @@ def command(
     )
     check_outputs([*paths, *normal, base], folders=[output])
     check_target(output)
-    terminal = Terminal()
     baseline = None
     with terminal.progress() as progress:
         if normal:
@@ -135,6 +185,6 @@ def command(
                 )
     card = model_card(model)
     save_model(model, output, card)
-    terminal.out.print(card, markup=False)
-    terminal.out.print(f"{output} written; next: forewarn scan PATH… --model {output}", markup=False)
+    terminal.card(card, model.report, form)
+    terminal.done(f"{output} written; next: forewarn scan PATH… --model {output}")
     return 0

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import rich_click as click
 
-FORMAT = click.option("--format", "form", type=click.Choice(["table", "jsonl"]), default="table", help="What to print.")
+from forewarn.cli import options as shared
+from forewarn.cli.commands import Group
+from forewarn.cli.options import printed
+
+if TYPE_CHECKING:
+    from forewarn.output.terminal import Terminal
+
 SOURCES = click.argument("sources", nargs=-1, metavar="[PACK|PATH]…")
 
 
-@click.group("rules")
+@click.group("rules", cls=Group)
 def command() -> None:
     """Write, check, test and try rules. PACK is a shipped pack's name, PATH a rule file or a folder of them.
 
@@ -22,21 +29,20 @@ def command() -> None:
 
 @command.command("list")
 @SOURCES
-@FORMAT
-def list_(sources: tuple[str, ...], form: str) -> int:
+@printed()
+def list_(sources: tuple[str, ...], form: str, terminal: Terminal) -> int:
     """List rules.
 
     \b
     forewarn rules list
     forewarn rules list finance --format jsonl
     """
-    from forewarn.output.terminal import Terminal
     from forewarn.rules import load_rules
 
     rules = load_rules(sources or None)
     rows = [{"id": r.id, "title": r.title, "level": r.level, "pack": r.category, "path": r.path} for r in rules.rules]
-    Terminal().rows(rows, form, hide=("path",))
-    Terminal().problems(rules.problems)
+    terminal.rows(rows, form, hide=() if terminal.verbose else ("path",))
+    terminal.problems(rules.problems)
     return 2 if rules.problems else 0
 
 
@@ -52,6 +58,7 @@ def lint(sources: tuple[str, ...], form: str) -> int:
     """
     import msgspec
 
+    from forewarn.output.rendering import counted
     from forewarn.output.writers import printable
     from forewarn.rules.tools.linting import lint as look
     from forewarn.rules.tools.linting import sarif
@@ -60,7 +67,7 @@ def lint(sources: tuple[str, ...], form: str) -> int:
     if form == "text":
         for finding in findings:
             click.echo(printable(str(finding)))
-        click.echo(f"{count} rules, {len(findings)} remarks", err=True)
+        click.echo(f"{counted(count, 'rule')}, {counted(len(findings), 'remark')}", err=True)
     else:
         content = sarif(findings) if form == "sarif" else findings
         click.echo(msgspec.json.format(msgspec.json.encode(content), indent=2))
@@ -69,25 +76,23 @@ def lint(sources: tuple[str, ...], form: str) -> int:
 
 @command.command("test")
 @SOURCES
-def test(sources: tuple[str, ...]) -> int:
+@printed()
+def test(sources: tuple[str, ...], form: str, terminal: Terminal) -> int:
     """Run the examples of rules; for one that fails, show which parts of its condition held. Exit status: 1 a failure.
 
     \b
     forewarn rules test
     forewarn rules test my-rules/bank-run.yaml
     """
-    from forewarn.output.terminal import Terminal
     from forewarn.rules import load_rules
     from forewarn.rules.tools.testing import run_tests
     from forewarn.scoring.similarity import similarity
 
-    rules = load_rules(sources or None, similarity=similarity())
-    count, failures = run_tests(rules)
-    terminal = Terminal()
-    for failure in failures:
-        terminal.failure(failure)
+    with terminal.stage("preparing rules, once"):
+        rules = load_rules(sources or None, similarity=similarity())
+        count, failures = run_tests(rules)
+    terminal.tested(len(rules.rules), count, failures, form)
     terminal.problems(rules.problems)
-    click.echo(f"{len(rules.rules)} rules, {count} examples, {len(failures)} failed")
     return 2 if rules.problems else 1 if failures else 0
 
 
@@ -95,30 +100,32 @@ def test(sources: tuple[str, ...]) -> int:
 @click.argument("rule")
 @click.argument("text")
 @click.option("--rules", "sources", multiple=True, metavar="PACK|PATH", help="Where the rule is (default: all packs).")
-def explain(rule: str, text: str, sources: tuple[str, ...]) -> int:
-    """Show a rule's condition as a tree on TEXT, each part ticked or crossed. RULE is a title, an id or a rule file.
+@click.option("--all", "everything", is_flag=True, help="Show every part, not only those that hold.")
+@printed()
+def explain(rule: str, text: str, sources: tuple[str, ...], everything: bool, form: str, terminal: Terminal) -> int:
+    """Show a rule's condition as a tree on TEXT, with the parts that hold. RULE is a title, an id or a rule file.
 
     \b
     forewarn rules explain "Bank run" "Depositors queue outside the bank since dawn"
     forewarn rules explain my-rules/bank-run.yaml "没有发生挤兑"
     """
-    from forewarn.output.terminal import Terminal
     from forewarn.rules import find_rule, load_rules
     from forewarn.scoring.similarity import similarity
 
     chosen = [rule] if Path(rule).is_file() else sources or None
-    rules = load_rules(chosen, similarity=similarity())
-    number = 0 if Path(rule).is_file() else find_rule(rules, rule)
-    explained = rules.explain(number, text)
-    Terminal().tree(rules.rules[number], text, explained)
+    with terminal.stage("preparing rules, once"):
+        rules = load_rules(chosen, similarity=similarity())
+        number = 0 if Path(rule).is_file() else find_rule(rules, rule)
+        explained = rules.explain(number, text)
+    terminal.explained(rules.rules[number], text, explained, form, everything=everything or terminal.verbose)
     return 0 if explained.holds else 1
 
 
 @command.command("match")
 @click.argument("paths", nargs=-1, required=True, metavar="PATH…")
 @click.option("--rules", "sources", multiple=True, metavar="PACK|PATH", help="Which rules (default: all packs).")
-@click.option("--text-column", help="The column that holds the text, for CSV, JSON and Parquet.")
-@click.option("--logsource", metavar="KEY=VALUE,…", help="What the input is of, such as product=linux,service=sshd.")
+@shared.text_column
+@shared.logsource
 @click.option("--explain-skipped", is_flag=True, help="Say which rules were not tried, and why.")
 def match(
     paths: tuple[str, ...],
@@ -165,13 +172,21 @@ def match(
 
 @command.command("backtest")
 @click.argument("sources", nargs=-1, required=True, metavar="PACK|PATH… LABELLED")
-@click.option("--against", type=click.Path(path_type=Path), help="An older version of the rules to compare with.")
-@click.option("--text-column", help="The column of the text (default: text).")
-@click.option("--label-column", default="label", show_default=True, help="The column of the label.")
-@click.option("--positive", default="1", show_default=True, help="The label of a crisis.")
-@FORMAT
+@click.option(
+    "--against", type=click.Path(path_type=Path), metavar="PATH", help="An older version of the rules to compare with."
+)
+@shared.text_column
+@shared.label_column
+@click.option("--positive", metavar="LABEL", default="1", show_default=True, help="The label of a crisis.")
+@printed()
 def backtest(
-    sources: tuple[str, ...], against: Path | None, text_column: str | None, label_column: str, positive: str, form: str
+    sources: tuple[str, ...],
+    against: Path | None,
+    text_column: str | None,
+    label_column: str,
+    positive: str,
+    form: str,
+    terminal: Terminal,
 ) -> int:
     """Try rules on labelled texts (the last argument, CSV, JSON lines or Parquet).
 
@@ -181,7 +196,6 @@ def backtest(
     forewarn rules backtest finance news.csv --label-column label --positive 1
     forewarn rules backtest my-rules/ news.csv --against my-rules-before/
     """
-    from forewarn.output.terminal import Terminal
     from forewarn.reading.labelled import read_labelled
     from forewarn.rules import check_loaded, load_rules
     from forewarn.rules.tools.backtest import backtest as run
@@ -194,25 +208,37 @@ def backtest(
     crisis = texts["label"] == positive
     if against:
         table = compare(rules, load_rules([against]), texts["text"], crisis)
+        terminal.rows(table.to_dicts(), form)
     else:
-        table = run(rules, texts["text"], crisis)
-    Terminal().rows(table.to_dicts(), form)
+        terminal.backtest(run(rules, texts["text"], crisis).to_dicts(), form)
     return 0
 
 
 @command.command("new")
-@click.option("--domain", prompt="Domain (finance, security, public_health, …)", help="The pack it belongs to.")
-@click.option("--title", prompt="What does the rule find?", help="A short title.")
-@click.option("--phrase", "phrases", multiple=True, help="A phrase that a text about it holds (repeat).")
-@click.option("--match", "match", multiple=True, help="A text on which it must fire (repeat).")
-@click.option("--no-match", "no_match", multiple=True, help="A text on which it must not (repeat).")
+@click.option(
+    "--domain", metavar="PACK", prompt="Domain (finance, security, public_health, …)", help="The pack it belongs to."
+)
+@click.option("--title", metavar="WORDS", prompt="What does the rule find?", help="A short title.")
+@click.option(
+    "--phrase", "phrases", metavar="WORDS", multiple=True, help="A phrase that a text about it holds (repeat)."
+)
+@click.option("--match", "match", metavar="TEXT", multiple=True, help="A text on which it must fire (repeat).")
+@click.option("--no-match", "no_match", metavar="TEXT", multiple=True, help="A text on which it must not (repeat).")
 @click.option(
     "--level",
+    metavar="LEVEL",
     default="medium",
     show_default=True,
     type=click.Choice(["informational", "low", "medium", "high", "critical"]),
+    help="informational, low, medium, high or critical.",
 )
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="The file to write (default: from the title).")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="The file to write (default: from the title).",
+)
 def new(
     domain: str,
     title: str,

@@ -4,43 +4,66 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import rich_click as click
 
-from forewarn.cli.options import names, streams, terminal_beside
+from forewarn.cli import options as shared
+from forewarn.cli.commands import Command
+from forewarn.cli.options import names, on_standard_error, panels, printed, streams
+
+if TYPE_CHECKING:
+    from forewarn.output.terminal import Terminal
 
 
-@click.command("scan")
+@click.command("scan", cls=Command)
+@panels(
+    Choose=("--budget", "--fdr", "--threshold", "--cost", "--unusual", "--false-warnings"),
+    Look_with=(
+        *("--rules", "--logsource", "--cases", "--model", "--encoder", "--device", "--detectors", "--prior"),
+        *("--no-adapt", "--seed"),
+    ),
+    Read=("--text-column", "--time-column"),
+    Streams=("--late", "--one-stream", "--stream-by", "--by-category", "--count-repeats"),
+    Output=("--output", *shared.PRINTED, "--scores", "--index", "--summary", "--explain-skipped", "--timings"),
+    Checkpoint=("--resume", "--no-cache", "--help"),
+)
 @click.argument("paths", nargs=-1, required=True, metavar="PATH…")
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="Write the alerts to this file as JSON lines.")
-@click.option("--format", "form", type=click.Choice(["table", "jsonl"]), default="table", help="What to print.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write the alerts to this file as JSON lines.",
+)
+@printed("table", "compact", findings=True)
 @click.option("--budget", metavar="N[/hour|/day]", help="Raise the N most alarming texts (an hour, a day).")
 @click.option("--fdr", type=float, metavar="Q", help="Raise texts at an expected share Q of false alerts.")
 @click.option("--threshold", type=float, metavar="P", help="Raise texts of probability P or more (default: 0.5).")
 @click.option("--cost", metavar="MISS:FALSE", help="Raise by what a miss and a false alert cost, such as 20:1.")
-@click.option(
-    "--rules", multiple=True, metavar="PATH", help="Packs, rule files or folders (default: all shipped packs)."
-)
-@click.option("--logsource", metavar="KEY=VALUE,…", help="What the input is of, such as product=linux,service=sshd.")
+@shared.rules
+@shared.logsource
 @click.option("--explain-skipped", is_flag=True, help="Say which rules were not tried, and why.")
-@click.option("--cases", type=click.Path(path_type=Path), help="A case base folder (default: the shipped one).")
+@shared.cases
+@shared.encoder
+@shared.device
 @click.option(
-    "--encoder",
-    default="bundled",
-    show_default=True,
-    help="bundled, bundled-bf16, or a sentence-transformers name or folder (onnx:…, openvino:…).",
+    "--detectors",
+    metavar="LIST",
+    help="PyOD detectors on the embeddings, comma-separated (default: the model's, or KNN).",
 )
-@click.option("--device", help="cpu or cuda (default: cuda where there is one).")
-@click.option("--detectors", help="PyOD detectors on the embeddings, comma-separated (default: the model's, or KNN).")
-@click.option("--model", type=click.Path(path_type=Path), help="A model folder that `forewarn fit` wrote.")
+@shared.model
 @click.option("--prior", type=float, metavar="P", help="The share of crisis texts in this input, where it is known.")
 @click.option("--unusual", is_flag=True, help="Rank by how unusual a text is, whatever it means; no early warnings.")
 @click.option("--no-adapt", is_flag=True, help="Do not let the scanned texts themselves teach what is alarming.")
 @click.option("--no-cache", is_flag=True, help="Neither use nor keep the vectors of texts from other scans.")
-@click.option("--text-column", help="The column that holds the text, for CSV, JSON and Parquet.")
-@click.option("--time-column", help="The column that holds the time.")
+@shared.text_column
+@shared.time_column
 @click.option(
-    "--scores", type=click.Path(path_type=Path), help="Write one row of scores for each input line (Parquet)."
+    "--scores",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write one row of scores for each input line (Parquet).",
 )
 @click.option(
     "--index",
@@ -58,12 +81,15 @@ from forewarn.cli.options import names, streams, terminal_beside
 @streams
 @click.option("--resume", is_flag=True, help="Go on with a scan that was killed, given the same input and options.")
 @click.option("--timings", is_flag=True, help="Say where the time and the memory went.")
-@click.option("--summary", type=click.Path(path_type=Path), help="Write what was read, found and timed (JSON).")
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of every random choice.")
+@click.option(
+    "--summary", type=click.Path(path_type=Path), metavar="FILE", help="Write what was read, found and timed (JSON)."
+)
+@shared.seed
 def command(
     paths: tuple[str, ...],
     output: Path | None,
     form: str,
+    terminal: Terminal,
     budget: str | None,
     fdr: float | None,
     threshold: float | None,
@@ -138,7 +164,7 @@ def command(
     if output is not None and is_standard_output(output):
         output, form = None, "jsonl"
     check_outputs([*paths, *rules, cases, model], [output, scores, summary], [index])
-    terminal = terminal_beside(output, scores, summary)
+    terminal = on_standard_error(terminal, output, scores, summary)
     outputs = [path for path in (output, scores) if path]
     with checkpoint_of(outputs, paths, resume=resume, note=terminal.note) as work:
         with terminal.progress() as progress:
@@ -165,9 +191,11 @@ def command(
         sys.stdout.buffer.writelines(jsonl(found.findings()))
         sys.stdout.buffer.flush()
         terminal.problems(found.problems)
+    elif form == "compact":
+        terminal.compact(found, output)
     else:
         terminal.scan(found, output)
-    if timings:
+    if timings or terminal.verbose:
         terminal.timings(found.timings)
     if explain_skipped:
         terminal.untried(found.untried)

@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import rich_click as click
 
+from forewarn.cli import options as shared
+from forewarn.cli.commands import Command
+from forewarn.cli.options import printed
 
-@click.command("similar")
+if TYPE_CHECKING:
+    from forewarn.output.terminal import Terminal
+
+
+@click.command("similar", cls=Command)
 @click.argument("text", required=False)
-@click.option("-f", "--file", type=click.Path(path_type=Path), help="Read the text from this file.")
-@click.option("-k", type=int, default=5, show_default=True, help="How many cases.")
-@click.option("--category", help="Only cases of this category.")
+@click.option("-f", "--file", type=click.Path(path_type=Path), metavar="FILE", help="Read the text from this file.")
+@click.option("-k", type=int, metavar="N", default=5, show_default=True, help="How many cases.")
+@click.option("--category", metavar="NAME", help="Only cases of this category.")
 @click.option("--before", metavar="DATE", help="Only cases before 2008, 2008-05 or 2008-05-12.")
 @click.option("--after", metavar="DATE", help="Only cases from this date on.")
 @click.option("--source", metavar="WORDS", help="Only cases whose source contains this.")
@@ -22,11 +30,15 @@ import rich_click as click
     "--in",
     "cases",
     type=click.Path(path_type=Path),
-    help="A case base, or the folder of `scan --index` (default: the shipped past crises).",
+    metavar="DIR",
+    help="Where to look: a case base that `forewarn cases build` wrote, or the texts of `forewarn scan --index`. "
+    "--cases and --in do the same (default: the shipped past crises).",
 )
-@click.option("--encoder", help="The base's encoder (default: the one that it was built with).")
-@click.option("--device", help="cpu or cuda (default: cuda where there is one).")
-@click.option("--format", "form", type=click.Choice(["table", "jsonl"]), default="table", help="What to print.")
+@click.option(
+    "--encoder", metavar="NAME", help="Refuse a base that another encoder built (default: the one that built it)."
+)
+@shared.device
+@printed()
 def command(
     text: str | None,
     file: Path | None,
@@ -40,6 +52,7 @@ def command(
     encoder: str | None,
     device: str | None,
     form: str,
+    terminal: Terminal,
 ) -> int:
     """Find past crises like TEXT (- = standard input), in any of the encoder's languages.
 
@@ -49,24 +62,23 @@ def command(
     forewarn similar -f report.txt -k 10 --mmr 0.3 --format jsonl
     """
     from forewarn.cases.similar import READ, read_text, similar
-    from forewarn.output.terminal import Terminal
 
     if (text is None) == (file is None):
         raise click.UsageError("say TEXT, or -f FILE, or - for standard input")
     said = read_text(file or sys.stdin.buffer) if file or text == "-" else text or ""
-    terminal = Terminal()
-    found = similar(
-        said,
-        k=k,
-        cases=cases,
-        category=category,
-        before=before,
-        after=after,
-        source=source,
-        mmr=mmr,
-        encoder=encoder,
-        device=device,
-    )
+    with terminal.stage("preparing the case base, once"):
+        found = similar(
+            said,
+            k=k,
+            cases=cases,
+            category=category,
+            before=before,
+            after=after,
+            source=source,
+            mmr=mmr,
+            encoder=encoder,
+            device=device,
+        )
     terminal.similar(found, form)
     if len(said) > READ:
         terminal.note(f"only the first {READ:,} characters of {len(said):,} were compared")

@@ -3,18 +3,41 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import rich_click as click
 
-from forewarn.cli.options import streams
+from forewarn.cli import options as shared
+from forewarn.cli.commands import Command
+from forewarn.cli.options import panels, printed, streams
+
+if TYPE_CHECKING:
+    from forewarn.output.terminal import Terminal
 
 
-@click.command("watch")
+@click.command("watch", cls=Command)
+@panels(
+    Choose=("--false-warnings",),
+    Look_with=("--rules", "--logsource", "--cases", "--model", "--encoder", "--device"),
+    Read=("--text-column", "--time-column", "--arrival-times"),
+    Streams=("--late", "--one-stream", "--stream-by", "--by-category", "--count-repeats"),
+    Output=("--output", *shared.PRINTED, "--exec", "--notify"),
+    Checkpoint=("--state", "--help"),
+)
 @click.argument("paths", nargs=-1, required=True, metavar="PATH…|-")
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="Keep the warnings in this file (JSON lines).")
-@click.option("--format", "form", type=click.Choice(["table", "jsonl"]), default="table", help="What to print.")
 @click.option(
-    "--state", type=click.Path(path_type=Path), help="Where the state is kept (default: one for these paths)."
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Keep the warnings in this file (JSON lines).",
+)
+@printed("table", "compact", findings=True)
+@click.option(
+    "--state",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Where the state is kept (default: one for these paths).",
 )
 @click.option("--exec", "command_", metavar="CMD", help="Run this for each warning, with it as JSON on standard input.")
 @click.option("--notify", metavar="URL", help="Post each warning as JSON to this address.")
@@ -27,18 +50,19 @@ from forewarn.cli.options import streams
 )
 @streams
 @click.option("--arrival-times", is_flag=True, help="A record's time is that of its arrival: for input without times.")
-@click.option("--rules", multiple=True, metavar="PATH", help="Packs, rule files or folders (default: all packs).")
-@click.option("--logsource", metavar="KEY=VALUE,…", help="What the input is of, such as product=linux,service=sshd.")
-@click.option("--cases", type=click.Path(path_type=Path), help="A case base folder (default: the shipped one).")
-@click.option("--encoder", default="bundled", show_default=True, help="bundled, or a sentence-transformers model.")
-@click.option("--device", help="cpu or cuda (default: cuda where there is one).")
-@click.option("--model", type=click.Path(path_type=Path), help="A model folder that `forewarn fit` wrote.")
-@click.option("--text-column", help="The column that holds the text, for CSV and JSON.")
-@click.option("--time-column", help="The column that holds the time.")
+@shared.rules
+@shared.logsource
+@shared.cases
+@shared.encoder
+@shared.device
+@shared.model
+@shared.text_column
+@shared.time_column
 def command(
     paths: tuple[str, ...],
     output: Path | None,
     form: str,
+    terminal: Terminal,
     state: Path | None,
     command_: str | None,
     notify: str | None,
@@ -72,7 +96,6 @@ def command(
 
     from forewarn.options import Options, parse_late, parse_promise
     from forewarn.output.guard import check_outputs
-    from forewarn.output.terminal import Terminal
     from forewarn.rules.language.sources import parse_logsource
     from forewarn.runtime.atomic import is_standard_output
     from forewarn.watching.watch import Receivers, watch
@@ -100,7 +123,6 @@ def command(
         by_category=by_category,
         voices=not count_repeats,
     )
-    terminal = Terminal()
     stop = threading.Event()
     asked: list[int] = []
 
@@ -115,7 +137,7 @@ def command(
             paths,
             options,
             state or _state_of(paths),
-            Receivers(terminal.json_line if form == "jsonl" else terminal.notification, command_, notify),
+            Receivers(terminal.teller(form), command_, notify),
             stop,
             log=output,
             arrival=arrival_times,

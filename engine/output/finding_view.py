@@ -65,7 +65,7 @@ def incident_view(incident: Incident, findings: Sequence[Finding]) -> list[Text]
     ]
 
 
-def _record(said: str, at: Place, text: str, name: str = "") -> list[Text]:
+def _record(said: str, at: Place, text: str, name: str = "") -> list[RenderableType]:
     head = (
         Text(said, style="default")
         .append(f"  {_at(at)}", style="bold default")

@@ -5,31 +5,22 @@ In: a value, a reason, an alert. Out: text without a character that could steer 
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from datetime import date, datetime
+from typing import Any
 
+from rich.cells import cell_len, get_character_cell_size
+from rich.console import RenderableType
+from rich.padding import Padding
 from rich.text import Text
-from rich.tree import Tree
 
-from forewarn.findings import Alert, Evidence, Place, Reason
+from forewarn.findings import Alert, Evidence, Incident, Place, Reason
 from forewarn.output.printed import printed_time
 from forewarn.output.writers import printable
 
-if TYPE_CHECKING:
-    from forewarn.rules import Explained
-
-_SHOWN_TEXT = 300
-_JOINS = {"all": "all of", "any": "any of", "not": "not"}
-
-
-def add_branch(tree: Tree, explained: Explained, text: str) -> None:
-    """Add one part of a rule's condition, ticked or crossed, and all below it."""
-    mark = Text("✓ ", style="green") if explained.holds else Text("✗ ", style="red")
-    label = _JOINS.get(explained.kind) or f"{explained.kind}: {printable(explained.label)}"
-    found = ", ".join(printable(text[start:end]) for start, end in explained.spans)
-    node = tree.add(mark.append(label, style="default").append(f"  “{found}”" if found else "", style="yellow"))
-    for part in explained.parts:
-        add_branch(node, part, text)
+COLOURS = {"critical": "bold white on red", "high": "bold red", "medium": "bold magenta", "low": "bold"}
+"""Levels in colours that can be read on black and on white; what is evidence has the terminal's own colour."""
+_BEFORE = 40
+"""Characters that stand before the first word that a rule found, where the beginning of a text is left out."""
 
 
 def cell(value: Any) -> Text:
@@ -67,38 +58,75 @@ def reasoned(reason: Reason, text: str) -> Text:
         shown.append(f" ({reason.level})", style="dim")
     if reason.spans:
         found = "; ".join(printable(text[start:end]) for start, end in reason.spans[:6])
-        shown.append(f": {found}", style="yellow")
+        shown.append(f": {found}", style="bold")
     if reason.words:
-        shown.append(": " + ", ".join(printable(word) for word in reason.words), style="yellow")
+        shown.append(": " + ", ".join(printable(word) for word in reason.words), style="bold")
     if reason.outcome:
-        shown.append(f" — {printable(reason.outcome)}", style="blue")
+        shown.append(f" — {printable(reason.outcome)}")
     return shown
 
 
-def marked(alert: Alert) -> Text:
-    """The alert's text with the matched words marked; positions are kept by escaping piece by piece."""
-    text, shown = alert.text[:_SHOWN_TEXT], Text()
-    hit = bytearray(len(text))
-    for reason in reasons(alert, "rules"):
-        for start, end in reason.spans:
-            hit[start:end] = b"\x01" * (min(end, len(text)) - min(start, len(text)))
+def marked(alert: Alert, cells: int) -> Text:
+    """As much of an alert's text as fits in so many columns, with the words that rules found underlined.
+
+    A long text is shown from just before the first of them. Positions are kept by escaping piece by piece.
+    """
+    most = fitting(alert.text, cells)
+    spans = [span for reason in reasons(alert, "rules") for span in reason.spans]
+    first = min((start for start, _ in spans), default=0)
+    begin = max(0, first - _BEFORE) if len(alert.text) > most and first > most - _BEFORE else 0
+    text, shown = alert.text[begin : begin + most], Text("…" if begin else "")
+    hit = bytearray(len(text) + 1)
+    for start, end in spans:
+        held = range(max(start - begin, 0), min(end - begin, len(text)))
+        hit[held.start : held.stop] = b"\x01" * len(held)
     start = 0
     for at in range(1, len(text) + 1):
         if at == len(text) or hit[at] != hit[start]:
-            shown.append(printable(text[start:at]), style="underline" if hit[start] else "default")
+            shown.append(printable(text[start:at]), style="underline" if hit[start] else "")
             start = at
-    return shown.append("…", style="dim") if len(alert.text) > _SHOWN_TEXT else shown
+    return shown.append("…") if begin + most < len(alert.text) else shown
+
+
+def fitting(text: str, cells: int) -> int:
+    """How many characters from the beginning of a text fit in so many columns; an ideograph takes two."""
+    if cell_len(text[:cells]) <= cells:
+        return cells
+    used = 0
+    for number, character in enumerate(text):
+        used += get_character_cell_size(character)
+        if used > cells:
+            return number
+    return len(text)
 
 
 def like(reason: Reason) -> Text:
     """The past case that something is like, and what came of that."""
-    similar = f"like: {joined(reason.date, reason.title, reason.note)} ({share(reason.similarity or 0.0)})"
-    return Text(printable(f"{similar}: {reason.outcome or ''}".rstrip(": ")), style="blue")
+    case = f"{joined(reason.date, reason.title, reason.note)} ({share(reason.similarity or 0.0)})"
+    return Text("like: ", style="bold").append(
+        printable(f"{case}: {reason.outcome or ''}".rstrip(": ")), style="not bold"
+    )
 
 
-def indented(text: Text) -> Text:
-    """Two columns in."""
-    return Text("  ").append_text(text)
+def first_step(playbook: str) -> Text:
+    """What to do first."""
+    return Text("first: ", style="bold").append(printable(playbook.strip()), style="not bold")
+
+
+def indented(text: RenderableType, columns: int = 2) -> Padding:
+    """So many columns in, and no line of it further out."""
+    return Padding(text, (0, 0, 0, columns), expand=False)
+
+
+def counted(number: int, what: str) -> str:
+    """A number and its noun: `1 rule`, `2,425 lines`; a noun of several words bends in its last."""
+    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
+
+
+def members(incident: Incident) -> str:
+    """How many warnings and alerts an incident has."""
+    numbers = ((len(incident.warnings), "warning"), (len(incident.alerts), "alert"))
+    return ", ".join(counted(number, what) for number, what in numbers if number)
 
 
 def joined(*parts: str | None) -> str:
@@ -119,9 +147,9 @@ def places(first: Place, last: Place) -> str:
     return f"{start}–{last.line}" if first.source == last.source else f"{start} … {printable(last.source)}:{last.line}"
 
 
-def clock(time: datetime | None) -> str:
-    """A time to the minute, with its zone."""
-    return printed_time(time)
+def clock(time: datetime | None, day: date | None = None) -> str:
+    """A time to the minute, in UTC, without its day where that is `day`."""
+    return f"{time:%H:%M}Z" if time is not None and time.date() == day else printed_time(time)
 
 
 def span(seconds: int) -> str:
@@ -132,14 +160,13 @@ def span(seconds: int) -> str:
     return f"{seconds // size} {name}s" if seconds > size else f"a {name}".replace("a hour", "an hour")
 
 
-def times(first: datetime | None, last: datetime | None) -> str:
-    """From one time to another, the day once where it is the same."""
+def times(first: datetime | None, last: datetime | None, day: date | None = None) -> str:
+    """From one time to another, the day once where it is the same, and not at all where it is `day`."""
     if first is None or last is None:
         return ""
-    if first == last:
-        return printed_time(first)
-    return (
-        f"{first:%Y-%m-%d %H:%M}–{last:%H:%M}Z"
-        if first.date() == last.date()
-        else f"{printed_time(first)} – {printed_time(last)}"
-    )
+    if first.replace(second=0, microsecond=0) == last.replace(second=0, microsecond=0):
+        return clock(first, day)
+    same_day = first.date() == last.date()
+    if same_day and first.date() == day:
+        return f"{first:%H:%M}–{last:%H:%M}Z"
+    return f"{first:%Y-%m-%d %H:%M}–{last:%H:%M}Z" if same_day else f"{clock(first)} – {clock(last)}"

@@ -10,6 +10,7 @@ import tempfile
 import weakref
 from array import array
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import overload
 
 import msgspec
@@ -17,19 +18,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forewarn.errors import OutputError
-from forewarn.findings import EarlyWarning
+from forewarn.findings import EarlyWarning, dated, now
 from forewarn.warning.early_warnings import Incidents, UnassignedWarning
 
 
 class KeptWarnings(Sequence[EarlyWarning]):
-    """The warnings of `leads`.
+    """The warnings of `leads`, said at `detected_at`.
 
     `central` the number of each one's most central text, by its id; `texts` what a first record of each such text says.
 
     The file is gone with the sequence. Raises OutputError where it cannot be written.
     """
 
-    def __init__(self, leads: Iterable[UnassignedWarning] = ()) -> None:
+    def __init__(self, leads: Iterable[UnassignedWarning] = (), detected_at: datetime | None = None) -> None:
+        self._detected_at = detected_at or now()
         self.central: dict[str, int] = {}
         self.texts: dict[int, str] = {}
         self._incidents: list[str] = []
@@ -74,7 +76,7 @@ class KeptWarnings(Sequence[EarlyWarning]):
             return [self[one] for one in range(len(self))[at]]
         _, first, last = self._places[at].tolist()
         warning = msgspec.msgpack.decode(self._read(first, last), type=EarlyWarning)
-        return msgspec.structs.replace(warning, incident=self._incidents[at])
+        return dated(msgspec.structs.replace(warning, incident=self._incidents[at]), self._detected_at)
 
     def __eq__(self, other: object) -> bool:
         """Whether another sequence, a list of warnings say, holds the same."""

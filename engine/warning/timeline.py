@@ -134,10 +134,12 @@ class Timeline(SpilledFrames):
     def __init__(self, clocks: Clocks, by: str | None = None, folder: Path | None = None) -> None:
         super().__init__(folder)
         self.clocks, self._by = clocks, by
+        self.fieldless = by is not None
 
     def add(self, records: pl.DataFrame) -> None:
         """Keep what is needed of one block of keyed records."""
         timed = self.clocks.timed(records, self._by)
+        self.fieldless &= timed["by"].null_count() == timed.height
         if timed.height:
             self.keep(timed)
 

@@ -20,7 +20,7 @@ from pathlib import Path
 import polars as pl
 
 from forewarn.errors import ForewarnError, InputError, OutputError
-from forewarn.findings import EarlyWarning
+from forewarn.findings import EarlyWarning, dated, now
 from forewarn.options import Options
 from forewarn.reading.decoding import MAX_LINE, cut_line
 from forewarn.reading.problems import Problems
@@ -213,7 +213,8 @@ class _Following:
 
     def _give(self, notification: Sequence[Notification]) -> None:
         try:
-            new = self._log.add(notification)
+            said = now()
+            new = self._log.add([dated(one, said) for one in notification])
         except OutputError as error:
             self._problem(error)
             return

@@ -221,7 +221,7 @@ def test_a_burst_says_so_on_the_terminal(forewarn: Callable[..., object], tmp_pa
     lines += [f"{at} INFO worker finished job 7" for at in flood.dt.strftime("%Y-%m-%dT%H:%M:%SZ")]
     log = tmp_path / "a.log"
     log.write_text("\n".join(lines) + "\n")
-    out = " ".join(forewarn("scan", log, "--rules", "operations").out.split())
+    out = " ".join(forewarn("scan", log, "--rules", "operations", "--format", "table").out.split())
     assert "more records than usual" in out
     assert "60 in a minute, usually 6" in out
 
