@@ -18,6 +18,7 @@ from rich.console import Console
 
 from forewarn.findings import Alert, Evidence, Incident, Place, Reason, dated, json_schema, now
 from forewarn.output import compact, rendering
+from forewarn.output.printed import printed_score
 from forewarn.output.rule_views import backtest, tree
 from forewarn.output.terminal import Terminal
 from forewarn.rules.rule_set import Explained

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from rich.console import RenderableType
 from rich.text import Text
 
 from forewarn.findings import Alert, EarlyWarning, Finding, Incident, Moved, Place, Reason
