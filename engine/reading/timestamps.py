@@ -9,109 +9,21 @@ is not later than the given latest time. What does not parse is null, never an e
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from forewarn.time_forms import AMBIGUOUS, FORMATS, OTHER_LANGUAGES, TimeFormat
+from forewarn.time_names import AFTER_NOON, BEFORE_NOON, MONTHS, NOON, UNSURE, ZONES
+
 UTC_TIME = pl.Datetime("us", "UTC")
-WITHIN = 160
+WITHIN = 512
 """How many characters at the start of a line are searched for a time that does not stand first."""
 SAMPLE = 300
 """How many lines of a file vote."""
 MOST_FORMATS = 3
 """How many formats one file may mix."""
-
-
-@dataclass(frozen=True)
-class TimeFormat:
-    """One way to write a time.
-
-    `pattern` is a Rust regular expression without nested repetition; its named groups say what was found: `y` or `yy`
-    year, `m` or `mon` month, `d`, `H`, `M`, `S`, `f` decimal fraction, `ms` whole milliseconds, `ap` half of the day,
-    `z` or `w` offset, or, in their place, `e` epoch seconds with `k` the digits after them, or `n` a bare number.
-    `place` is where it may stand: at the start of a line or cell ("day": the same, a day without a clock, for want of
-    better), within the first part of a line, or as a whole cell.
-    `share` is the least part of a file's lines that must carry it: low where the form is unmistakable.
-    """
-
-    name: str
-    pattern: str
-    place: Literal["start", "day", "within", "cell"] = "start"
-    share: float = 0.02
-
-
-# [0-9], not \d: with it the regex engine runs its one-pass form, twice to four times as fast on 1,000,000 lines.
-_Y, _YY, _M2, _D2 = r"(?P<y>[12][0-9]{3})", r"(?P<yy>[0-9]{2})", r"(?P<m>[01][0-9])", r"(?P<d>[0-3][0-9])"
-_M, _D = r"(?P<m>[0-9]{1,2})", r"(?P<d>[0-9]{1,2})"
-_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-_MON = r"(?P<mon>" + "|".join(f"[{m[0].upper()}{m[0]}]{m[1:]}|{m.upper()}" for m in _MONTHS) + r")[A-Za-z]{0,6}[.]?"
-_DAY = r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]{0,6},?"
-_H, _HM, _S = r"(?P<H>[0-9]{1,2})", r"(?P<H>[0-9]{1,2}):(?P<M>[0-9]{2})", r"(?P<S>[0-9]{2})"
-_F = r"(?:[.,](?P<f>[0-9]{1,9}))?"
-_HMS = _HM + ":" + _S + _F
-_AP = r"(?: ?(?P<ap>[AaPp][Mm])\b)?"
-_OFFSET, _MINUTES = r"[+-](?:0[0-9]|1[0-4])", r":?(?:00|15|30|45)"
-_ZONE = rf"(?:(?P<z>Z|{_OFFSET}(?:{_MINUTES})?)\b| (?:UTC|GMT)?(?P<w>{_OFFSET}{_MINUTES})\b)?"
-_LEAD = r"^[\[(\"'* ]{0,3}"
-_PRI = r"^<[0-9]{1,3}>(?:1 )?"
-_EDGE = r"[\s\[(\"'=|>]"
-_END = r"(?:[\s,;|\])\"']|$)"
-_ISO_CLOCK = rf"{_H}[:.](?P<M>[0-9]{{2}})(?:[:.]{_S}(?:[.,:](?P<f>[0-9]{{1,9}}))?)?{_AP}{_ZONE}"
-_ISO = rf"{_Y}[-/.]{_M}[-/.]{_D}[T _:,-]{{1,3}}{_ISO_CLOCK}"
-_MDT = rf"{_MON} {{1,2}}{_D} {{1,2}}{_HMS}"
-_DMYT = rf"{_D}[/ -]{_MON}[/ -]{_Y}[: ,T]{{1,2}}{_HMS}{_ZONE}"
-_EPOCH = r"(?P<e>1[0-9]{9})(?:[.](?P<f>[0-9]{1,9})|(?P<k>[0-9]{9}|[0-9]{6}|[0-9]{3}))?(?:[^0-9A-Za-z.]|[.]\s|$)"
-_COLON = r"(?:(?P<H>[0-9]{1,2}):(?P<M>[0-9]{1,2}):(?P<S>[0-9]{1,2})(?:[.,](?P<f>[0-9]{1,9})|:(?P<ms>[0-9]{1,3}))?)"
-_MD_ZH = rf"{_M} ?月 ?{_D} ?[日号號]?[ 　,，T(（]{{0,2}}(?:(?:星期|周)[一二三四五六日天][)）]?)?[ 　,，]{{0,2}}"
-_CLOCK_ZH = (
-    r"(?P<ap>上午|下午|晚上|凌晨|中午|早上)?[ 　]?(?P<H>[0-9]{1,2}) ?[:：时点時點] ?"
-    r"(?:(?P<M>[0-9]{1,2}) ?(?:[:：分] ?(?P<S>[0-9]{1,2})?(?:[.](?P<f>[0-9]{1,9}))?)?)?"
-)
-
-FORMATS: tuple[TimeFormat, ...] = (
-    # The order settles a tie. Which of two orders of day and month it is, is settled by which parses on more lines.
-    TimeFormat("iso", _LEAD + _ISO),
-    TimeFormat("iso, syslog", _PRI + _ISO),
-    TimeFormat("month day", _LEAD + _MDT),
-    TimeFormat("month day, syslog", _PRI + _MDT),
-    TimeFormat("month day year", rf"{_LEAD}{_MON} {{1,2}}{_D},? {_Y},? {{1,2}}{_HMS}{_AP}{_ZONE}"),
-    TimeFormat("weekday month day year", rf"{_LEAD}{_DAY} {_MDT}(?: (?P<z>{_OFFSET}{_MINUTES})| [A-Z]{{3,5}})? {_Y}"),
-    TimeFormat("day month year", rf"{_LEAD}(?:{_DAY} )?{_DMYT}"),
-    TimeFormat("year/month/day, short", rf"{_LEAD}{_YY}/{_M2}/{_D2} {_HMS}"),
-    TimeFormat("month/day/year", rf"{_LEAD}{_M}[/-]{_D}[/-]{_Y}[ ,T]{{1,2}}{_HMS}{_AP}{_ZONE}"),
-    TimeFormat("day/month/year", rf"{_LEAD}{_D}[/.-]{_M}[/.-]{_Y}[ ,T]{{1,2}}{_HMS}{_AP}{_ZONE}"),
-    TimeFormat("month/day/year, short", rf"{_LEAD}{_M}/{_D}/{_YY}[ ,]{{1,2}}{_HMS}{_AP}"),
-    TimeFormat("day/month/year, short", rf"{_LEAD}{_D}[/.]{_M}[/.]{_YY}[ ,]{{1,2}}{_HMS}{_AP}"),
-    TimeFormat("month-day", rf"{_LEAD}{_M2}[-./]{_D2} {_HMS}"),
-    TimeFormat("day-month", rf"{_LEAD}{_D2}[-./]{_M2} {_HMS}"),
-    TimeFormat("klog", rf"^[IWEFD]{_M2}{_D2} {{1,2}}{_HMS}"),
-    TimeFormat("compact, colons", rf"{_LEAD}{_Y}{_M2}{_D2}[-_ T]{_COLON}{_ZONE}"),
-    TimeFormat("compact", rf"{_LEAD}{_Y}{_M2}{_D2}[T_ -]?{_H}(?P<M>[0-5][0-9]){_S}{_F}{_ZONE}{_END}", share=0.2),
-    TimeFormat("compact, short", rf"{_LEAD}{_YY}{_M2}{_D2} {{1,2}}{_H}:?(?P<M>[0-5][0-9]):?{_S}{_F}{_END}", share=0.2),
-    TimeFormat("chinese", rf"^[\[(【（ 　]{{0,2}}{_Y} ?年 ?{_MD_ZH}(?:{_CLOCK_ZH})?"),
-    TimeFormat("chinese, no year", rf"^[\[(【（ 　]{{0,2}}{_MD_ZH}{_CLOCK_ZH}"),
-    TimeFormat("epoch", _LEAD + _EPOCH, share=0.5),
-    TimeFormat("date", rf"{_LEAD}{_Y}[-/.]{_M}[-/.]{_D}{_END}", "day", 0.5),
-    TimeFormat("day month year, within", rf"\[{_DMYT}\]", "within", 0.5),
-    TimeFormat("epoch, within", _EDGE + _EPOCH, "within", 0.6),
-    TimeFormat("iso, within", _EDGE + _ISO, "within", 0.6),
-    TimeFormat("month day, within", _EDGE + _MDT, "within", 0.6),
-    TimeFormat("number", r"^ *(?P<n>[0-9]{9,19}(?:[.][0-9]{1,9})?) *$", "cell", 0.5),
-    TimeFormat("day", rf"^ *{_Y}{_M2}{_D2} *$", "cell", 0.5),
-    TimeFormat("day month year, date", rf"^ *(?:{_DAY} )?{_D}[ -]{_MON}[ ,-]{{1,2}}{_Y} *$", "cell"),
-    TimeFormat("month day year, date", rf"^ *(?:{_DAY} )?{_MON} {_D},? {_Y} *$", "cell"),
-    TimeFormat("month/day/year, date", rf"^ *{_M}[/-]{_D}[/-]{_Y} *$", "cell"),
-    TimeFormat("day/month/year, date", rf"^ *{_D}[/.-]{_M}[/.-]{_Y} *$", "cell"),
-    TimeFormat("month/day/year, minutes", rf"^ *{_M}[/-]{_D}[/-]{_Y}[ ,]{{1,2}}{_HM}{_AP} *$", "cell"),
-    TimeFormat("day/month/year, minutes", rf"^ *{_D}[/.-]{_M}[/.-]{_Y}[ ,]{{1,2}}{_HM}{_AP} *$", "cell"),
-)
-
-_AMBIGUOUS = frozenset(
-    form.name for form in FORMATS if form.name.startswith(("month/", "month-", "day/", "day-", "year/"))
-)
 
 
 def recognise(
@@ -127,12 +39,12 @@ def recognise(
     if group is None:
         group = np.zeros(len(samples), np.int64)
     formats = [form for form in FORMATS if form.place in ("start", "day") or (form.place == "cell") == cells]
-    matched, valid = _votes(samples, formats)
+    starts = np.array([form.place in ("start", "cell") for form in formats])
+    matched, valid = _votes(samples, formats, group, groups)
     size = np.maximum(np.bincount(group[samples.is_not_null().to_numpy()], minlength=groups), 1)
     chosen: list[list[int]] = [[] for _ in range(groups)]
-    starts = np.array([form.place in ("start", "cell") for form in formats])
     shares = np.array([form.share for form in formats])
-    ambiguous = np.array([form.name in _AMBIGUOUS for form in formats])
+    ambiguous = np.array([form.name in AMBIGUOUS for form in formats])
     for turn in range(MOST_FORMATS):
         votes = np.zeros((groups, len(formats)), np.int64)
         np.add.at(votes, group, valid)
@@ -155,23 +67,63 @@ def recognise(
         for number, form in enumerate(best):
             if form >= 0 and ambiguous[form]:
                 valid[np.ix_(group == number, ambiguous)] = False
-    return [tuple(formats[i] for i in numbers) for numbers in chosen]
+    # Of two that read the same digits, the one that says more is asked first.
+    return [tuple(sorted((formats[i] for i in numbers), key=lambda form: not form.less)) for numbers in chosen]
 
 
-def _votes(samples: pl.Series, formats: Sequence[TimeFormat]) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
-    """Which format's pattern each line matches, and which of those matches are real times; both (lines, formats)."""
-    texts = samples.fill_null("").str.head(WITHIN)
-    frame = texts.to_frame("text")
-    matched = frame.select(
-        pl.col("text").str.contains(form.pattern).alias(str(i)) for i, form in enumerate(formats)
-    ).to_numpy()
+def _votes(
+    samples: pl.Series,
+    formats: Sequence[TimeFormat],
+    group: npt.NDArray[np.int64],
+    groups: int,
+) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+    """Which format's pattern each line matches, and which of those matches are real times; both (lines, formats).
+
+    What is rarer is looked for only in groups of which half the lines do not start with a usual form.
+    """
+    texts = samples.fill_null("").str.head(WITHIN).alias("text")
+    matched = np.zeros((len(samples), len(formats)), np.bool_)
     valid = matched.copy()
-    for i in np.flatnonzero(matched.any(axis=0)).tolist():
-        rows = np.flatnonzero(matched[:, i])
-        # Any leap year will do as the latest: whether a day exists must not hang on when the vote is held.
-        times = _parse_one(texts.gather(rows), formats[i], pl.lit(2096), pl.lit(1231_2359))
-        valid[rows, i] = times.is_not_null().to_numpy()
+    usual = np.array([form.place in ("start", "cell") and OTHER_LANGUAGES not in form.name for form in formats])
+    rows = np.arange(len(samples))
+    for tried in (np.flatnonzero(usual), np.flatnonzero(~usual)):
+        _vote(texts.gather(rows), rows, [(int(i), formats[i]) for i in tried], matched, valid)
+        half = 2 * np.bincount(group, valid.any(axis=1), groups) >= np.bincount(group, minlength=groups)
+        rows = np.flatnonzero(~half[group])
+        if not len(rows):
+            break
+    number = {form.name: i for i, form in enumerate(formats)}
+    for i, form in enumerate(formats):
+        if form.less:
+            valid[:, number[form.less]] &= ~valid[:, i]
     return matched, valid
+
+
+def _vote(
+    texts: pl.Series,
+    rows: npt.NDArray[np.int64],
+    formats: Sequence[tuple[int, TimeFormat]],
+    matched: npt.NDArray[np.bool_],
+    valid: npt.NDArray[np.bool_],
+) -> None:
+    """Enter the votes of some lines (their numbers: `rows`) for some formats, with their numbers."""
+    frame = texts.to_frame()
+    needed = {form.needs for _, form in formats if form.needs}
+    has = frame.select(pl.col("text").str.contains(need).any().alias(need) for need in needed)
+    formats = [(i, form) for i, form in formats if not form.needs or has[form.needs].item()]
+    found = frame.select(_carries(form).alias(str(i)) for i, form in formats)
+    for i, form in formats:
+        hit = found[str(i)].arg_true().to_numpy()
+        if len(hit):
+            matched[rows[hit], i] = True
+            # Any leap year will do as the latest: whether a day exists must not hang on when the vote is held.
+            times = _parse_one(texts.gather(hit), form, pl.lit(2096), pl.lit(1231_2359))
+            valid[rows[hit], i] = times.is_not_null().to_numpy()
+
+
+def _carries(form: TimeFormat) -> pl.Expr:
+    found = pl.col("text").str.contains(form.pattern)
+    return found & ~pl.col("text").str.contains(form.but) if form.but else found
 
 
 def parse(texts: pl.Series, formats: Sequence[TimeFormat], latest: pl.Series) -> pl.Series:
@@ -195,9 +147,13 @@ def _coalesce(times: list[pl.Series]) -> pl.Series:
 
 def _parse_one(texts: pl.Series, form: TimeFormat, year: pl.Expr, rest: pl.Expr) -> pl.Series:
     text = pl.col("text").str.head(WITHIN) if form.place == "within" else pl.col("text")
+    if form.but:
+        text = pl.when(~text.str.contains(form.but)).then(text)
     found = texts.to_frame("text").select(text.str.extract_groups(form.pattern).alias("found")).unnest("found")
     if "n" in found.columns:
         return found.select(from_number(pl.col("n"))).to_series()
+    if "tai" in found.columns:
+        return found.select(_tai()).to_series()
     if "e" in found.columns:
         micros = _whole("e", pl.Int64) * 1_000_000 + _micros(pl.coalesce("f", "k")).fill_null(0)
         return found.select(micros.cast(pl.Datetime("us")).dt.replace_time_zone("UTC")).to_series()
@@ -222,8 +178,7 @@ def _moment(found: pl.DataFrame, latest_year: pl.Expr, latest_rest: pl.Expr) -> 
     nothing = pl.lit(None, pl.Int32)
     month = _whole("m") if "m" in has else nothing
     if "mon" in has:
-        names = {name: number for number, name in enumerate(_MONTHS, 1)}
-        month = pl.col("mon").str.to_lowercase().replace_strict(names, default=None, return_dtype=pl.Int32)
+        month = pl.col("mon").str.to_lowercase().replace_strict(MONTHS, default=None, return_dtype=pl.Int32)
     micro = pl.lit(0, pl.Int32)
     if "f" in has:
         micro = _micros(pl.col("f")).fill_null(0)
@@ -231,21 +186,29 @@ def _moment(found: pl.DataFrame, latest_year: pl.Expr, latest_rest: pl.Expr) -> 
         micro = micro + _whole("ms").fill_null(0) * 1000
     parts = found.select(
         year=_whole("y") if "y" in has else _whole("yy") if "yy" in has else latest_year,
-        month=month,
-        day=_whole("d"),
-        hour=pl.when(pl.col("d").is_not_null()).then(_whole("H").fill_null(0)) if "H" in has else 0,
+        month=pl.when(_whole("j").is_between(1, 366)).then(1) if "j" in has else month,
+        day=pl.when(pl.col("j").is_not_null()).then(1) if "j" in has else _whole("d"),
+        hour=pl.when(pl.col("j" if "j" in has else "d").is_not_null()).then(_whole("H").fill_null(0))
+        if "H" in has
+        else 0,
         minute=_whole("M").fill_null(0) if "M" in has else 0,
         # Second 60 is a leap second, which no clock here has; it counts as the second before.
         second=_whole("S").fill_null(0).replace(60, 59) if "S" in has else 0,
         micro=micro,
-        half=pl.col("ap").str.to_lowercase() if "ap" in has else pl.lit(None, pl.String),
-        east=_offset_minutes(pl.coalesce([name for name in ("z", "w") if name in has])) if has & {"z", "w"} else 0,
+        half=pl.col("ap").str.to_lowercase().str.replace_all(r"[^\p{L}]", "")
+        if "ap" in has
+        else pl.lit(None, pl.String),
+        east=_east(has),
+        area=pl.when(pl.col("zn").str.contains("/", literal=True)).then("zn")
+        if "zn" in has
+        else pl.lit(None, pl.String),
+        ordinal=_whole("j") if "j" in has else nothing,
     )
     if "ap" in has:
         hour, half = pl.col("hour"), pl.col("half")
-        after_noon = half.is_in(["pm", "下午", "晚上"]) | ((half == "中午") & (hour < 11))
+        after_noon = half.is_in(AFTER_NOON) | (half.is_in(NOON) & (hour < 11))
         hour = pl.when(after_noon & (hour < 12)).then(hour + 12).otherwise(hour)
-        hour = pl.when(half.is_in(["am", "凌晨"]) & (pl.col("hour") == 12)).then(0).otherwise(hour)
+        hour = pl.when(half.is_in(BEFORE_NOON) & (pl.col("hour") == 12)).then(0).otherwise(hour)
         parts = parts.with_columns(hour=hour)
     if "yy" in has:
         parts = parts.with_columns(pl.col("year") + pl.when(pl.col("year") < 70).then(2000).otherwise(1900))
@@ -259,9 +222,45 @@ def _moment(found: pl.DataFrame, latest_year: pl.Expr, latest_rest: pl.Expr) -> 
         nowhere = pl.when(real).then(pl.col("year", "month", "day", "hour", "minute", "second"))
         parts = parts.with_columns(nowhere)
     time = pl.datetime("year", "month", "day", "hour", "minute", "second", "micro", time_zone="UTC")
-    if has & {"z", "w"}:
+    if has & {"z", "w", "zn", "east"}:
         time = time - pl.duration(minutes="east")
+    if "j" in has:
+        time = time + pl.duration(days=pl.col("ordinal") - 1)
+    if "zn" in has and parts["area"].null_count() < parts.height:
+        return _from_areas(parts.select(time.alias("time"), "area"))
     return parts.select(time.alias("time")).to_series()
+
+
+def _from_areas(times: pl.DataFrame) -> pl.Series:
+    """`time`, as clocks in the `area` (`Asia/Shanghai`) showed it, in UTC; an unknown area is taken as UTC."""
+    time = times["time"]
+    for area in times["area"].drop_nulls().unique():
+        local = pl.col("time").dt.replace_time_zone(None)
+        try:
+            there = local.dt.replace_time_zone(area, ambiguous="earliest", non_existent="null")
+            moved = times.select(there.dt.convert_time_zone("UTC")).to_series()
+        except pl.exceptions.PolarsError:
+            continue
+        rows = (times["area"] == area).fill_null(False).arg_true()
+        time = time.scatter(rows, moved.gather(rows))
+    return time
+
+
+def _tai() -> pl.Expr:
+    """TAI64N, as daemontools writes it: ten seconds ahead of UTC, leap seconds not counted."""
+    seconds = pl.col("tai").str.slice(1).str.to_integer(base=16, strict=False) - 10
+    micros = seconds * 1_000_000 + pl.col("nano").str.to_integer(base=16, strict=False) // 1000
+    return micros.cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
+
+
+def unsure_zones(texts: pl.Series, formats: Sequence[TimeFormat]) -> list[str]:
+    """The zones that n texts name and that are several (CST): their times were read as UTC."""
+    zoned = [form.pattern for form in formats if "(?P<zn>" in form.pattern]
+    if not zoned:
+        return []
+    frame = texts.str.head(WITHIN).alias("text").to_frame()
+    found = [frame.select(pl.col("text").str.extract_groups(one).struct.field("zn")).to_series() for one in zoned]
+    return sorted(set(pl.concat(found).drop_nulls().unique()) & set(UNSURE))
 
 
 def _is_real() -> pl.Expr:
@@ -280,9 +279,20 @@ def _is_real() -> pl.Expr:
     )
 
 
+def _east(has: set[str]) -> pl.Expr:
+    """Minutes east of Greenwich, by whichever groups a pattern has."""
+    if "east" in has:
+        return _whole("east").fill_null(0)
+    given = [name for name in ("z", "w") if name in has]
+    east = _offset_minutes(pl.coalesce(given)) if given else pl.lit(0, pl.Int32)
+    if "zn" in has:
+        east = east + pl.col("zn").replace_strict(ZONES, default=0, return_dtype=pl.Int32).fill_null(0)
+    return east
+
+
 def _offset_minutes(offset: pl.Expr) -> pl.Expr:
     """Minutes east of Greenwich that `+0800`, `-05:30`, `+08` or `Z` say; 0 where nothing is said."""
-    digits = offset.str.replace_all(":", "", literal=True)
+    digits = offset.str.replace_all(":", "", literal=True).str.replace("^([+-])([0-9])$", "${1}0${2}")
     size = digits.str.slice(1, 2).cast(pl.Int32, strict=False) * 60
     size = size + digits.str.slice(3, 2).cast(pl.Int32, strict=False).fill_null(0)
     return (pl.when(offset.str.starts_with("-")).then(-size).otherwise(size)).fill_null(0)

@@ -52,7 +52,7 @@ def utc(*parts: int) -> datetime:
         ("Mar 9, 2024 7:05:03 PM gate closed", utc(2024, 3, 9, 19, 5, 3)),
         ("[Sat Mar 09 07:05:03 2024] [notice] gate closed", utc(2024, 3, 9, 7, 5, 3)),
         ("[Sat Mar 09 07:05:03.123456 2024] [core:notice] gate closed", utc(2024, 3, 9, 7, 5, 3, 123_456)),
-        ("Sat Mar  9 07:05:03 CET 2024 gate closed", utc(2024, 3, 9, 7, 5, 3)),
+        ("Sat Mar  9 07:05:03 CET 2024 gate closed", utc(2024, 3, 9, 6, 5, 3)),
         ("Sat Mar 09 07:05:03 +0000 2024", utc(2024, 3, 9, 7, 5, 3)),
         ("Sat, 09 Mar 2024 07:05:03 +0100 gate closed", utc(2024, 3, 9, 6, 5, 3)),
         ("09-Mar-2024 07:05:03.250 INFO gate closed", utc(2024, 3, 9, 7, 5, 3, 250_000)),
