@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from forewarn.rules.matching.digits import Kinds
+from forewarn.time_names import HALF
 
 if TYPE_CHECKING:
     from forewarn.grouping.rule_sets import RuleSets
@@ -18,8 +19,26 @@ if TYPE_CHECKING:
 
 MASK = "<*>"
 
+# The keys whose values say something: they are no identifiers, however short.
+_SPEAKS = (
+    *("msg", "message", "error", "err", "reason", "log", "event", "text", "body", "content", "description", "detail"),
+    *("details", "summary", "cause", "exception", "level", "lvl", "severity", "status", "state"),
+)
+_SPOKEN = rf"(?i)(\b(?:{'|'.join(_SPEAKS)})[\"']?)([=:])(\s?[\"'])"
+# Stand for = and : before a value that is kept; private characters that no text holds by itself.
+_KEPT = {"=": "\ue0f0", ":": "\ue0f1"}
+_WEEKDAY = "(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]{0,6},?"
+_MONTH = "(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]{0,6}"
+_CLOCK = r"[0-9]{1,2}:[0-9]{2}(?::[0-9]{2})?(?:[.,][0-9]{1,9})?(?: ?[AaPp][.]?[Mm]\b)?"
+
 _VARIABLE_PARTS = "|".join(
     (
+        # A time with names in it: else each midnight, noon and first of a month brings new texts.
+        rf"\b(?:{_WEEKDAY} )?{_MONTH} {{1,2}}[0-9]{{1,2}},? {{1,2}}(?:[0-9]{{4}},? )?{_CLOCK}(?:(?: [A-Z]{{2,5}})? [0-9]{{4}}\b)?",
+        rf"\b(?:{_WEEKDAY} )?[0-9]{{1,2}}[ /-]{_MONTH}[ /-][0-9]{{2,4}}[ :,]{{1,2}}{_CLOCK}",
+        rf"\b{_WEEKDAY} [0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}[T ]{_CLOCK}",
+        rf"{HALF} ?[0-9]{{1,2}}(?::[0-9]{{2}}){{1,2}}",
+        r"[0-9]{1,2}(?::[0-9]{2}){1,2} ?[AP]M\b",
         r"[A-Za-z][A-Za-z0-9+.-]*://[^\s\"'<>\])，。；、）】]+",  # URL
         r"[A-Za-z0-9_.+-]+@[A-Za-z0-9-]+\.[A-Za-z0-9.-]+",  # e-mail
         r"(?:[A-Za-z]:)?(?:[\\/][A-Za-z0-9_.@$%+~:-]+){2,}[\\/]?",  # path of two or more parts
@@ -28,19 +47,28 @@ _VARIABLE_PARTS = "|".join(
         r"\b0[xX][0-9a-fA-F]+\b",
         r"\b[0-9a-fA-F]{8,}\b",
         r"[_-](?:[0-9a-f]{3,32}[0-9]|[0-9a-f]{0,32}[0-9][0-9a-f]{3})[0-9a-f]*\b",  # pay_7f3c09, req-12ab34
-        r"[=:]\s?\"[^\"]{1,200}\"|[=:]\s?'[^']{1,200}'",  # quoted value of a key; quoted speech stays
+        # The quoted value of a key, of one word or two; more is speech.
+        r"[=:]\s?\"[^\"\s]{1,200}(?:\s[^\"\s]{1,200})?\"|[=:]\s?'[^'\s]{1,200}(?:\s[^'\s]{1,200})?'",
         r"[-+]?[0-9]+(?:[.,:/-][0-9]+)*",  # number, IPv4 address, date
     )
 )
 
 
 def mask(text: pl.Expr) -> pl.Expr:
-    """Replace numbers, dates, addresses, identifiers, paths and quoted values with `<*>` and fold white space.
+    """Replace numbers, dates, addresses, identifiers, paths and short quoted values with `<*>` and fold white space.
 
     `text` is a String expression; so is the result. The one regular expression has no nested repetition and runs in
     time linear in the text (Rust `regex`).
     """
-    return text.str.replace_all(_VARIABLE_PARTS, MASK).str.replace_all(r"\s{2,}|[^\S ]", " ").str.strip_chars()
+    spoken = pl.when(text.str.contains(_SPOKEN)).then(_spoken(text)).otherwise(text)
+    made = spoken.str.replace_all(_VARIABLE_PARTS, MASK).str.replace_all(r"\s{2,}|[^\S ]", " ").str.strip_chars()
+    return made.str.replace_many(list(_KEPT.values()), list(_KEPT))
+
+
+def _spoken(text: pl.Expr) -> pl.Expr:
+    for sign, kept in _KEPT.items():
+        text = text.str.replace_all(_SPOKEN.replace("[=:]", sign), "${1}" + kept + "${3}")
+    return text
 
 
 class Templates:

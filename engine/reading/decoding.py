@@ -10,6 +10,7 @@ from __future__ import annotations
 import bz2
 import codecs
 import lzma
+import re
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -36,6 +37,10 @@ _COMPRESSIONS: tuple[tuple[str, bytes, Callable[[], Any]], ...] = (
     ("xz", b"\xfd7zXZ\0", lzma.LZMADecompressor),
     ("zstandard", b"\x28\xb5\x2f\xfd", lambda: zstandard.ZstdDecompressor().decompressobj()),
 )
+
+# A stream of bzip2 goes on with a block or with its end; a text that begins `BZh9` does not.
+_BZIP2 = re.compile(rb"BZh[1-9](?:1AY&SY|\x17rE8P\x90|.{0,5}\Z)", re.DOTALL)
+_SKIPPABLE = re.compile(rb"[\x50-\x5f]\x2a\x4d\x18", re.DOTALL)
 
 PARQUET = "a Parquet file"
 _UNPACK = "Unpack it first."
@@ -71,6 +76,14 @@ _COMMON_HAN = frozenset(
 )
 
 
+# Colours and other orders to a terminal: CSI and OSC sequences, and the short ones.
+_ANSI = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b\n]{0,4096}(?:\x07|\x1b\\)|[@-Z\\^_=>])")
+_NULS = re.compile(rb"\0{8,}")
+_LONG_NULS = re.compile(rb"\0{32,}")
+_MOST_NULS = 1 << 32
+"""Bytes of NULs at a file's start that are passed over; a device gives them without end."""
+
+
 class BrokenStream(Exception):
     """The stream ended before the file's own end: damaged, cut short or no longer readable."""
 
@@ -91,12 +104,27 @@ def bytes_of(file: BinaryIO, size: int = _READ) -> tuple[Iterator[bytes], str | 
     """
     raw = _raw(file, size)
     start = next(raw, b"")
-    while 0 < len(start) < 6 and (more := next(raw, b"")):
+    while 0 < len(start) < 10 and (more := next(raw, b"")):
         start += more
     for name, magic, decompressor in _COMPRESSIONS:
-        if start.startswith(magic) and (name != "bzip2" or start[3:4].isdigit()):
+        if start.startswith(magic) and (name != "bzip2" or _BZIP2.match(start)):
             return _unfolded(_steps(start, raw), name, decompressor), name
+    if _SKIPPABLE.match(start):
+        return _unfolded(_after_skippable(start, raw), *_COMPRESSIONS[-1][::2]), _COMPRESSIONS[-1][0]
     return chain([start], raw), None
+
+
+def _after_skippable(start: bytes, raw: Iterator[bytes]) -> Iterator[bytes]:
+    """What follows the skippable frames with which a zstandard file begins (RFC 8878, 3.1.2)."""
+    held = start
+    while _SKIPPABLE.match(held):
+        left = 8 + int.from_bytes(held[4:8], "little")
+        while len(held) < left + 8 and (more := next(raw, b"")):
+            # No more of the frame is kept than the piece in which it ends.
+            gone = min(left, len(held))
+            held, left = held[gone:] + more, left - gone
+        held = held[left:]
+    yield from _steps(held, raw)
 
 
 def _raw(file: BinaryIO, size: int) -> Iterator[bytes]:
@@ -171,6 +199,10 @@ def look_at(head: bytes, whole: bool) -> Look:
             return Look(encoding, skip=len(bom))
     if wide := _utf16_without_mark(head, whole):
         return Look(wide)
+    # What is text but for runs of NULs is a log after a power cut, or one that was truncated under its writer.
+    without = _LONG_NULS.sub(b"", head)
+    if without:
+        head = without
     controls = len(head.translate(None, _TEXT_BYTES)) / max(len(head), 1)
     text = _decoded(head, "utf-8", whole)
     if controls > (0.3 if text is not None else 0.02):
@@ -255,17 +287,29 @@ class TextStream:
         """Why the bytes ended early, if they did."""
         pieces, self.compressed = bytes_of(file, self._piece)
         self._pieces = self._guarded(pieces)
-        held, length = [], 0
+        held, length, nuls = [], 0, 0
         while length < HEAD and (data := next(self._pieces, None)) is not None:
+            if not length and nuls < _MOST_NULS and not data.strip(b"\0"):
+                # What a power cut or a truncated log leaves in front; the one at hand stands for all of them.
+                nuls += len(data)
+                continue
+            if not length and (nuls or data.startswith(bytes(32))):
+                nuls, data = nuls + 1, data.lstrip(b"\0")
             held.append(data)
             length += len(data)
+        if nuls and not length:
+            held, length = [bytes(64)], 64
         self._start = b"".join(held)
         self._head = self._start[:HEAD]
         self.whole = length < HEAD
         """Whether the head is all there is."""
         self.look = look_at(self._head, self.whole)
         self._encoding = self.look.encoding
+        # Line ends of old Macs: never a line feed.
+        self._only_returns = b"\n" not in self._head and b"\r" in self._head.rstrip(b"\r")
         text = self._head[self.look.skip :].decode(self._encoding, "replace")
+        if "\x1b" in text or "\0" in text or self._only_returns:
+            text = self._readable(text.encode("utf-8", "replace")).decode()
         self.head = text if self.whole else text.rstrip("\ufffd")
         """The first characters, up to `HEAD` bytes of them, for deciding on the format."""
         self._only_ascii = self._encoding == "utf-8" and self._head.isascii()
@@ -291,7 +335,7 @@ class TextStream:
         if self._encoding.startswith("utf-16") or self._encoding.startswith("utf-32"):
             pieces = self._narrowed(pieces, self._encoding)
             self._encoding = "utf-8"
-        for data in _whole_lines(pieces, size):
+        for data in map(self._readable, _whole_lines(map(self._without_nuls, pieces), size)):
             first_line = self.lines + 1
             self.lines += data.count(b"\n")
             yield Block(first_line, data if data.isascii() else self._valid(data, first_line))
@@ -302,6 +346,17 @@ class TextStream:
                 line=max(self.lines, 1),
                 remedy="Fetch or export the file again.",
             )
+
+    def _without_nuls(self, piece: bytes) -> bytes:
+        """A piece in which runs of NULs are blanks, and line ends are line feeds."""
+        if b"\0" in piece:
+            piece = _NULS.sub(b" ", piece)
+        return piece.replace(b"\r", b"\n") if self._only_returns else piece
+
+    def _readable(self, data: bytes) -> bytes:
+        """Text without what only a terminal or a disk wants."""
+        data = self._without_nuls(data)
+        return _ANSI.sub(b"", data) if b"\x1b" in data else data
 
     def _after_mark(self) -> Iterator[bytes]:
         start, self._start = self._start, b""

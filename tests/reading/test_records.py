@@ -80,10 +80,40 @@ def test_line_ends_of_windows_are_no_part_of_the_text(tmp_path: Path) -> None:
     assert lines_of(table(tmp_path / "a.log")[0]) == [(1, "one"), (3, "three"), (4, "four")]
 
 
-def test_control_characters_in_a_line_are_kept(tmp_path: Path) -> None:
-    text = "a \x00 nul, \x1b[2J escape, \x07 bell and a \x0b tab\u2028 in one line of otherwise ordinary text"
-    (tmp_path / "a.log").write_text(text + "\nnext\n")
-    assert lines_of(table(tmp_path / "a.log")[0]) == [(1, text), (2, "next")]
+def test_control_characters_in_a_line_are_kept_less_orders_to_a_terminal(tmp_path: Path) -> None:
+    text = "a \x00 nul, \x07 bell and a \x0b tab\u2028 in one line of otherwise ordinary text"
+    (tmp_path / "a.log").write_text(text + "\n\x1b[2J\x1b[1;31mred\x1b[0m \x1b]0;title\x07next\n")
+    assert lines_of(table(tmp_path / "a.log")[0]) == [(1, text), (2, "red next")]
+
+
+def test_runs_of_nuls_in_a_text_are_blanks(tmp_path: Path) -> None:
+    for size in (64, 70_000, 2_500_000):
+        for data, line in ((bytes(size) + b"gate shut\n", 1), (b"gate shut\n" + bytes(size), 1)):
+            (tmp_path / "a.log").write_bytes(data)
+            records, problems = table(tmp_path / "a.log")
+            assert [(number, text.strip()) for number, text in lines_of(records)] == [(line, "gate shut")]
+            assert not problems
+
+
+def test_nothing_but_nuls_is_binary(tmp_path: Path) -> None:
+    (tmp_path / "a.log").write_bytes(bytes(3_000_000))
+    assert "binary" in str(table(tmp_path / "a.log")[1][0])
+
+
+def test_carriage_returns_alone_end_lines(tmp_path: Path) -> None:
+    (tmp_path / "a.log").write_bytes(b"gate shut\rgate open\r")
+    assert lines_of(table(tmp_path / "a.log")[0]) == [(1, "gate shut"), (2, "gate open")]
+
+
+def test_a_skippable_frame_may_come_first(tmp_path: Path) -> None:
+    skipped = b"\x5a\x2a\x4d\x18" + (5).to_bytes(4, "little") + b"index"
+    (tmp_path / "a.zst").write_bytes(skipped * 2 + COMPRESSIONS[".zst"](b"gate shut\n"))
+    assert lines_of(table(tmp_path / "a.zst")[0]) == [(1, "gate shut")]
+
+
+def test_a_text_that_begins_like_bzip2_is_text(tmp_path: Path) -> None:
+    (tmp_path / "a.log").write_text("BZh9 gate shut\n")
+    assert lines_of(table(tmp_path / "a.log")[0]) == [(1, "BZh9 gate shut")]
 
 
 def test_a_time_without_a_year_is_dated_by_the_files_own_change(tmp_path: Path) -> None:
@@ -225,7 +255,9 @@ def test_a_broken_pair_in_utf16_is_replaced_and_named(tmp_path: Path) -> None:
     assert said(problems)[0][:2] == ("a.log", 2)
 
 
-ANY_LINE = st.text(st.characters(exclude_categories=("Cs", "Cc")) | st.sampled_from("\t\x1b\x00"), max_size=25)
+ANY_LINE = st.text(st.characters(exclude_categories=("Cs", "Cc")) | st.sampled_from("\t\x07\x00"), max_size=25).filter(
+    lambda line: bytes(8).decode() not in line
+)
 CHINESE_LINE = st.text(st.sampled_from("银行今天关门储户排队取款的了是在不有和 abc,.，。019"), max_size=25)
 ENCODED = st.one_of(
     st.tuples(st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "utf-32"]), st.lists(ANY_LINE, max_size=12)),
