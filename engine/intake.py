@@ -6,6 +6,7 @@ and what each line leaves behind for line scores and early warning. Memory grows
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -26,7 +27,7 @@ from forewarn.reading.texts_in_memory import TextsInMemory
 from forewarn.runtime.spill import SpilledFrames
 from forewarn.runtime.timings import Progress, Stopwatch
 from forewarn.scoring.line_scores import LineScores
-from forewarn.warning.timeline import Timeline
+from forewarn.warning.timeline import GIVE_TIMES, NO_FEW_LINES, TIMELESS, Timeline
 
 if TYPE_CHECKING:
     from forewarn.rules import RuleSet
@@ -52,6 +53,7 @@ class Intake:
         self.rule_sets, self.table = RuleSets(), table
         self._keying = Keying(rules, self.rule_sets)
         self.files: set[str] = set()
+        self._sizes: Counter[str] = Counter()
         self.rows = 0
 
     def take_in(
@@ -96,8 +98,22 @@ class Intake:
                     watch.lap("keep work")
                 if progress:
                     progress("lines", self.rows)
+        self._name_timeless()
         if self._work:
             self._work.write_if_due(self._reading(None))
+
+    def _name_timeless(self) -> None:
+        """Name the files that early warning could not judge: nothing wrong was not found in them."""
+        if self.timeline is None:
+            return
+        timeless = [
+            name
+            for name, size in sorted(self._sizes.items())
+            if size >= NO_FEW_LINES and not self.timeline.clocks.has_shown(name)
+        ]
+        if timeless:
+            others = f" and {len(timeless) - 1:,} more files" if len(timeless) > 1 else ""
+            self._problems.note(timeless[0], TIMELESS + others, remedy=GIVE_TIMES)
 
     def _group(self, records: pl.DataFrame, partial: SpilledFrames | None) -> None:
         texts = group(records, self.rows)
@@ -108,7 +124,9 @@ class Intake:
             self.lines.add(records)
         if self.timeline:
             self.timeline.add(records)
-        self.files.update(records["source"].unique())
+        sizes = records.group_by("source").len()
+        self.files.update(sizes["source"])
+        self._sizes.update(dict(sizes.iter_rows()))
         self.rows += records.height
 
     def _reading(self, reached: Reached | None) -> Reading:

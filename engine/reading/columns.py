@@ -23,6 +23,17 @@ TIME = (
     *("timestamp", "datetime", "time", "date", "ts", "utctime", "eventtime", "createdat", "created", "timecreated"),
     *("publishedat", "published", "pubdate", "publishdate", "publishtime", "systemtime", "timegenerated", "logtime"),
     *("asctime", "receivedat", "updatedat", "时间", "日期", "发布时间", "发布日期", "发生时间", "事件时间", "创建时间"),
+    *("realtimetimestamp", "timeunixnano", "observedtimeunixnano", "requestreceivedtimestamp", "stagetimestamp"),
+    *(
+        "timelocal",
+        "timeiso8601",
+        "edgestarttimestamp",
+        "eventtimestamp",
+        "starttime",
+        "devtime",
+        "zeit",
+        "zeitstempel",
+    ),
 )
 
 

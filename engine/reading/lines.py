@@ -88,7 +88,7 @@ def records_of(waiting: Sequence[Lines | Cells], problems: Problems) -> pl.DataF
     return said.select(
         pl.Series([origin.source for origin in origins]).gather(run).alias("source"),
         "line",
-        _times(origins, run, said["text" if bare else "stamp"], cells=not bare).alias("time"),
+        _times(origins, run, said["text" if bare else "stamp"], problems, cells=not bare).alias("time"),
         "text",
         "raw",
     )
@@ -146,7 +146,9 @@ def is_filled(text: pl.Series) -> pl.Series:
     return text.str.contains(r"\S")
 
 
-def _times(origins: Sequence[Origin], run: npt.NDArray[np.int64], stamp: pl.Series, *, cells: bool) -> pl.Series:
+def _times(
+    origins: Sequence[Origin], run: npt.NDArray[np.int64], stamp: pl.Series, problems: Problems, *, cells: bool
+) -> pl.Series:
     """The time of each line or stamp, by the formats of the file it is from (`run`, shape (n,), ascending)."""
     formats = [origin.formats for origin in origins]
     undecided = [number for number, form in enumerate(formats) if form is None]
@@ -158,6 +160,15 @@ def _times(origins: Sequence[Origin], run: npt.NDArray[np.int64], stamp: pl.Seri
         found = timestamps.recognise(sample, group, len(undecided), cells=cells)
         for number, form in zip(undecided, found, strict=True):
             formats[number] = form
+    for number, form in enumerate(formats):
+        if form and timestamps.has_zone_names(form):
+            begin, end = np.searchsorted(run, number), np.searchsorted(run, number, side="right")
+            for zone in timestamps.unsure_zones(stamp[int(begin) : int(end)], form):
+                problems.note(
+                    origins[number].source,
+                    f"the time zone {zone} is several; its times are read as UTC",
+                    remedy="Have times written with an offset (+08:00).",
+                )
     latest = pl.Series([origin.latest for origin in origins], dtype=timestamps.UTC_TIME)
     kinds = list(dict.fromkeys(formats))
     if len(kinds) == 1:

@@ -253,6 +253,11 @@ def _tai() -> pl.Expr:
     return micros.cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
 
 
+def has_zone_names(formats: Sequence[TimeFormat]) -> bool:
+    """Whether one of the formats reads zones by their names."""
+    return any("(?P<zn>" in form.pattern for form in formats)
+
+
 def unsure_zones(texts: pl.Series, formats: Sequence[TimeFormat]) -> list[str]:
     """The zones that n texts name and that are several (CST): their times were read as UTC."""
     zoned = [form.pattern for form in formats if "(?P<zn>" in form.pattern]

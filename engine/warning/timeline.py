@@ -32,6 +32,15 @@ _SHOWN = 2_000
 """Characters of a record that a warning can show: every stream remembers its last thousand records."""
 
 
+NO_FEW_LINES = 20
+"""Lines after which a file without a known time is named."""
+TIMELESS = "no time is known on its lines: no early warning from it"
+GIVE_TIMES = (
+    "Name the column or key of the time with --time-column, or follow it with `forewarn watch --arrival-times`; "
+    "the alerts of `forewarn scan` need no times."
+)
+
+
 class Clocks:
     """The clock of every source; `late` how far behind it a record may be. `left_out` records were further."""
 
@@ -39,6 +48,12 @@ class Clocks:
         self.late = late // timedelta(microseconds=1)
         self.state: dict[str, NDArray[np.int64]] = {}
         self.left_out = 0
+
+    def has_shown(self, source: str) -> bool:
+        """Whether a record of the source has had a time."""
+        from forewarn.warning.clock_kernel import CLOCK
+
+        return source in self.state and int(self.state[source][CLOCK]) >= 0
 
     def timed(self, records: pl.DataFrame, by: str | None = None, now: int = 0) -> pl.DataFrame:
         """Keyed records with their `clock`, `key`, `text_key` and `by`; those without a clock or too late left out.

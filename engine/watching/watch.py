@@ -26,6 +26,7 @@ from forewarn.reading.decoding import MAX_LINE, cut_line
 from forewarn.reading.problems import Problems
 from forewarn.reading.records import Wanted, read_piece
 from forewarn.runtime.atomic import is_written_through, one_writer
+from forewarn.warning.timeline import GIVE_TIMES, NO_FEW_LINES, TIMELESS
 from forewarn.watching.delivery import Delivery, Notification, WarningLog, to_address, to_command
 from forewarn.watching.follow import HEAD, Follower, Piece
 from forewarn.watching.watcher import Watcher
@@ -137,6 +138,7 @@ class _Following:
         self._follower = Follower([path for path in self._paths if path != "-"], noted)
         self._wanted = Wanted(options.text_column, options.time_column, 16 << 20, noted)
         self._status = Status()
+        self._untimed: dict[str, int] = {}
         self._saved = time.monotonic()
         self._changed = False
         self._restore()
@@ -197,6 +199,8 @@ class _Following:
             for piece in pieces
         ]
         records = pl.concat(blocks)
+        if not self._arrival:
+            self._name_timeless(records)
         if self._arrival:
             records = records.with_columns(time=pl.lit(datetime.now(UTC)).cast(records.schema["time"]))
         self._give(self._watcher.add(records, _now()))
@@ -204,6 +208,15 @@ class _Following:
         self._status.lag = time.monotonic() - began
         self._tell()
         self._save()
+
+    def _name_timeless(self, records: pl.DataFrame) -> None:
+        """Name each source that has said enough to show a time and has none: it cannot be watched."""
+        for name, lines, times in records.group_by("source").agg(pl.len(), pl.col("time").count()).iter_rows():
+            before = self._untimed.get(name, 0)
+            # A source that has shown a time once is watched.
+            self._untimed[name] = -1 if times or before < 0 else before + lines
+            if before < NO_FEW_LINES <= self._untimed[name]:
+                self._wanted.problems.note(name, TIMELESS, remedy=GIVE_TIMES)
 
     def _wait(self, stop: threading.Event) -> None:
         """Everything is read: what did not come may be a warning."""

@@ -19,11 +19,14 @@ import polars as pl
 
 from forewarn.reading import columns as fields
 from forewarn.reading.decoding import MAX_LINE, Block
+from forewarn.time_columns import by_content
 
 DELIMITERS = (",", "\t", ";", "|")
 _SUFFIXES = {".csv": DELIMITERS, ".tsv": ("\t",), ".tab": ("\t",), ".psv": ("|",)}
 _PACKINGS = (".gz", ".bz2", ".xz", ".zst", ".zstd")
 _SAMPLE = 300
+_TIMED_ROWS = 60
+"""Rows by which the column of the time is found where none has a known name."""
 _LONGEST_NAME = 64
 _WORTH_A_FRAME = 1 << 14
 """Bytes of a block from which on parsing it whole costs less than row by row."""
@@ -162,6 +165,9 @@ def _table(
     bodies = [given_text] if given_text else fields.known(columns, fields.BODY)
     titles = [] if given_text else fields.known(columns, fields.TITLE)
     times = [given_time] if given_time else fields.known(columns, fields.TIME)
+    if not times:
+        sample = [row for row in rows[:_TIMED_ROWS] if len(row) == len(columns)]
+        times = by_content({name: [row[i] for row in sample] for i, name in enumerate(columns)})
     if not bodies and not titles:
         bodies = fields.wordiest(columns, rows)
     return Table(delimiter, tuple(columns), has_header, tuple(bodies), tuple(titles), tuple(times))

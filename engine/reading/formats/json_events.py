@@ -18,6 +18,7 @@ import polars as pl
 
 from forewarn.reading import columns as fields
 from forewarn.reading.decoding import MAX_LINE, Block
+from forewarn.time_columns import by_content
 
 _ONE_BY_ONE = 256
 """Runs of lines that cannot be parsed are halved down to this many, which are then parsed one by one."""
@@ -37,6 +38,7 @@ _NESTED_TIME = (
 )
 
 
+_VALUE = r'"([^"\\]{1,40})"\s*:\s*(?:"([^"\\]{6,64})"|([0-9]{9,19}(?:\.[0-9]+)?))'
 _NOT_JSON = object()
 
 
@@ -60,10 +62,16 @@ class Keys:
 def keys_in(head: str, given_text: str | None, given_time: str | None) -> Keys:
     """The keys that the start of a file shows."""
     names = dict.fromkeys(re.findall(r'"([^"\\]{1,40})"\s*:', head))
+    times = fields.known(names, fields.TIME)
+    if not times:
+        values: dict[str, list[str]] = {}
+        for name, quoted, number in re.findall(_VALUE, head):
+            values.setdefault(name, []).append(quoted or number)
+        times = by_content(values)
     return Keys(
         tuple(fields.known(names, fields.BODY)),
         tuple(fields.known(names, fields.TITLE)),
-        tuple(fields.known(names, fields.TIME)),
+        tuple(times),
         given_text,
         given_time,
     )
@@ -115,7 +123,11 @@ def events(lines: pl.Series, keys: Keys) -> pl.DataFrame:
     frame = parsed.with_columns(raw).select("raw", "broken", text=text, stamp=stamp)
     timeless = frame["stamp"].is_null() & frame["raw"].is_not_null()
     if timeless.any():
-        frame = frame.with_columns(stamp=pl.coalesce("stamp", pl.col("raw").str.extract(_NESTED_TIME)))
+        nested = [pl.col("raw").str.extract(_NESTED_TIME)]
+        if times:
+            named = "|".join(map(re.escape, times))
+            nested.append(pl.col("raw").str.extract(rf'"(?:{named})"\s*:\s*"?([^",{{}}\[\]\s][^",}}]*)'))
+        frame = frame.with_columns(stamp=pl.coalesce("stamp", *nested))
     silent = (frame["text"].is_null() & ~frame["broken"]).arg_true()
     if len(silent):
         frame = frame.with_columns(frame["text"].scatter(silent, _rendered(raw.gather(silent))))
