@@ -94,7 +94,7 @@ class Group(Command, click.RichGroup):  # type: ignore[misc]
 
 def _status(run: Any) -> int:
     from forewarn.errors import ForewarnError
-    from forewarn.output.writers import printable
+    from forewarn.text_gate import printable
 
     try:
         status = run()

@@ -59,9 +59,9 @@ def lint(sources: tuple[str, ...], form: str) -> int:
     import msgspec
 
     from forewarn.output.rendering import counted
-    from forewarn.output.writers import printable
     from forewarn.rules.tools.linting import lint as look
     from forewarn.rules.tools.linting import sarif
+    from forewarn.text_gate import printable
 
     count, findings = look(sources or None)
     if form == "text":
@@ -146,10 +146,10 @@ def match(
     from forewarn.alerting.rule_matches import matches
     from forewarn.errors import ForewarnError
     from forewarn.output.terminal import Terminal
-    from forewarn.output.writers import json_line
     from forewarn.reading.problems import not_read
     from forewarn.rules.language.rule import Rule
     from forewarn.rules.language.sources import parse_logsource
+    from forewarn.text_gate import json_line
 
     problems: list[ForewarnError] = []
     untried: list[tuple[Rule, str]] = []
@@ -255,9 +255,9 @@ def new(
     forewarn rules new --domain finance --title "Bank run" --phrase "bank run" --match "a bank run"
     """
     from forewarn.errors import OutputError
-    from forewarn.output.writers import printable
     from forewarn.rules.tools.drafting import draft, file_name
     from forewarn.runtime.atomic import atomic_write, is_written_through
+    from forewarn.text_gate import printable
 
     phrases = phrases or _ask("A phrase that such a text holds")
     match = match or _ask("A text on which it must fire")
@@ -290,9 +290,9 @@ def docs(sources: tuple[str, ...]) -> int:
     forewarn rules docs > docs/rule-reference.md
     forewarn rules docs finance
     """
-    from forewarn.output.writers import printable
     from forewarn.rules import load_rules
     from forewarn.rules.tools.reference import reference
+    from forewarn.text_gate import printable
 
     click.echo("\n".join(map(printable, reference(load_rules(sources or None)).split("\n"))))
     return 0

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from forewarn.reading.time_names import HALF
 from forewarn.rules.matching.digits import Kinds
-from forewarn.time_names import HALF
 
 if TYPE_CHECKING:
     from forewarn.grouping.rule_sets import RuleSets

@@ -10,14 +10,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields, replace
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from forewarn.errors import ForewarnError
 from forewarn.options.policy import Policy, parse_policy, parse_prior
 from forewarn.options.promise import Promise, parse_late, parse_promise
-
-if TYPE_CHECKING:
-    from forewarn.scoring.model import Model
 
 EVERYTHING = "everything"
 """The one family of streams in which all records are one stream."""
@@ -33,8 +30,8 @@ class Options:
     such as `{"product": "linux", "service": "sshd"}`; `cases` a case base folder (None = the shipped
     one); `detectors` names of PyOD detectors for the view of meaning (None = those
     of the model, or KNN); `adapt` whether the scanned texts teach a fifth
-    signal; `model` a folder that `forewarn fit` wrote, or an open model; `prior` the share of crisis texts in this
-    input, where it is known; `unusual` whether texts are ranked by how unusual they are, whatever they mean (rules and
+    signal; `model` a folder that `forewarn fit` wrote (str or Path), or an open `Model`; `prior` the share of crisis
+    texts in this input, where it is known; `unusual` whether texts are ranked by how unusual they are, whatever they mean (rules and
     past cases add nothing then, and there are no early warnings); `policy` how alerts are chosen; `seed` of every
     random choice; `cache` whether vectors are kept for the next scan.
     Of early warning: `promise` how seldom a false one may come, None = no warnings; `late` how far behind its source's
@@ -52,7 +49,7 @@ class Options:
     device: str | None = None
     detectors: tuple[str, ...] | None = None
     adapt: bool = True
-    model: str | Path | Model | None = None
+    model: Any = None
     prior: float | None = None
     unusual: bool = False
     policy: Policy = field(default_factory=lambda: Policy(threshold=0.5))

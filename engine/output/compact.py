@@ -8,7 +8,7 @@ from __future__ import annotations
 from forewarn.findings import Alert, EarlyWarning, Finding, Place
 from forewarn.output import rendering
 from forewarn.output.printed import printed_score
-from forewarn.output.writers import printable
+from forewarn.text_gate import printable
 
 
 def line(finding: Finding) -> str:

@@ -12,7 +12,7 @@ from typing import IO
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 
-from forewarn.output.writers import printable
+from forewarn.text_gate import printable
 
 
 class GatedConsole(Console):

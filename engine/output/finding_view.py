@@ -14,10 +14,10 @@ from rich.text import Text
 from forewarn.findings import Alert, EarlyWarning, Finding, Incident, Moved, Place, Reason
 from forewarn.output import rendering
 from forewarn.output.printed import printed_score, printed_time
-from forewarn.output.writers import printable
+from forewarn.text_gate import printable
 
 
-def warning_view(warning: EarlyWarning) -> list[Text]:
+def warning_view(warning: EarlyWarning) -> list[RenderableType]:
     """The records that moved a warning, its new words, the past crises like it, and how its detector rose."""
     facts = {
         "raised at": _at(warning.raised),
@@ -39,10 +39,10 @@ def warning_view(warning: EarlyWarning) -> list[Text]:
     ]
 
 
-def incident_view(incident: Incident, findings: Sequence[Finding]) -> list[Text]:
+def incident_view(incident: Incident, findings: Sequence[Finding]) -> list[RenderableType]:
     """The warnings and alerts of an incident, each with its record, and what else is known of it."""
     own = {*incident.warnings, *incident.alerts}
-    members: list[Text] = []
+    members: list[RenderableType] = []
     for one in findings:
         if isinstance(one, Alert) and one.id in own:
             members += _record(f"{printed_score(one.score)} alert", one.first, one.text, one.id)
@@ -88,15 +88,15 @@ def _heading(said: str) -> Text:
     return Text(f"\n{said}", style="bold")
 
 
-def _facts(facts: dict[str, str]) -> Iterable[Text]:
+def _facts(facts: dict[str, str]) -> Iterable[RenderableType]:
     return [Text(f"{name}: ", style="dim").append(value, style="default") for name, value in facts.items() if value]
 
 
-def _past(similar: Sequence[Reason]) -> list[Text]:
+def _past(similar: Sequence[Reason]) -> list[RenderableType]:
     if not similar:
         return [Text("past crises: none is like it", style="dim")]
     return [_heading("past crises like it"), *(rendering.reasoned(reason, "") for reason in similar)]
 
 
-def _first(playbook: Sequence[str]) -> list[Text]:
+def _first(playbook: Sequence[str]) -> list[RenderableType]:
     return [Text(f"first: {printable(line)}", style="green") for line in playbook]

@@ -15,7 +15,7 @@ from rich.text import Text
 from forewarn.findings import Alert, EarlyWarning, Incident, Reason
 from forewarn.output import rendering
 from forewarn.output.printed import begins_with_time, printed_score
-from forewarn.output.writers import printable
+from forewarn.text_gate import printable
 
 _SHOWN_TEXT, _SHOWN_WHOLE = 150, 1000
 """Columns of a text that are shown, two lines of a narrow terminal, and with --verbose."""

@@ -15,7 +15,7 @@ from rich.text import Text
 
 from forewarn.findings import Alert, Evidence, Incident, Place, Reason
 from forewarn.output.printed import printed_time
-from forewarn.output.writers import printable
+from forewarn.text_gate import printable
 
 COLOURS = {"critical": "bold white on red", "high": "bold red", "medium": "bold magenta", "low": "bold"}
 """Levels in colours that can be read on black and on white; what is evidence has the terminal's own colour."""

@@ -12,7 +12,7 @@ from rich.text import Text
 from rich.tree import Tree
 
 from forewarn.output import rendering
-from forewarn.output.writers import printable
+from forewarn.text_gate import printable
 
 if TYPE_CHECKING:
     from forewarn.rules import Explained, Rule

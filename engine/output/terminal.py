@@ -24,7 +24,7 @@ from forewarn.findings import Alert, EarlyWarning, Incident
 from forewarn.output import compact, overview, rendering, rule_views
 from forewarn.output.console import GatedConsole
 from forewarn.output.printed import printed_score
-from forewarn.output.writers import json_line, printable
+from forewarn.text_gate import json_line, printable
 
 if TYPE_CHECKING:
     from forewarn.cases.similar import SimilarCase

@@ -14,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from forewarn.time_forms import AMBIGUOUS, FORMATS, OTHER_LANGUAGES, TimeFormat
-from forewarn.time_names import AFTER_NOON, BEFORE_NOON, MONTHS, NOON, UNSURE, ZONES
+from forewarn.reading.time_forms import AMBIGUOUS, FORMATS, OTHER_LANGUAGES, TimeFormat
+from forewarn.reading.time_names import AFTER_NOON, BEFORE_NOON, MONTHS, NOON, UNSURE, ZONES
 
 UTC_TIME = pl.Datetime("us", "UTC")
 WITHIN = 512

@@ -29,8 +29,8 @@ from forewarn.scoring.baseline import Baseline
 from forewarn.scoring.calibration import Calibration, venn_abers
 from forewarn.scoring.fusion import Fusion, Slope
 from forewarn.scoring.model_check import FILES, check_model
+from forewarn.scoring.signals import scaled, signal_frame
 from forewarn.scoring.text_signals import TextSignals
-from forewarn.training.stacking import scaled, signal_frame
 
 if TYPE_CHECKING:
     from forewarn.detectors import Classifier

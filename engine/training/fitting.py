@@ -29,6 +29,7 @@ from forewarn.scoring import fusion
 from forewarn.scoring.baseline import Baseline
 from forewarn.scoring.fusion import Fusion
 from forewarn.scoring.model import Model, network_log_odds, sample_rows
+from forewarn.scoring.signals import scaled, signal_frame
 from forewarn.scoring.text_signals import rule_log_odds
 from forewarn.training.metrics import calibration_error, classes, decided, figures, reliability
 from forewarn.training.model_card import model_card
@@ -44,7 +45,7 @@ from forewarn.training.partition import (
     split,
     telltales,
 )
-from forewarn.training.stacking import LEARNT, log_loss, scaled, signal_frame, stack
+from forewarn.training.stacking import LEARNT, log_loss, stack
 
 if TYPE_CHECKING:
     from forewarn.detectors import Classifier

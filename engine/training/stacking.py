@@ -12,21 +12,13 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from forewarn.frames import SIGNAL_FRAME
 from forewarn.scoring.calibration import fit_calibration
 from forewarn.scoring.fusion import Fusion, Slope
+from forewarn.scoring.signals import scaled
 
 Floats = NDArray[np.float64]
 LEARNT = ("classifier", "outliers", "cases")
 _RIDGE = 1e-3
-
-
-def signal_frame(signals: dict[str, Floats]) -> pl.DataFrame:
-    """The signals of n texts, float64 (n,) each, NaN = no opinion, as a signals frame."""
-    columns = {"text_id": np.arange(len(signals["rules"]), dtype=np.uint32)} | {
-        name: signals.get(name) for name in SIGNAL_FRAME if name != "text_id"
-    }
-    return pl.DataFrame(columns, schema=SIGNAL_FRAME, nan_to_null=True)
 
 
 def stack(frame: pl.DataFrame, crisis: NDArray[np.bool_], shipped: Fusion, seed: int) -> tuple[Fusion, Floats]:
@@ -38,11 +30,6 @@ def stack(frame: pl.DataFrame, crisis: NDArray[np.bool_], shipped: Fusion, seed:
     plain = weighed.fuse(scaled(frame, weighed))["log_odds"].to_numpy()
     calibration = fit_calibration(plain, crisis, seed=seed)
     return replace(weighed, calibration=calibration), calibration(plain)
-
-
-def scaled(frame: pl.DataFrame, learnt: Fusion) -> pl.DataFrame:
-    """The signals as a scan gives them: rules at the weight that they have learnt."""
-    return frame.with_columns(pl.col("rules") * learnt.rule_scale)
 
 
 def _weigh(frame: pl.DataFrame, crisis: NDArray[np.bool_], shipped: Fusion, fitted_on: str) -> Fusion:

@@ -20,7 +20,7 @@ import msgspec
 
 from forewarn.errors import ForewarnError, OutputError
 from forewarn.findings import EarlyWarning, Incident
-from forewarn.output.writers import json_line
+from forewarn.text_gate import json_line
 
 _TIMEOUT = 10.0
 """Seconds that an address may take to answer, and a command to end."""

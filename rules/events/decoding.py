@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from forewarn.rules.events.numbers import number_text
+from forewarn.rules.language.numbers import number_text
 from forewarn.rules.language.sources import sources
 
 SYSTEM = ("EventID", "Channel", "Computer", "Level", "Task", "Opcode", "Keywords", "Version", "EventRecordID")

@@ -34,8 +34,8 @@ from sigma.types import (
     SpecialChars,
 )
 
-from forewarn.rules.events.numbers import number_text
 from forewarn.rules.language.modifiers import OURS, Phrases
+from forewarn.rules.language.numbers import number_text
 from forewarn.rules.language.patterns import refused, regex_pattern, string_pattern, word_pattern
 from forewarn.rules.language.refusals import Refused
 from forewarn.rules.language.rule import TEXT, All, Any, Atom, Leaf, Node, Not, Pattern, escape

@@ -15,8 +15,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from forewarn.rules.events.fields import NO_COLUMN, Column, Events
-from forewarn.rules.events.numbers import compares
 from forewarn.rules.language.normalise import folded
+from forewarn.rules.language.numbers import compares
 from forewarn.rules.language.rule import TEXT, All, Any, Atom, Leaf, Node, Not, Pattern
 from forewarn.rules.matching.digits import blinded, digits_alike
 from forewarn.rules.matching.expressions import Expressions

@@ -14,8 +14,9 @@ import pytest
 
 from forewarn.errors import OutputError
 from forewarn.findings import Alert, Place
-from forewarn.output.writers import printable, write_findings
+from forewarn.output.writers import write_findings
 from forewarn.runtime.atomic import atomic_write
+from forewarn.text_gate import printable
 
 Run = Callable[..., object]
 

@@ -19,7 +19,7 @@ import polars as pl
 
 from forewarn.reading import columns as fields
 from forewarn.reading.decoding import MAX_LINE, Block
-from forewarn.time_columns import by_content
+from forewarn.reading.time_columns import by_content
 
 DELIMITERS = (",", "\t", ";", "|")
 _SUFFIXES = {".csv": DELIMITERS, ".tsv": ("\t",), ".tab": ("\t",), ".psv": ("|",)}

@@ -18,7 +18,7 @@ import polars as pl
 
 from forewarn.reading import columns as fields
 from forewarn.reading.decoding import MAX_LINE, Block
-from forewarn.time_columns import by_content
+from forewarn.reading.time_columns import by_content
 
 _ONE_BY_ONE = 256
 """Runs of lines that cannot be parsed are halved down to this many, which are then parsed one by one."""

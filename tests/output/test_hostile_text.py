@@ -26,9 +26,9 @@ from forewarn.errors import InputError
 from forewarn.findings import Alert, EarlyWarning, Evidence, Incident, Reason
 from forewarn.output.console import GatedConsole
 from forewarn.output.terminal import Terminal
-from forewarn.output.writers import json_line, printable
 from forewarn.reading.formats.delimited import _unlike
 from forewarn.reading.records import read
+from forewarn.text_gate import json_line, printable
 
 Run = Callable[..., Any]
 HOSTILE = "a\x1b]0;owned\x07\x1b[31m\x9b2J\u202eb\u061cc\u2066d[red]e[/nonsense]:bomb:\udcd6f"

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from forewarn.time_names import ENGLISH_MONTH, HALF, MONTH, ZONE_NAME
+from forewarn.reading.time_names import ENGLISH_MONTH, HALF, MONTH, ZONE_NAME
 
 
 @dataclass(frozen=True)
