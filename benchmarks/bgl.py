@@ -18,9 +18,10 @@ from forewarn.alerting.selection import rank
 from forewarn.frames import SIGNALS
 from forewarn.options import Options
 from forewarn.pipeline import Scan, scan
-from forewarn.scoring.model import save_model
+from forewarn.scoring.model_folder import save_model
 from forewarn.training.active_learning import most_useful
-from forewarn.training.fitting import FitOptions, fit
+from forewarn.training.fit_options import FitOptions
+from forewarn.training.fitting import fit
 
 BEST = 200
 LABELS = (10, 20, 40)

@@ -27,7 +27,8 @@ from forewarn.rules import load_rules
 from forewarn.scoring import fusion
 from forewarn.scoring.adaptation import adapt
 from forewarn.scoring.model import Model
-from forewarn.training.fitting import FitOptions, fit
+from forewarn.training.fit_options import FitOptions
+from forewarn.training.fitting import fit
 
 Floats = NDArray[np.float64]
 _CRITICAL = np.log(LEVELS["critical"] / (1 - LEVELS["critical"]))

@@ -30,7 +30,8 @@ from forewarn.options import Promise
 from forewarn.rules import load_rules
 from forewarn.scoring import fusion
 from forewarn.scoring.model import Model
-from forewarn.training.fitting import FitOptions, fit
+from forewarn.training.fit_options import FitOptions
+from forewarn.training.fitting import fit
 from forewarn.warning import detector_kernel as surge_kernel
 from forewarn.warning.detector import Stream, run
 

@@ -16,8 +16,9 @@ from benchmarks.perturbations import changed
 from forewarn.detectors import fit_outliers
 from forewarn.embeddings import load_encoder
 from forewarn.options import Options
-from forewarn.scoring.model import save_model
-from forewarn.training.fitting import FitOptions, fit
+from forewarn.scoring.model_folder import save_model
+from forewarn.training.fit_options import FitOptions
+from forewarn.training.fitting import fit
 
 
 def run(context: Context) -> list[Table]:

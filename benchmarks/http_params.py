@@ -11,9 +11,10 @@ from benchmarks.benchmark import Benchmark, Context, Table, Value
 from benchmarks.labelled import halves, scored, tables
 from benchmarks.measures import auroc, average_precision, recall_at
 from forewarn.options import Options
-from forewarn.scoring.model import save_model
+from forewarn.scoring.model_folder import save_model
 from forewarn.training.baseline import fit_baseline
-from forewarn.training.fitting import FitOptions, baseline_model
+from forewarn.training.fit_options import FitOptions
+from forewarn.training.fitting import baseline_model
 
 FILES = ("http_params/payload_train.csv", "http_params/payload_test.csv")
 

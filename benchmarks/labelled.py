@@ -18,8 +18,9 @@ from benchmarks.measures import auroc, average_precision, expected_calibration_e
 from forewarn.embeddings import load_encoder
 from forewarn.options import Options
 from forewarn.pipeline import scan
-from forewarn.scoring.model import save_model
-from forewarn.training.fitting import FitOptions, fit
+from forewarn.scoring.model_folder import save_model
+from forewarn.training.fit_options import FitOptions
+from forewarn.training.fitting import fit
 
 RARER = 0.1
 

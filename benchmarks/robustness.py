@@ -21,8 +21,9 @@ from benchmarks.labelled import halves, scored
 from benchmarks.measures import auroc
 from benchmarks.perturbations import CHINESE, LETTERS, changed
 from forewarn.options import Options
-from forewarn.scoring.model import save_model
-from forewarn.training.fitting import FitOptions, fit
+from forewarn.scoring.model_folder import save_model
+from forewarn.training.fit_options import FitOptions
+from forewarn.training.fitting import fit
 
 STRENGTHS = (1.0, 2.0)
 """Changes for every ten characters."""

@@ -33,8 +33,8 @@ from forewarn.rules.tools.linting import lint as lint_rules  # rules → remarks
 from forewarn.rules.tools.testing import run_tests as run_rule_tests  # rules → which of their examples fail
 from forewarn.scoring.baseline import Baseline as Baseline  # what is ordinary
 from forewarn.scoring.model import Model as Model  # what was fitted; scores texts
-from forewarn.scoring.model import load_model as load_model  # a folder → Model
-from forewarn.scoring.model import save_model as save_model  # a Model → its folder
+from forewarn.scoring.model_folder import load_model as load_model  # a folder → Model
+from forewarn.scoring.model_folder import save_model as save_model  # a Model → its folder
 from forewarn.training.active_learning import most_useful as most_useful  # a Scan → the texts most worth a label
 from forewarn.training.active_learning import write_sheet as write_sheet  # those texts → a CSV file to fill in
 from forewarn.training.baseline import fit_baseline as fit_baseline  # files in which nothing is wrong → Baseline
@@ -42,7 +42,7 @@ from forewarn.training.drift import Drift as Drift  # how new texts differ from 
 from forewarn.training.drift import find_drift as find_drift  # a model's folder and new texts → Drift
 from forewarn.training.estimator import ForewarnClassifier as ForewarnClassifier  # the scikit-learn estimator
 from forewarn.training.feedback import keep_answer as keep_answer  # an alert and yes or no → a file of labels
-from forewarn.training.fitting import FitOptions as FitOptions  # how to fit
+from forewarn.training.fit_options import FitOptions as FitOptions  # how to fit
 from forewarn.training.fitting import baseline_model as baseline_model  # a Baseline → a Model without labels
 from forewarn.training.fitting import fit as fit  # labelled files or a frame → Model
 from forewarn.training.updating import Update as Update  # a model that goes on from another, and both compared

@@ -26,7 +26,8 @@ from forewarn.embeddings.devices import chosen_device
 from forewarn.embeddings.transformer import _folder
 from forewarn.extras import EXTRAS, MissingExtraError
 from forewarn.scoring.calibration import _isotonic, venn_abers
-from forewarn.training.fitting import FitOptions, fit
+from forewarn.training.fit_options import FitOptions
+from forewarn.training.fitting import fit
 from forewarn.training.metrics import classes, figures
 
 ODDS, CRISIS = np.array([-1.0, 0.5, 2.0]), np.array([False, True, True])

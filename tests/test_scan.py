@@ -19,9 +19,10 @@ from forewarn.findings import Alert, json_schema, read_alerts
 from forewarn.frames import SIGNALS
 from forewarn.options import Options
 from forewarn.pipeline import scan
-from forewarn.scoring.model import save_model
+from forewarn.scoring.model_folder import save_model
 from forewarn.training.baseline import fit_baseline
-from forewarn.training.fitting import FitOptions, baseline_model
+from forewarn.training.fit_options import FitOptions
+from forewarn.training.fitting import baseline_model
 
 Run = Callable[..., object]
 

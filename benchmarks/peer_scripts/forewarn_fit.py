@@ -8,8 +8,9 @@ from pathlib import Path
 import polars as pl
 
 from forewarn.pipeline import Options, scan
-from forewarn.scoring.model import save_model
-from forewarn.training.fitting import FitOptions, fit
+from forewarn.scoring.model_folder import save_model
+from forewarn.training.fit_options import FitOptions
+from forewarn.training.fitting import fit
 
 taught, asked = (
     pl.DataFrame(json.loads(Path(name).read_text()), schema=["text", "label"], orient="row") for name in sys.argv[1:3]

@@ -127,9 +127,10 @@ def command(
     from forewarn.output.guard import check_outputs
     from forewarn.reading.labelled import read_labelled
     from forewarn.runtime.atomic import work_folder
-    from forewarn.scoring.model import check_target, save_model
+    from forewarn.scoring.model_folder import check_target, save_model
     from forewarn.training.baseline import fit_baseline
-    from forewarn.training.fitting import FitOptions, baseline_model, fit
+    from forewarn.training.fit_options import FitOptions
+    from forewarn.training.fitting import baseline_model, fit
     from forewarn.training.model_card import model_card
 
     if not paths and not normal:

@@ -54,7 +54,7 @@ def command(
     from forewarn.options import Options
     from forewarn.output.guard import check_outputs
     from forewarn.pipeline import scan
-    from forewarn.scoring.model import load_model
+    from forewarn.scoring.model_folder import load_model
     from forewarn.training.active_learning import most_useful, write_sheet
 
     first = Path(paths[0])

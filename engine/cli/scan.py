@@ -173,7 +173,7 @@ def command(
             from forewarn.cases.importing import from_texts
             from forewarn.embeddings import load_encoder
             from forewarn.embeddings.case_changes import NONE, build
-            from forewarn.scoring.model import load_model
+            from forewarn.scoring.model_folder import load_model
 
             name = load_model(model).encoder if model else encoder
             build(

@@ -77,7 +77,7 @@ def command(
     from forewarn.output.guard import check_outputs
     from forewarn.reading.labelled import read_labelled
     from forewarn.runtime.atomic import work_folder
-    from forewarn.scoring.model import check_target, save_model
+    from forewarn.scoring.model_folder import check_target, save_model
     from forewarn.training.model_card import model_card
     from forewarn.training.updating import update
 

@@ -1,6 +1,6 @@
 """A model folder's content, looked at before it is used: strangers make models too.
 
-In: what `model.load_model` read. Out: nothing, or `foreign.Unfit`, which says what is wrong.
+In: what `model_folder.load_model` read. Out: nothing, or `foreign.Unfit`, which says what is wrong.
 """
 
 from __future__ import annotations

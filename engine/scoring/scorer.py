@@ -27,7 +27,7 @@ from forewarn.runtime.timings import Stopwatch
 from forewarn.scoring import fusion
 from forewarn.scoring.adaptation import Adaptation, adapt, new_words
 from forewarn.scoring.embedding import embed, weights_of
-from forewarn.scoring.model import open_model
+from forewarn.scoring.model_folder import open_model
 
 if TYPE_CHECKING:
     from forewarn.embeddings import CaseBase, Encoder

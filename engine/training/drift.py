@@ -18,7 +18,7 @@ from forewarn.detectors import two_sample_test
 from forewarn.grouping.templates import mask_of
 from forewarn.options import Options
 from forewarn.pipeline import scan
-from forewarn.scoring.model import load_model
+from forewarn.scoring.model_folder import load_model
 from forewarn.scoring.scorer import HELD
 from forewarn.training.metrics import calibration_error, figures
 from forewarn.training.partition import FOLDS, crises

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from forewarn.errors import ForewarnError, InputError
 from forewarn.reading.dataframes import texts_of
 from forewarn.reading.labelled import labels_of
-from forewarn.training.fitting import FitOptions, fit
+from forewarn.training.fit_options import FitOptions
+from forewarn.training.fitting import fit
 
 if TYPE_CHECKING:
     from forewarn.scoring.model import Model

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,20 +17,19 @@ import polars as pl
 from numpy.typing import NDArray
 
 from forewarn.detectors.finetuning.settings import Progress as Trained
-from forewarn.detectors.finetuning.settings import TrainingSettings
 from forewarn.errors import ForewarnError
 from forewarn.extras import require
 from forewarn.grouping.deobfuscation import plain
 from forewarn.grouping.templates import mask_of
-from forewarn.options import changed, check_names
 from forewarn.reading.dataframes import FrameLike, is_frame
-from forewarn.reading.labelled import labelled_frame, labels_of, read_labelled
+from forewarn.reading.labelled import labelled_frame, read_labelled
 from forewarn.scoring import fusion
 from forewarn.scoring.baseline import Baseline
 from forewarn.scoring.fusion import Fusion
 from forewarn.scoring.model import Model, network_log_odds, sample_rows
 from forewarn.scoring.signals import scaled, signal_frame
 from forewarn.scoring.text_signals import rule_log_odds
+from forewarn.training.fit_options import FitOptions, with_settings
 from forewarn.training.metrics import calibration_error, classes, decided, figures, reliability
 from forewarn.training.model_card import model_card
 from forewarn.training.partition import (
@@ -54,34 +53,6 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 Progress = Callable[[str], None]
-
-
-@dataclass(frozen=True)
-class FitOptions:
-    """How to fit.
-
-    `positive` the labels of a crisis, several for several kinds; `split` of the test part, `random`, `group` or `time`,
-    `test` its share; `encoder`, `device` where vectors come from; `detectors` PyOD detectors of unusual meaning; `base`
-    a Hugging Face model, by name or folder, to fine-tune as well, with the strategy `finetune` and the settings
-    `training`; `accept_sources` fit although every file or group has one class only; `seed` of every random choice;
-    `cache` whether vectors are kept.
-    """
-
-    positive: tuple[str, ...] = ("1",)
-    split: str = "random"
-    test: float = 0.2
-    encoder: str = "bundled"
-    device: str | None = None
-    detectors: tuple[str, ...] = ("KNN",)
-    finetune: str = "head"
-    base: str | None = None
-    training: TrainingSettings = field(default_factory=TrainingSettings)
-    accept_sources: bool = False
-    seed: int = 0
-    cache: bool = True
-
-    def __repr__(self) -> str:
-        return changed(self)
 
 
 def fit(
@@ -112,7 +83,7 @@ def fit(
         "group_column": group_column,
         "time_column": time_column,
     }
-    options = _with_settings(options, settings)
+    options = with_settings(options, settings)
     require("sklearn", "venn_abers", *(("torch", "transformers") if options.base is not None else ()))
     # A table has columns, a path and a list of them have not.
     texts = labelled_frame(labelled, **columns) if is_frame(labelled) else read_labelled(labelled, **columns)  # type: ignore[arg-type]
@@ -190,18 +161,6 @@ def fit(
         report["categories"] = classes(truth, chosen, ("ordinary", *options.positive))
     fitted = replace(unfitted, fusion=learnt, reference=reference, crisis=crisis[seen], share=share, report=report)
     return replace(fitted, card=model_card(fitted))
-
-
-def _with_settings(options: FitOptions | None, settings: dict[str, Any]) -> FitOptions:
-    """Options with the fields that a script names in keywords; one label of a crisis may stand alone."""
-    check_names(settings, [entry.name for entry in fields(FitOptions)], "fit")
-    if "positive" in settings:
-        given = settings["positive"]
-        several = given if isinstance(given, list | tuple | set) else [given]
-        settings["positive"] = tuple(labels_of(pl.Series(list(several))))
-    if isinstance(settings.get("detectors"), str):
-        settings["detectors"] = (settings["detectors"],)
-    return replace(options or FitOptions(), **settings)
 
 
 def score(model: Model, texts: pl.DataFrame, *, device: str | None = None) -> Floats:

@@ -17,8 +17,10 @@ import polars as pl
 from forewarn.extras import require
 from forewarn.grouping.deobfuscation import plain
 from forewarn.grouping.templates import mask_of
-from forewarn.scoring.model import Model, load_model
-from forewarn.training.fitting import FitOptions, fit, score
+from forewarn.scoring.model import Model
+from forewarn.scoring.model_folder import load_model
+from forewarn.training.fit_options import FitOptions
+from forewarn.training.fitting import fit, score
 from forewarn.training.metrics import figures
 from forewarn.training.model_card import model_card
 from forewarn.training.partition import split

@@ -28,7 +28,7 @@ from forewarn.options import Options, Promise, families, merged
 from forewarn.runtime.atomic import atomic_write
 from forewarn.runtime.chunked_frame import ChunkedFrame
 from forewarn.scoring import fusion
-from forewarn.scoring.model import open_model
+from forewarn.scoring.model_folder import open_model
 from forewarn.scoring.similarity import similarity
 from forewarn.warning.detector import STREAM_SCHEMA, Ended, Raised, Stream, Surge
 from forewarn.warning.early_warnings import Incidents, TextIndex, explain, place

@@ -23,7 +23,7 @@ from forewarn.output.rule_views import backtest, tree
 from forewarn.output.terminal import Terminal
 from forewarn.rules.rule_set import Explained
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 Run = Callable[..., object]
 NINE = datetime(2024, 5, 1, 9, tzinfo=UTC)
 

@@ -22,9 +22,10 @@ from forewarn.embeddings.case_store import CASES
 from forewarn.errors import CaseBaseError, ModelError
 from forewarn.runtime.atomic import checksum
 from forewarn.runtime.foreign import Unfit, check_array, part_of
-from forewarn.scoring.model import load_model, save_model
 from forewarn.scoring.model_check import FILES
-from forewarn.training.fitting import FitOptions, fit
+from forewarn.scoring.model_folder import load_model, save_model
+from forewarn.training.fit_options import FitOptions
+from forewarn.training.fitting import fit
 
 Edit = Callable[[dict[str, Any]], object]
 Change = Callable[[dict[str, NDArray[Any]]], object]

@@ -23,8 +23,10 @@ from forewarn.embeddings import load_encoder
 from forewarn.errors import EncoderError, ForewarnError, ModelError
 from forewarn.scoring.calibration import Calibration, fit_calibration, venn_abers
 from forewarn.scoring.fusion import prior
-from forewarn.scoring.model import Model, load_model, network_log_odds, save_model
-from forewarn.training.fitting import FitOptions, fit
+from forewarn.scoring.model import Model, network_log_odds
+from forewarn.scoring.model_folder import load_model, save_model
+from forewarn.training.fit_options import FitOptions
+from forewarn.training.fitting import fit
 from forewarn.training.model_card import model_card
 from forewarn.training.partition import check_sources, telltales
 

@@ -23,9 +23,10 @@ from forewarn.options import Options
 from forewarn.pipeline import scan
 from forewarn.reading.labelled import in_cells, read_labelled
 from forewarn.scoring.fusion import monotone_p_values
-from forewarn.scoring.model import load_model, save_model
+from forewarn.scoring.model_folder import load_model, save_model
 from forewarn.training.active_learning import most_useful, write_sheet
-from forewarn.training.fitting import FitOptions, fit
+from forewarn.training.fit_options import FitOptions
+from forewarn.training.fitting import fit
 from forewarn.training.model_card import model_card
 
 CRISIS = ["the ferry is sinking", "smoke above the harbour", "people in the river", "sirens all night"]
