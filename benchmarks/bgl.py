@@ -17,7 +17,8 @@ from benchmarks.measures import auroc, average_precision
 from forewarn.alerting.selection import rank
 from forewarn.frames import SIGNALS
 from forewarn.options import Options
-from forewarn.pipeline import Scan, scan
+from forewarn.pipeline import scan
+from forewarn.scan_result import Scan
 from forewarn.scoring.model_folder import save_model
 from forewarn.training.active_learning import most_useful
 from forewarn.training.fit_options import FitOptions

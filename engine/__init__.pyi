@@ -23,7 +23,6 @@ from forewarn.findings import read_alerts as read_alerts  # the alerts of a file
 from forewarn.options import Options as Options  # what a scan or a watch is told
 from forewarn.options import Policy as Policy  # how alerts are chosen: budget, false-discovery rate, threshold
 from forewarn.options import Promise as Promise  # how seldom a warning may be false
-from forewarn.pipeline import Scan as Scan  # what a scan found
 from forewarn.pipeline import scan as scan  # files, texts or a frame → Scan
 from forewarn.reading.labelled import read_labelled as read_labelled  # labelled files → a frame
 from forewarn.rules import RuleSet as RuleSet  # rules, compiled
@@ -31,6 +30,7 @@ from forewarn.rules import load_rules as load_rules  # packs, files, folders →
 from forewarn.rules.tools.backtest import backtest as backtest  # rules on labelled texts → hits, precision, recall
 from forewarn.rules.tools.linting import lint as lint_rules  # rules → remarks on them
 from forewarn.rules.tools.testing import run_tests as run_rule_tests  # rules → which of their examples fail
+from forewarn.scan_result import Scan as Scan  # what a scan found
 from forewarn.scoring.baseline import Baseline as Baseline  # what is ordinary
 from forewarn.scoring.model import Model as Model  # what was fitted; scores texts
 from forewarn.scoring.model_folder import load_model as load_model  # a folder → Model

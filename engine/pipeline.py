@@ -1,32 +1,29 @@
 """The pipeline: files to alerts, one direction, one frame at a time.
 
-In: paths and options. Out: a `Scan`: the alerts, the distinct texts, their scores, what could not be read. Lines are
-read, matched and grouped in blocks (`intake`); everything after that works on distinct texts. Prints and writes
-nothing, except the scores of single lines where a path is given for them.
+In: paths and options. Out: a `Scan`: the alerts, the distinct texts, their scores, what could not be read. Five steps:
+load the rules, read and group the records in blocks (`intake`), score the distinct texts, warn of streams that have
+changed, decide. Prints and writes nothing, except the scores of single lines where a path is given for them.
 """
 
 from __future__ import annotations
 
-import html
-import itertools
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from forewarn.alerting.evidence import Explainer
-from forewarn.alerting.finding_frames import alerts_frame, incidents_frame, warnings_frame
 from forewarn.alerting.incidents import incidents
 from forewarn.alerting.selection import decide_blocks
 from forewarn.checkpoint import Checkpoint, identity_of
 from forewarn.errors import ForewarnError, InputError
-from forewarn.findings import Alert, EarlyWarning, Finding, Incident, dated, now
+from forewarn.findings import EarlyWarning, dated, now
 from forewarn.grouping.text_table import TextNumbers, TextTable
 from forewarn.intake import Intake
 from forewarn.options import Options, families, merged, with_settings
@@ -34,7 +31,8 @@ from forewarn.reading.dataframes import FrameLike, SeriesLike, is_frame, is_seri
 from forewarn.reading.prefetch import one_ahead
 from forewarn.reading.texts_in_memory import TextsInMemory
 from forewarn.runtime.chunked_frame import ChunkedFrame
-from forewarn.runtime.timings import Progress, Stage, Stopwatch
+from forewarn.runtime.timings import Progress, Stopwatch
+from forewarn.scan_result import Scan
 from forewarn.scoring.line_scores import LineScores
 from forewarn.scoring.scorer import Scorer
 from forewarn.scoring.similarity import similarity
@@ -44,60 +42,7 @@ from forewarn.warning.kept_warnings import KeptWarnings
 from forewarn.warning.timeline import Clocks, Timeline
 
 if TYPE_CHECKING:
-    from forewarn.rules.language.rule import Rule
-
-
-@dataclass(frozen=True, kw_only=True)
-class Scan:
-    """What a scan found.
-
-    `alerts` most alarming first; `warnings` in the order in which they were raised, each read from disk when it is
-    asked for; `incidents` what belongs together,
-    where that is more than one alert; `young` the streams that are too short for warnings; `texts` and `scores` the
-    rows of the distinct texts (`frames.TEXTS`, `frames.SCORED`), `vectors` gives the vectors of k of them by their
-    numbers, float32 (k, d); `problems` every file or line that could not be used;
-    `files`, `lines` what was read; `new_words` what the loudest texts have in common that the scan itself taught;
-    `untried` the rules that no record was for, with the reason; `timings` what each stage took.
-    """
-
-    alerts: list[Alert]
-    warnings: Sequence[EarlyWarning]
-    incidents: list[Incident]
-    young: list[str]
-    texts: ChunkedFrame
-    scores: ChunkedFrame
-    vectors: Callable[[NDArray[np.integer]], NDArray[np.float32]]
-    problems: list[ForewarnError]
-    files: int
-    lines: int
-    origin: str
-    new_words: list[str]
-    untried: list[tuple[Rule, str]]
-    timings: list[Stage]
-
-    def findings(self) -> Iterator[Finding]:
-        """Everything that is to be written, in the order of an output."""
-        return itertools.chain(self.warnings, self.incidents, self.alerts)
-
-    def to_polars(self, what: Literal["alerts", "warnings", "incidents"] = "alerts") -> pl.DataFrame:
-        """What was found as a frame, one row each (`finding_frames.ALERTS`, `WARNINGS`, `INCIDENTS`)."""
-        if what == "warnings":
-            return warnings_frame(self.warnings)
-        if what == "incidents":
-            return incidents_frame(self.incidents)
-        if what != "alerts":
-            raise ForewarnError(f"a scan has no {what!r}", remedy="Ask for alerts, warnings or incidents.")
-        return alerts_frame(self.alerts)
-
-    def __repr__(self) -> str:
-        return (
-            f"<Scan of {self.lines:,} records, {self.texts.height:,} distinct texts: {len(self.alerts):,} alerts, "
-            f"{len(self.warnings):,} warnings, {len(self.incidents):,} incidents, {len(self.problems):,} problems>"
-        )
-
-    def _repr_html_(self) -> str:
-        shown = self.to_polars().head(20).select("level", "score", "category", "text", "count", "source", "line")
-        return f"<p>{html.escape(repr(self))}</p>{shown._repr_html_()}"
+    from forewarn.rules import RuleSet
 
 
 def scan(
@@ -122,95 +67,147 @@ def scan(
     EncoderError, CaseBaseError and ModelError where what the options name cannot be used, OutputError where
     `line_scores` or what does not fit in memory cannot be written.
     """
-    from forewarn.embeddings.devices import chosen_device
-    from forewarn.rules import check_loaded, load_rules
-
     options = with_settings(options, settings)
     read = _input(paths, texts)
     if options.unusual:
         # How unusual a text is depends on those after it: no warning could be raised without hindsight.
         options = replace(options, promise=None)
+    run = _Run(options, work, progress)
+    rules = _load(run)
+    with ExitStack() as stack:
+        intake = _read(run, rules, read, Path(line_scores) if line_scores else None, stack)
+        scorer, scored = _score(run, rules, intake)
+        warned = _warn(run, rules, intake, scorer, scored)
+    return _decide(run, rules, intake, scorer, scored, warned)
+
+
+@dataclass
+class _Run:
+    """One scan: what was asked for, and what every step adds to."""
+
+    options: Options
+    work: Checkpoint | None
+    progress: Progress | None
+    watch: Stopwatch = field(default_factory=Stopwatch)
+    started: datetime = field(default_factory=now)
+    problems: list[ForewarnError] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class _Warned:
+    """The warnings of a scan, the vectors of their central texts by id, and the streams that are too short for any."""
+
+    warnings: Sequence[EarlyWarning] = ()
+    vectors: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
+    young: list[str] = field(default_factory=list)
+
+
+def _load(run: _Run) -> RuleSet:
+    """The rules, compiled or from the cache; the detectors of change are got ready beside them."""
+    from forewarn.rules import check_loaded, load_rules
+
+    options = run.options
     if options.promise:
         prepare()
-    watch, started = Stopwatch(), now()
-    problems: list[ForewarnError] = []
     rules = load_rules(
         options.rules, similarity=similarity(options.encoder, options.device), logsource=options.logsource
     )
     check_loaded(options.rules, rules)
-    problems += rules.problems
-    watch.lap("load rules")
+    run.problems += rules.problems
+    run.watch.lap("load rules")
+    return rules
 
-    with ExitStack() as stack:
-        if work and not isinstance(read, TextsInMemory):
-            work.take_up(identity_of(read, rules.rules, options.as_given() | {"--scores": line_scores is not None}))
-            started = work.started
-        lines = timeline = None
-        if line_scores:
-            lines = stack.enter_context(LineScores(Path(line_scores), work.place("lines") if work else None))
-        if options.promise:
-            timeline = Timeline(Clocks(options.late), options.stream_by, work.place("timeline") if work else None)
-            stack.enter_context(timeline)
-        table = stack.enter_context(TextTable())
-        intake = Intake(rules, table, problems, timeline, lines, work)
-        intake.take_in(read, options.text_column, options.time_column, watch, progress)
-        if intake.rows == 0:
-            raise _nothing_to_read(read, problems)
-        rule_sets, distinct = intake.rule_sets, table.texts()
-        watch.lap("group")
-        scorer = Scorer(distinct, rules, rule_sets, options, problems)
-        scored = scorer.score(watch, work, progress)
-        warnings: Sequence[EarlyWarning] = []
-        warned: dict[str, NDArray[np.float32]] = {}
-        young: list[str] = []
-        numbers = TextNumbers(distinct) if timeline or lines else None
-        if timeline and options.promise and numbers:
-            surge = Surge(options.promise, families(options), options.voices, options.stream_by or "by")
-            # The bundled encoder's vectors are the same to the bit whatever it embeds together (`embeddings.bundled`).
-            steady = scorer.encoder.name == "bundled" and chosen_device(options.device) == "cpu"
-            made = scorer.all_vectors if steady else None
-            known = TextIndex(distinct, scorer.encoder, rules, rule_sets, scorer.cases, steady, made)
-            past, sets, categories = scored.array("past"), distinct.array("rule_set"), rule_sets.categories(rules)
-            frames = timeline.frames(numbers, past, sets, categories, merge=merged(surge.families))
-            warnings = kept = _warn(frames, surge, known, timeline.clocks, started)
-            if kept:
-                vectors = known.vectors(list(kept.texts), list(kept.texts.values()))
-                by_text = dict(zip(kept.texts, vectors, strict=True))
-                warned = {name: by_text[text] for name, text in kept.central.items()}
-            young = surge.young()
-            if timeline.fieldless:
-                problems.append(
-                    InputError(
-                        f"--stream-by {options.stream_by}: no record has such a field, so there are no streams by it",
-                        remedy="Name a column or key as the input writes it.",
-                    )
+
+def _read(
+    run: _Run, rules: RuleSet, read: list[str | Path] | TextsInMemory, line_scores: Path | None, stack: ExitStack
+) -> Intake:
+    """Every record is read, matched and grouped; what lies on disk meanwhile goes with `stack`."""
+    options, work = run.options, run.work
+    if work and not isinstance(read, TextsInMemory):
+        work.take_up(identity_of(read, rules.rules, options.as_given() | {"--scores": line_scores is not None}))
+        run.started = work.started
+    lines = timeline = None
+    if line_scores:
+        lines = stack.enter_context(LineScores(line_scores, work.place("lines") if work else None))
+    if options.promise:
+        timeline = Timeline(Clocks(options.late), options.stream_by, work.place("timeline") if work else None)
+        stack.enter_context(timeline)
+    table = stack.enter_context(TextTable())
+    intake = Intake(rules, table, run.problems, timeline, lines, work)
+    intake.take_in(read, options.text_column, options.time_column, run.watch, run.progress)
+    if intake.rows == 0:
+        raise _nothing_to_read(read, run.problems)
+    return intake
+
+
+def _score(run: _Run, rules: RuleSet, intake: Intake) -> tuple[Scorer, ChunkedFrame]:
+    """Every distinct text gets its score (`frames.SCORED`)."""
+    distinct = intake.table.texts()
+    run.watch.lap("group")
+    scorer = Scorer(distinct, rules, intake.rule_sets, run.options, run.problems)
+    return scorer, scorer.score(run.watch, run.work, run.progress)
+
+
+def _warn(run: _Run, rules: RuleSet, intake: Intake, scorer: Scorer, scored: ChunkedFrame) -> _Warned:
+    """Streams are judged in the order of their times, and single lines get their scores, where either is asked for."""
+    from forewarn.embeddings.devices import chosen_device
+
+    options, timeline, distinct, rule_sets = run.options, intake.timeline, scorer.texts, intake.rule_sets
+    warned = _Warned()
+    numbers = TextNumbers(distinct) if timeline or intake.lines else None
+    if timeline and options.promise and numbers:
+        surge = Surge(options.promise, families(options), options.voices, options.stream_by or "by")
+        # The bundled encoder's vectors are the same to the bit whatever it embeds together (`embeddings.bundled`).
+        steady = scorer.encoder.name == "bundled" and chosen_device(options.device) == "cpu"
+        made = scorer.all_vectors if steady else None
+        known = TextIndex(distinct, scorer.encoder, rules, rule_sets, scorer.cases, steady, made)
+        past, sets, categories = scored.array("past"), distinct.array("rule_set"), rule_sets.categories(rules)
+        frames = timeline.frames(numbers, past, sets, categories, merge=merged(surge.families))
+        kept = _raised(frames, surge, known, timeline.clocks, run.started)
+        vectors: dict[str, NDArray[np.float32]] = {}
+        if kept:
+            embedded = known.vectors(list(kept.texts), list(kept.texts.values()))
+            by_text = dict(zip(kept.texts, embedded, strict=True))
+            vectors = {name: by_text[text] for name, text in kept.central.items()}
+        warned = _Warned(kept, vectors, surge.young())
+        if timeline.fieldless:
+            run.problems.append(
+                InputError(
+                    f"--stream-by {options.stream_by}: no record has such a field, so there are no streams by it",
+                    remedy="Name a column or key as the input writes it.",
                 )
-            watch.lap("warn", intake.rows)
-        if lines and numbers:
-            lines.finish(numbers, scored)
-            watch.lap("write line scores", intake.rows)
+            )
+        run.watch.lap("warn", intake.rows)
+    if intake.lines and numbers:
+        intake.lines.finish(numbers, scored)
+        run.watch.lap("write line scores", intake.rows)
+    return warned
 
-    chosen = decide_blocks(scored, distinct, options.policy, rule_sets.last_words(rules))
-    alerts, alerted = Explainer(scorer, scored, rules, rule_sets).alerts(chosen)
-    alerts = [dated(alert, started) for alert in alerts]
-    together = [dated(incident, started) for incident in incidents(warnings, warned, alerts, alerted)]
-    watch.lap("explain", len(alerts))
-    untried = [(rules.rules[number], why) for number, why in rules.untried()]
+
+def _decide(run: _Run, rules: RuleSet, intake: Intake, scorer: Scorer, scored: ChunkedFrame, warned: _Warned) -> Scan:
+    """The policy chooses the alerts, and what means one thing becomes one incident."""
+    chosen = decide_blocks(scored, scorer.texts, run.options.policy, intake.rule_sets.last_words(rules))
+    alerts, alerted = Explainer(scorer, scored, rules, intake.rule_sets).alerts(chosen)
+    alerts = [dated(alert, run.started) for alert in alerts]
+    together = incidents(warned.warnings, warned.vectors, alerts, alerted)
+    run.watch.lap("explain", len(alerts))
     return Scan(
         alerts=alerts,
-        warnings=warnings,
-        incidents=[incident for incident in together if incident.warnings or len(incident.alerts) > 1],
-        young=young,
-        texts=distinct,
+        warnings=warned.warnings,
+        incidents=[
+            dated(incident, run.started) for incident in together if incident.warnings or len(incident.alerts) > 1
+        ],
+        young=warned.young,
+        texts=scorer.texts,
         scores=scored,
         vectors=scorer.vectors,
-        problems=problems,
+        problems=run.problems,
         files=len(intake.files),
         lines=intake.rows,
         origin=scorer.origin,
         new_words=scorer.new_words(scored),
-        untried=untried,
-        timings=watch.stages,
+        untried=[(rules.rules[number], why) for number, why in rules.untried()],
+        timings=run.watch.stages,
     )
 
 
@@ -234,7 +231,7 @@ def _input(
     return named
 
 
-def _warn(
+def _raised(
     frames: Iterable[pl.DataFrame], surge: Surge, known: TextIndex, clocks: Clocks, started: datetime
 ) -> KeptWarnings:
     def events() -> Iterator[list[Raised | Ended]]:

@@ -18,9 +18,10 @@ from hypothesis import strategies as st
 import forewarn
 from forewarn.errors import ForewarnError, InputError
 from forewarn.options import Options, with_settings
-from forewarn.pipeline import Scan, scan
+from forewarn.pipeline import scan
 from forewarn.reading.dataframes import frame_of, texts_of
 from forewarn.reading.labelled import labelled_frame
+from forewarn.scan_result import Scan
 from forewarn.scoring.model import Model
 
 QUEUE = "Depositors queue outside the bank since dawn"

@@ -29,11 +29,11 @@ from forewarn.text_gate import json_line, printable
 if TYPE_CHECKING:
     from forewarn.cases.similar import SimilarCase
     from forewarn.embeddings.case_changes import Change
-    from forewarn.pipeline import Scan
     from forewarn.rules import Explained, Rule
     from forewarn.rules.tools.testing import Failure
     from forewarn.runtime.timings import Progress as Report
     from forewarn.runtime.timings import Stage
+    from forewarn.scan_result import Scan
     from forewarn.training.drift import Drift
     from forewarn.watching.watch import Status
 

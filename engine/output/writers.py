@@ -17,7 +17,7 @@ from forewarn.runtime.atomic import atomic_write
 from forewarn.text_gate import json_line
 
 if TYPE_CHECKING:
-    from forewarn.pipeline import Scan
+    from forewarn.scan_result import Scan
 
 
 def jsonl(findings: Iterable[Finding]) -> Iterator[bytes]:

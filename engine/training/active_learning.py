@@ -13,9 +13,9 @@ import polars as pl
 
 from forewarn.errors import OutputError
 from forewarn.grouping.templates import mask_of
-from forewarn.pipeline import Scan
 from forewarn.reading.labelled import in_cells
 from forewarn.runtime.atomic import atomic_write
+from forewarn.scan_result import Scan
 
 _LOOKED_AT = 5_000
 """Texts that are compared with one another; of more, the most worth by themselves."""
