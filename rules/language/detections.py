@@ -41,6 +41,8 @@ from forewarn.rules.language.refusals import Refused
 from forewarn.rules.language.rule import TEXT, All, Any, Atom, Leaf, Node, Not, Pattern, escape
 
 VARIABLES = "vars.yaml"
+_OTHER_NAMES = {"utf16le": ["wide"]}
+"""Modifiers of the standard that pySigma knows by another name; a likely spelling would be one with another meaning."""
 
 
 def check_detection(detection: AnyValue) -> None:
@@ -71,7 +73,7 @@ def check_detection(detection: AnyValue) -> None:
     for key in _keys(detection):
         for modifier in key.split("|")[1:]:
             if modifier not in modifier_mapping:
-                near = difflib.get_close_matches(modifier, modifier_mapping, 1)
+                near = _OTHER_NAMES.get(modifier) or difflib.get_close_matches(modifier, modifier_mapping, 1)
                 known = f"Did you mean |{near[0]}?" if near else f"Known: {', '.join(sorted(modifier_mapping))}."
                 raise Refused(f"unknown modifier {modifier!r}", ("detection",), known, like=key)
 

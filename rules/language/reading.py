@@ -185,9 +185,9 @@ def _rule(document: AnyValue, path: str, number: int, library: Library) -> Rule:
                 tuple(near),
                 f"Rename `{near[0]}` to `{key}`." if near else f"Add `{key}:`.",
             )
-    level = str(document.get("level", "medium"))
+    level = str(document.get("level", "medium")).lower()
     if level not in LEVELS:
-        near = difflib.get_close_matches(level.lower(), LEVELS, 1)
+        near = difflib.get_close_matches(level, LEVELS, 1)
         raise Refused(
             f"unknown level {level!r}", ("level",), f"Write {near[0] if near else 'one of ' + ', '.join(LEVELS)}."
         )

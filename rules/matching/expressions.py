@@ -90,6 +90,8 @@ class Expressions:
 
         `values` is a String series of length n; a null holds nothing.
         """
+        if values.is_empty():
+            return np.empty(0, np.int64), np.empty(0, np.int64)
         lines = values.str.contains("\n", literal=True).fill_null(False).to_numpy()
         if lines.any() and not self._apart:
             return self._hits_with_lines(values, lines)
@@ -304,7 +306,7 @@ def _database(patterns: list[Pattern], ids: list[int], state: bytes | None, apar
         return False
 
     # One expression that cannot be taken refuses all of them. Only a long one ever was too large.
-    left = [i for i in ids if patterns[i].written and _ends_lines(patterns[i])]
+    left = [i for i in ids if patterns[i].written and (_ends_lines(patterns[i]) or _holds_of_nothing(patterns[i]))]
     slow = [i for i in ids if patterns[i].written and len(expressions[i]) > _LONG and refused(i)] + left
     taken = [i for i in ids if i not in set(slow)]
     try:
@@ -323,6 +325,11 @@ def _ends_lines(pattern: Pattern) -> bool:
         return False
     tokens = {token[0] for token in _TOKENS.finditer(pattern.expression)}
     return any(token in (r"\A", r"\z") or (token.startswith("(?") and "m" in token) for token in tokens)
+
+
+def _holds_of_nothing(pattern: Pattern) -> bool:
+    """Whether a pattern occurs in the empty value: Hyperscan finds such between values, too."""
+    return compiled(pattern).search("") is not None
 
 
 def _expression(pattern: Pattern, apart: bool) -> bytes:

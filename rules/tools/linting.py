@@ -23,6 +23,7 @@ from forewarn.rules.loading import rule_files
 
 SHORTEST = 3
 """Letters that a pattern needs; a Chinese character is a word and counts as three."""
+_MISREAD = re.compile(r"[-+]?(?:0[0-9_]+|[0-9_]+(?::[0-9]+)+)")
 _SELECTOR = re.compile(r"[\w*]+")
 _UNUSED_VALIDATORS = {
     "attacktag",  # fetches its list from the network
@@ -115,12 +116,42 @@ def _own(rule: Rule, document: dict[str, AnyValue], content: str) -> Iterator[Fi
                 )
                 yield found("short-pattern", message, "detection", like=atom.label)
     detection = document["detection"]
+    for key, value in _values(detection):
+        if value == []:
+            message = f"{key!r} has an empty list, which asks for events without the field: write null, or values"
+            yield found("empty-list", message, "detection", like=key)
+    for written, number in _misread(content, rule.document):
+        message = f"{written} is read as the number {number}: put quotes around it"
+        yield found("misread-number", message, "detection", like=written)
     conditions = detection["condition"] if isinstance(detection["condition"], list) else [detection["condition"]]
     named = {word for condition in conditions for word in _SELECTOR.findall(str(condition))}
     for name in detection:
         covered = "them" in named or any(re.fullmatch(word.replace("*", ".*"), name) for word in named)
         if name not in ("condition", "timeframe") and not covered:
             yield found("unreachable", f"the search {name!r} is in no condition", "detection", name)
+
+
+def _values(detection: AnyValue) -> Iterator[tuple[str, AnyValue]]:
+    """The fields of a detection, with what they are compared with."""
+    for part in detection if isinstance(detection, list) else [detection]:
+        for key, value in part.items() if isinstance(part, dict) else ():
+            yield str(key), value
+            yield from _values(value)
+
+
+def _misread(content: str, document: int) -> Iterator[tuple[str, int]]:
+    """Values of a detection that YAML takes for whole numbers other than they look: `10:30` (in sixties), `010`."""
+    node = list(yaml.compose_all(content, Loader=yaml.CSafeLoader))[document]
+    found = [value for key, value in node.value if key.value == "detection"]
+    while found:
+        node = found.pop()
+        if isinstance(node, yaml.ScalarNode):
+            if node.tag == "tag:yaml.org,2002:int" and _MISREAD.fullmatch(node.value):
+                yield node.value, yaml.load(node.value, Loader=yaml.CSafeLoader)
+        elif isinstance(node, yaml.SequenceNode):
+            found += node.value
+        elif isinstance(node, yaml.MappingNode):
+            found += [value for _, value in node.value]
 
 
 def _width(text: str) -> int:
