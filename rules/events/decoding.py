@@ -53,7 +53,7 @@ class FieldReader:
     def __init__(self, asked: Iterable[str], every: Values | None = None) -> None:
         self.values = {name: Values() for name in asked}
         self._every = every
-        self._exactly = {name: (values,) for name, values in self.values.items()}
+        self._exactly: dict[str, tuple[Values, ...]] = {name: (values,) for name, values in self.values.items()}
         self._without_blanks: dict[str, tuple[Values, ...]] = {}
         for name, values in self.values.items():
             plain = name.replace(" ", "")
@@ -148,11 +148,11 @@ def _whole(digits: str) -> int | str:
 
 def text_of(value: str | float) -> str:
     """One value of JSON, no null, list or object, as a rule compares it."""
-    if value.__class__ is str:
-        return str(value)
-    if value.__class__ is bool:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
         return "true" if value else "false"
-    return number_text(value)  # type: ignore[arg-type]
+    return number_text(value)
 
 
 def _plain(value: Any) -> Any:
