@@ -34,7 +34,8 @@ _CLOCK = r"[0-9]{1,2}:[0-9]{2}(?::[0-9]{2})?(?:[.,][0-9]{1,9})?(?: ?[AaPp][.]?[M
 _VARIABLE_PARTS = "|".join(
     (
         # A time with names in it: else each midnight, noon and first of a month brings new texts.
-        rf"\b(?:{_WEEKDAY} )?{_MONTH} {{1,2}}[0-9]{{1,2}},? {{1,2}}(?:[0-9]{{4}},? )?{_CLOCK}(?:(?: [A-Z]{{2,5}})? [0-9]{{4}}\b)?",
+        rf"\b(?:{_WEEKDAY} )?{_MONTH} {{1,2}}[0-9]{{1,2}},? {{1,2}}(?:[0-9]{{4}},? )?{_CLOCK}"
+        r"(?:(?: [A-Z]{2,5})? [0-9]{4}\b)?",
         rf"\b(?:{_WEEKDAY} )?[0-9]{{1,2}}[ /-]{_MONTH}[ /-][0-9]{{2,4}}[ :,]{{1,2}}{_CLOCK}",
         rf"\b{_WEEKDAY} [0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}[T ]{_CLOCK}",
         rf"{HALF} ?[0-9]{{1,2}}(?::[0-9]{{2}}){{1,2}}",

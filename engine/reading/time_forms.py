@@ -18,12 +18,13 @@ class TimeFormat:
 
     `pattern` is a Rust regular expression without nested repetition; its named groups say what was found: `y` or `yy`
     year, `m` or `mon` month, `d`, `H`, `M`, `S`, `f` decimal fraction, `ms` whole milliseconds, `ap` half of the day,
-    `z` or `w` offset, `east` minutes east, `j` day of the year, `tai` TAI64, or, in their place, `e` epoch seconds with `k` the digits after them, or `n` a bare number.
+    `z` or `w` offset, `east` minutes east, `zn` a zone's name, `j` day of the year, or, in their place, `tai` TAI64,
+    `e` epoch seconds with `k` the digits after them, or `n` a bare number.
     `place` is where it may stand: at the start of a line or cell ("day": the same, a day without a clock, for want of
     better), within the first part of a line, or as a whole cell.
     `share` is the least part of a file's lines that must carry it: low where the form is unmistakable.
     `needs` is a pattern without which no line has this form: one look spares many. `but` is one that denies it. `less`
-    names the form that reads the same digits and says less; `zn` is its group for a zone's name.
+    names the form that reads the same digits and says less.
     """
 
     name: str
@@ -80,7 +81,7 @@ _CLOCK_CJK = (
     r"(?P<H>[0-9]{1,2}) ?[:：时点時點시] ?"
     r"(?:(?P<M>[0-9]{1,2}) ?(?:[:：分분] ?(?:(?P<S>[0-9]{1,2})(?:[.,](?P<f>[0-9]{1,9}))? ?[秒초]?)?)?)?"
 )
-_HALF_FIRST = rf"(?P<ap>{HALF}|(?i:[ap]m)\b)[ 　]?{_CLOCK_CJK}"
+_HALF_FIRST = rf"(?P<ap>{HALF}|(?i:[ap]m))[ 　]?{_CLOCK_CJK}"
 
 
 def _mdt(month: str) -> str:

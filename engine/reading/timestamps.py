@@ -95,6 +95,7 @@ def _votes(
     number = {form.name: i for i, form in enumerate(formats)}
     for i, form in enumerate(formats):
         if form.less:
+            matched[:, number[form.less]] &= ~valid[:, i]
             valid[:, number[form.less]] &= ~valid[:, i]
     return matched, valid
 

@@ -343,7 +343,7 @@ def test_json_lines_give_message_time_and_the_whole_event(tmp_path: Path) -> Non
     good(tmp_path / "a.log", "\n".join(events_) + "\n")
     records, problems = table(tmp_path / "a.log")
     assert records["text"].to_list() == [
-        "gate 关闭",
+        "[error] gate 关闭",
         "gate open",
         'level: info; name: north; tags: a; tags: b"c; seen: 2024',
         "{}",
@@ -850,3 +850,44 @@ def test_a_pipe_in_a_folder_does_not_hang(tmp_path: Path) -> None:
     records, problems = table(tmp_path)
     assert records.height == 1
     assert said(problems) == [("pipe", None, "is no regular file; skipped")]
+
+
+def test_the_column_of_the_time_is_found_by_what_is_in_it(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text(
+        "id,Uhr,was\n1709967903,09.03.2024 07:05:03,Tor zu\n1709967904,09.03.2024 07:05:04,auf\n"
+    )
+    assert table(tmp_path / "a.csv")[0]["time"].to_list()[0] == datetime(2024, 3, 9, 7, 5, 3, tzinfo=UTC)
+    (tmp_path / "b.json").write_text('{"verb": "shut", "gate": {"seenAt": "2024-03-09T07:05:03Z"}}\n' * 3)
+    assert table(tmp_path / "b.json")[0]["time"].to_list() == [datetime(2024, 3, 9, 7, 5, 3, tzinfo=UTC)] * 3
+
+
+def test_numbers_and_birthdays_are_no_times_of_records(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("id,born,was\n1709967903,1980-01-02,shut\n1709967904,1981-03-04,open\n")
+    assert table(tmp_path / "a.csv")[0]["time"].to_list() == [None, None]
+
+
+def test_a_zone_of_several_meanings_is_named(tmp_path: Path) -> None:
+    good(tmp_path / "a.log", "2024-03-09 07:05:03 CST gate shut\n")
+    assert "CST" in str(table(tmp_path / "a.log")[1][0])
+
+
+@pytest.mark.parametrize(
+    ("event", "text"),
+    [
+        ({"level": "fatal", "msg": "gate shut"}, "[fatal] gate shut"),
+        ({"level": 50, "msg": "gate shut"}, "[error] gate shut"),
+        ({"level": 30, "msg": "gate shut"}, "gate shut"),
+        ({"PRIORITY": "2", "MESSAGE": "gate shut"}, "[crit] gate shut"),
+        ({"severityNumber": 21, "body": "gate shut"}, "[fatal] gate shut"),
+        ({"level": "ERROR", "msg": "error: gate shut"}, "error: gate shut"),
+        ({"severity": "info", "message": "gate shut"}, "gate shut"),
+        ({"request": "GET /gate", "status": 502}, "request: GET /gate status=502"),
+        ({"request": "GET /gate", "status": 200}, "request: GET /gate"),
+        ({"level": "error", "msg": "handled", "status": "503"}, "[error] handled status=503"),
+    ],
+)
+def test_the_level_and_the_status_of_an_event_are_in_its_text(
+    tmp_path: Path, event: dict[str, object], text: str
+) -> None:
+    (tmp_path / "a.json").write_text(json.dumps(event) + "\n")
+    assert table(tmp_path / "a.json")[0]["text"].to_list() == [text]

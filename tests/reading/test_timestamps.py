@@ -7,10 +7,11 @@ from datetime import UTC, datetime, timedelta, timezone
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forewarn.reading import timestamps
+from forewarn.reading.time_names import ZONES
 
 LATEST = datetime(2024, 6, 15, 12, 0, tzinfo=UTC)
 
@@ -79,6 +80,37 @@ def utc(*parts: int) -> datetime:
         ("2024年03月09日（星期六）07:05:03 闸门关闭", utc(2024, 3, 9, 7, 5, 3)),
         ("2024年3月9日，闸门关闭", utc(2024, 3, 9)),
         ("3月9日 7时5分，闸门关闭", utc(2024, 3, 9, 7, 5)),
+        ("2024/3/9 下午 7:05:03 闸门关闭", utc(2024, 3, 9, 19, 5, 3)),
+        ("2024-03-09 上午12:05:03 闸门关闭", utc(2024, 3, 9, 0, 5, 3)),
+        ("2024. 3. 9. 오후 7:05:03 수문", utc(2024, 3, 9, 19, 5, 3)),
+        ("2024년 3월 9일 오전 7시 5분 3초 수문", utc(2024, 3, 9, 7, 5, 3)),
+        ("2024年3月9日 午後7時5分3秒 水門", utc(2024, 3, 9, 19, 5, 3)),
+        ("2024-03-09\t07:05:03\tgate\tclosed", utc(2024, 3, 9, 7, 5, 3)),
+        ("03/09/2024-07:05:03.5 gate closed", utc(2024, 3, 9, 7, 5, 3, 500_000)),
+        ("2024-03-09 07:05:03.25 EST [7] LOG: gate closed", utc(2024, 3, 9, 12, 5, 3, 250_000)),
+        ("2024-03-09 07:05:03 JST gate closed", utc(2024, 3, 8, 22, 5, 3)),
+        ("2024-03-09 07:05:03 Europe/Berlin gate closed", utc(2024, 3, 9, 6, 5, 3)),
+        ("2024-03-09 07:05:03 GMT+8 gate closed", utc(2024, 3, 8, 23, 5, 3)),
+        ("2024-03-09 07:05:03 (UTC-5) gate closed", utc(2024, 3, 9, 12, 5, 3)),
+        ("Sat Mar  9 07:05:03 PST 2024 gate closed", utc(2024, 3, 9, 15, 5, 3)),
+        ("Mar  9 07:05:03 2024 host gate closed", utc(2024, 3, 9, 7, 5, 3)),
+        ("2024-03-09-07.05.03.500000-300 gate closed", utc(2024, 3, 9, 12, 5, 3, 500_000)),
+        ("09 mars 2024 07:05:03 porte", utc(2024, 3, 9, 7, 5, 3)),
+        ("févr. 9 07:05:03 hote porte[1]: fermée", utc(2024, 2, 9, 7, 5, 3)),
+        ("9 dic 2023 07:05:03 puerta", utc(2023, 12, 9, 7, 5, 3)),
+        ("9. März 2024 07:05:03 Tor zu", utc(2024, 3, 9, 7, 5, 3)),
+        ("9 марта 2024 07:05:03 ворота", utc(2024, 3, 9, 7, 5, 3)),
+        ("9 maggio 2024 07:05:03 porta", utc(2024, 5, 9, 7, 5, 3)),
+        ("9 de fevereiro de 2024 07:05:03 porta", utc(2024, 2, 9, 7, 5, 3)),
+        ("[worker] 9 Mar 2024 07:05:03 gate closed", utc(2024, 3, 9, 7, 5, 3)),
+        ("77:S 9 Mar 2024 07:05:03.250 gate closed", utc(2024, 3, 9, 7, 5, 3, 250_000)),
+        ("gate-1  | 2024-03-09 07:05:03 gate closed", utc(2024, 3, 9, 7, 5, 3)),
+        ("[pid: 7] 10.0.0.1 {4 vars} [Sat Mar  9 07:05:03 2019] GET /gate", utc(2019, 3, 9, 7, 5, 3)),
+        ("date=2024-03-09 time=07:05:03 gate=closed", utc(2024, 3, 9, 7, 5, 3)),
+        ("ERROR:gate:2024-03-09 07:05:03,5 closed", utc(2024, 3, 9, 7, 5, 3, 500_000)),
+        ("2024-069T07:05:03 gate closed", utc(2024, 3, 9, 7, 5, 3)),
+        ("20240309.070503,5:DEBUG:gate closed", utc(2024, 3, 9, 7, 5, 3, 500_000)),
+        ("@4000000065ec0a2920000000 gate closed", utc(2024, 3, 9, 7, 5, 3, 536_870)),
     ],
 )
 def test_a_time_is_read_in_each_form_that_logs_use(line: str, time: datetime) -> None:
@@ -182,6 +214,22 @@ def test_numbers_that_seldom_look_like_a_time_are_not_one() -> None:
     assert times(["1709967903 parcels"] + ["12 parcels"] * 9) == [None] * 10
 
 
+def test_a_day_alone_is_no_time_where_a_clock_of_another_form_follows() -> None:
+    assert times(["2024-03-09 at 07h05 the gate closed"]) == [None]
+
+
+def test_lines_with_a_zone_and_without_are_each_read_as_written() -> None:
+    lines = ["2024-03-09 07:05:03 CET a", "2024-03-09 07:05:03 b", "2024-03-09 07:05:03 c"]
+    assert times(lines) == [utc(2024, 3, 9, 6, 5, 3), utc(2024, 3, 9, 7, 5, 3), utc(2024, 3, 9, 7, 5, 3)]
+
+
+def test_a_zone_of_several_meanings_is_utc_and_named() -> None:
+    texts = pl.Series(["2024-03-09 07:05:03 CST a", "2024-03-09 07:05:03 CET b"])
+    (formats,) = timestamps.recognise(texts)
+    assert timestamps.unsure_zones(texts, formats) == ["CST"]
+    assert timestamps.parse(texts, formats, latest()).to_list() == [utc(2024, 3, 9, 7, 5, 3), utc(2024, 3, 9, 6, 5, 3)]
+
+
 def test_each_group_votes_for_itself() -> None:
     texts = pl.Series(["2024-03-09 07:05:03 a", "no time", "Mar  9 07:05:03 h b", "no time either"])
     found = timestamps.recognise(texts, np.array([0, 1, 2, 1]), 3)
@@ -204,9 +252,51 @@ FORMS = (
     "%Y%m%dT%H%M%S",
     "%Y年%m月%d日 %H:%M:%S",
     "%Y年%m月%d日%H时%M分%S秒",
+    "%m/%d/%Y-%H:%M:%S.%f",
+    "%Y-%m-%d\t%H:%M:%S",
+    "%b %d %H:%M:%S %Y",
+    "%a %b %d %H:%M:%S UTC %Y",
+    "%Y-%m-%d %H:%M:%S GMT+0",
+    "[main] %d %b %Y %H:%M:%S,%f",
+    "ERROR:gate:%Y-%m-%d %H:%M:%S,%f",
+    "gate-1  | %Y-%m-%d %H:%M:%S",
+    "date=%Y-%m-%d time=%H:%M:%S",
+    "%Y%m%d.%H%M%S,%f",
+    "%Y-%jT%H:%M:%S",
 )
 
 
+@settings(deadline=None)
+@given(
+    st.datetimes(datetime(1970, 1, 1), datetime(2090, 1, 1)),
+    st.sampled_from([("上午", "下午"), ("午前", "午後"), ("오전", "오후"), ("AM", "PM")]),
+    st.sampled_from(["{0:%Y/%m/%d} {1} {2}:{0:%M:%S}", "{0:%Y-%m-%d} {1}{2:02}:{0:%M:%S} rest"]),
+)
+def test_a_half_of_the_day_before_the_clock_is_read(moment: datetime, halves: tuple[str, str], form: str) -> None:
+    line = form.format(moment, halves[moment.hour >= 12], moment.hour % 12 or 12)
+    assert times([line]) == [moment.replace(microsecond=0, tzinfo=UTC)]
+
+
+@settings(deadline=None)
+@given(
+    st.datetimes(datetime(1990, 1, 1), datetime(2090, 1, 1)),
+    st.sampled_from(sorted(name for name in ZONES if name.isalpha())),
+    st.sampled_from(["%Y-%m-%d %H:%M:%S {0} x", "%a %b %d %H:%M:%S {0} %Y", "%d/%b/%Y:%H:%M:%S {0} x"]),
+)
+def test_a_named_zone_is_taken_off(moment: datetime, zone: str, form: str) -> None:
+    local = moment.replace(microsecond=0, tzinfo=timezone(timedelta(minutes=ZONES[zone])))
+    assert times([local.strftime(form.format(zone))]) == [local.astimezone(UTC)]
+
+
+@settings(deadline=None)
+@given(st.datetimes(datetime(2010, 1, 1), datetime(2033, 1, 1)), st.sampled_from([1, 1000, 10**6, 10**9]))
+def test_seconds_since_1970_are_read_in_any_unit(moment: datetime, unit: int) -> None:
+    moment = moment.replace(microsecond=0, tzinfo=UTC)
+    seconds = int(moment.timestamp()) * unit
+    assert times([f"{seconds} x"]) == times([str(seconds)], cells=True) == [moment]
+
+
+@settings(deadline=None)
 @given(
     st.lists(st.datetimes(datetime(1970, 1, 1), datetime(2090, 1, 1)), min_size=1, max_size=5),
     st.sampled_from(FORMS),
@@ -217,6 +307,7 @@ def test_what_the_standard_library_writes_is_read_back(moments: list[datetime], 
     assert times([moment.strftime(form) + rest for moment in whole]) == [moment.replace(tzinfo=UTC) for moment in whole]
 
 
+@settings(deadline=None)
 @given(
     st.datetimes(datetime(1970, 1, 1), datetime(2090, 1, 1)),
     st.integers(-14 * 4 + 1, 14 * 4).map(lambda quarters: timezone(timedelta(minutes=15 * quarters))),
@@ -226,6 +317,7 @@ def test_an_offset_is_taken_off(moment: datetime, zone: timezone) -> None:
     assert times([local.isoformat() + " a", local.strftime("%Y-%m-%d %H:%M:%S %z b")]) == [local.astimezone(UTC)] * 2
 
 
+@settings(deadline=None)
 @given(
     st.datetimes(datetime(2000, 1, 1), datetime(2100, 2, 28)), st.datetimes(datetime(2004, 3, 1), datetime(2099, 1, 1))
 )
@@ -242,11 +334,13 @@ def test_the_inferred_year_is_the_newest_that_fits(moment: datetime, now: dateti
     assert found == expected.replace(tzinfo=UTC)
 
 
+@settings(deadline=None)
 @given(st.lists(st.text(max_size=60), max_size=8), st.booleans())
 def test_any_text_can_be_asked_for_its_time(lines: list[str], cells: bool) -> None:
     assert len(times(lines, cells=cells)) == len(lines)
 
 
+@settings(deadline=None)
 @given(st.lists(st.text(alphabet="0123456789-/: .,TZ+[]年月日时分<>", max_size=30), max_size=8), st.booleans())
 def test_any_digits_and_separators_can_be_asked_for_their_time(lines: list[str], cells: bool) -> None:
     assert len(times(lines, cells=cells)) == len(lines)

@@ -17,6 +17,7 @@ from itertools import chain
 import polars as pl
 
 from forewarn.reading import columns as fields
+from forewarn.reading import levels
 from forewarn.reading.decoding import MAX_LINE, Block
 from forewarn.reading.time_columns import by_content
 
@@ -51,12 +52,14 @@ class Keys:
     times: tuple[str, ...]
     given_text: str | None = None
     given_time: str | None = None
+    levels: tuple[str, ...] = ()
+    statuses: tuple[str, ...] = ()
 
     @property
     def all(self) -> list[str]:
         """Every key once."""
         given = [key for key in (self.given_text, self.given_time) if key]
-        return list(dict.fromkeys([*self.bodies, *self.titles, *self.times, *given]))
+        return list(dict.fromkeys([*self.bodies, *self.titles, *self.times, *self.levels, *self.statuses, *given]))
 
 
 def keys_in(head: str, given_text: str | None, given_time: str | None) -> Keys:
@@ -74,6 +77,8 @@ def keys_in(head: str, given_text: str | None, given_time: str | None) -> Keys:
         tuple(times),
         given_text,
         given_time,
+        tuple(fields.known(names, levels.LEVEL)),
+        tuple(fields.known(names, levels.STATUS)),
     )
 
 
@@ -120,7 +125,8 @@ def events(lines: pl.Series, keys: Keys) -> pl.DataFrame:
         text = pl.coalesce(_named(keys.given_text), text)
     if keys.given_time:
         stamp = pl.coalesce(_named(keys.given_time), stamp)
-    frame = parsed.with_columns(raw).select("raw", "broken", text=text, stamp=stamp)
+    marks = list(dict.fromkeys([*keys.levels, *keys.statuses]))
+    frame = parsed.with_columns(raw).select("raw", "broken", *marks, text=text, stamp=stamp)
     timeless = frame["stamp"].is_null() & frame["raw"].is_not_null()
     if timeless.any():
         nested = [pl.col("raw").str.extract(_NESTED_TIME)]
@@ -130,8 +136,12 @@ def events(lines: pl.Series, keys: Keys) -> pl.DataFrame:
         frame = frame.with_columns(stamp=pl.coalesce("stamp", *nested))
     silent = (frame["text"].is_null() & ~frame["broken"]).arg_true()
     if len(silent):
-        frame = frame.with_columns(frame["text"].scatter(silent, _rendered(raw.gather(silent))))
-    return frame.with_columns(pl.coalesce("text", lines))
+        frame = frame.with_columns(frame["text"].scatter(silent, _rendered(raw.gather(silent), keys.times)))
+    frame = frame.with_columns(pl.coalesce("text", lines))
+    if marks:
+        told = levels.with_level_and_status(pl.col("text"), list(keys.levels), list(keys.statuses))
+        frame = frame.with_columns(text=pl.when("broken").then("text").otherwise(told))
+    return frame.select("raw", "broken", "text", "stamp")
 
 
 def _named(key: str) -> pl.Expr:
@@ -177,7 +187,7 @@ def _parsed_one_by_one(lines: pl.Series, keys: list[str]) -> pl.DataFrame:
     return frame.with_columns(broken=pl.Series(broken, dtype=pl.Boolean))
 
 
-def _rendered(raw: pl.Series) -> pl.Series:
+def _rendered(raw: pl.Series, times: tuple[str, ...] = ()) -> pl.Series:
     """The string values of each event as "key: value; key: value", in order; times and empty values are left out."""
     tokens = raw.to_frame("raw").with_row_index("row").select("row", token=pl.col("raw").str.extract_all(_STRING))
     tokens = tokens.explode("token").drop_nulls().with_columns(is_key=pl.col("token").str.ends_with(":"))
@@ -188,7 +198,7 @@ def _rendered(raw: pl.Series) -> pl.Series:
         key=pl.when("is_key").then("token").when(starts).then(pl.lit("")).forward_fill(),
     ).filter(~pl.col("is_key") & ~pl.col("token").is_in(["", "-"]))
     named = pl.col("key").str.to_lowercase().str.replace_all(r"[^\p{L}\p{N}]", "")
-    values = tokens.filter(~named.is_in(list(fields.TIME))).with_columns(
+    values = tokens.filter(~named.is_in(list(fields.TIME)) & ~pl.col("key").is_in(list(times))).with_columns(
         entry=pl.when(pl.col("key") == "").then("token").otherwise(pl.concat_str("key", "token", separator=": "))
     )
     texts = values.group_by("row", maintain_order=True).agg(pl.col("entry").str.join("; "))
