@@ -30,9 +30,10 @@ class Options:
     such as `{"product": "linux", "service": "sshd"}`; `cases` a case base folder (None = the shipped
     one); `detectors` names of PyOD detectors for the view of meaning (None = those
     of the model, or KNN); `adapt` whether the scanned texts teach a fifth
-    signal; `model` a folder that `forewarn fit` wrote (str or Path), or an open `Model`; `prior` the share of crisis
-    texts in this input, where it is known; `unusual` whether texts are ranked by how unusual they are, whatever they
-    mean (rules and past cases add nothing then, and there are no early warnings); `policy` how alerts are chosen; `seed` of every
+    signal; `model` a folder that `forewarn fit` wrote (str or Path), or an open `Model`; `prior` the share of
+    crisis texts in this input, where it is known; `unusual` whether texts are ranked by how unusual they are,
+    whatever they mean (rules and past cases add nothing then, and there are no early warnings);
+    `policy` how alerts are chosen; `seed` of every
     random choice; `cache` whether vectors are kept for the next scan.
     Of early warning: `promise` how seldom a false one may come, None = no warnings; `late` how far behind its source's
     clock a record may be; `one_stream` whether the files are parts of one stream; `stream_by` a field of the input
