@@ -18,7 +18,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from forewarn.detectors.ngrams import PAIRS, WORDS, Block, KeyTable, Made, over_blocks, words_of
+from forewarn.detectors.ngrams import PAIRS, WORDS, KeyTable, Made, NgramBlock, over_blocks, words_of
 
 __all__ = ["Features", "fit_features", "words_of"]
 
@@ -63,7 +63,7 @@ class Features:
         `vectors` is float32 (n, d).
         """
 
-        def of_block(block: Block) -> NDArray[np.float64]:
+        def of_block(block: NgramBlock) -> NDArray[np.float64]:
             return linear.log_odds(vectors[block.first : block.first + block.size], self._block(block))
 
         return np.concatenate([np.empty((0, linear.dense.shape[1])), *_of_blocks(of_block, texts, self.runs)])
@@ -92,7 +92,7 @@ class Features:
         empty = csr_array((0, self.width), dtype=np.float32)
         return vstack([empty, *parts], format="csr")  # type: ignore[no-any-return]
 
-    def _block(self, block: Block) -> csr_array:
+    def _block(self, block: NgramBlock) -> csr_array:
         from scipy.sparse import csr_array
 
         columns, values, rows = [], [], []
@@ -149,5 +149,5 @@ def _halves(runs: Sequence[int]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     return (WORDS, PAIRS), tuple(f"{_CHARACTERS}{size}" for size in runs)
 
 
-def _of_blocks(function: Callable[[Block], Made], texts: pl.Series, runs: Sequence[int]) -> Iterator[Made]:
+def _of_blocks(function: Callable[[NgramBlock], Made], texts: pl.Series, runs: Sequence[int]) -> Iterator[Made]:
     return over_blocks(function, texts, runs=runs, ideograph_runs=_IDEOGRAPH_RUNS)

@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from forewarn.arrays import Floats
+
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
-Floats = NDArray[np.float64]
 MOST_TEXTS = 10_000
 """Texts that one fold of a cross-fitting learns from."""
 _STEPS = 100

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-Floats = NDArray[np.float64]
+from forewarn.arrays import Floats
+
 _BLOCK = 1024
 _NEAR = 0.01
 """Share of a vector's squared length below which a squared distance is taken again in float64: the difference of

@@ -20,7 +20,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-Keys = NDArray[np.uint64]
+NgramKeys = NDArray[np.uint64]
 Made = TypeVar("Made")
 WORDS, PAIRS = "words", "pairs"
 _KEY_BITS = 44
@@ -44,12 +44,12 @@ class Tokens:
     """
 
     text: NDArray[np.int32]
-    key: Keys
+    key: NgramKeys
     own: NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class Block:
+class NgramBlock:
     """Some consecutive texts: `first` the number of the first, `size` how many, `views` their tokens in each view."""
 
     first: int
@@ -63,14 +63,14 @@ class KeyTable:
     `known` uint64 (m,), sorted, each once.
     """
 
-    def __init__(self, known: Keys) -> None:
+    def __init__(self, known: NgramKeys) -> None:
         bits = max(len(known), 1).bit_length()
         self._shift = np.uint64(_KEY_BITS - bits)
         starts = np.arange(1 << bits, dtype=np.uint64) << self._shift
         self._start = np.searchsorted(known, starts).astype(np.int32)
         self._known = np.append(known, np.uint64(1 << _KEY_BITS))
 
-    def places(self, keys: Keys) -> NDArray[np.int64]:
+    def places(self, keys: NgramKeys) -> NDArray[np.int64]:
         """The place of each of n keys, -1 where it is not known: int64 (n,)."""
         place = self._start[keys >> self._shift].astype(np.int64)
         behind = np.flatnonzero(self._known[place] < keys)
@@ -81,7 +81,7 @@ class KeyTable:
 
 
 def over_blocks(
-    function: Callable[[Block], Made],
+    function: Callable[[NgramBlock], Made],
     texts: pl.Series,
     *,
     runs: Sequence[int] = (4,),
@@ -98,7 +98,7 @@ def over_blocks(
 
     def made_of(first: int, last: int) -> Made:
         part = shortened[first:last].str.replace_all("\x00", " ", literal=True)
-        return function(Block(first, last - first, _views(part, runs, ideograph_runs)))
+        return function(NgramBlock(first, last - first, _views(part, runs, ideograph_runs)))
 
     # No thread works more than one block ahead: what is made of a block may be large.
     threads = os.cpu_count() or 1
@@ -161,7 +161,7 @@ def _views(texts: pl.Series, runs: Sequence[int], ideograph_runs: Sequence[int])
     return views
 
 
-def _mixed(keys: Keys) -> Keys:
+def _mixed(keys: NgramKeys) -> NgramKeys:
     keys = keys * _GOLDEN
     keys ^= keys >> np.uint64(29)
     keys *= _GOLDEN
@@ -185,7 +185,7 @@ def _kind(code: int) -> int:
     return _LETTER if unicodedata.category(chr(code))[0] in "LNM" else _NOTHING
 
 
-def _words(mixed: Keys, kinds: NDArray[np.uint8], text: NDArray[np.int64]) -> tuple[Keys, NDArray[np.int64]]:
+def _words(mixed: NgramKeys, kinds: NDArray[np.uint8], text: NDArray[np.int64]) -> tuple[NgramKeys, NDArray[np.int64]]:
     """The words in order: their keys, and the text that each is in."""
     if not len(kinds):
         return np.empty(0, np.uint64), np.empty(0, np.int64)
@@ -207,8 +207,8 @@ def _within(starts: NDArray[np.int64], size: int) -> NDArray[np.int64]:
 
 
 def _runs(
-    mixed: Keys, codes: NDArray[np.uint32], text: NDArray[np.int64], size: int, start: NDArray[np.bool_]
-) -> tuple[NDArray[np.int64], Keys]:
+    mixed: NgramKeys, codes: NDArray[np.uint32], text: NDArray[np.int64], size: int, start: NDArray[np.bool_]
+) -> tuple[NDArray[np.int64], NgramKeys]:
     """Every run of `size` characters of one text that begins where `start` says."""
     count = max(0, len(codes) - size + 1)
     keys = np.full(count, size, dtype=np.uint64)
@@ -220,7 +220,7 @@ def _runs(
     return text[:count][whole], keys[whole]
 
 
-def _counted(text: NDArray[np.int64], key: Keys) -> Tokens:
+def _counted(text: NDArray[np.int64], key: NgramKeys) -> Tokens:
     together = (text.astype(np.uint64) << np.uint64(_KEY_BITS)) | (key >> np.uint64(64 - _KEY_BITS))
     together.sort()
     first = np.flatnonzero(np.diff(together, prepend=~together[:1]))

@@ -21,12 +21,12 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from forewarn.arrays import Floats
 from forewarn.detectors.neighbours import KNN
 from forewarn.detectors.wording import VIEWS, Wording, fit_wording
 from forewarn.errors import DetectorError
 from forewarn.extras import require
 
-Floats = NDArray[np.float64]
 SAMPLE = 2_000
 """Records of the fit sample of the detectors of meaning."""
 _SHRINKAGE = 0.3

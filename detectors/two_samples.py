@@ -6,12 +6,11 @@ In: vectors of old and of new texts. Out: how well a classifier tells them apart
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from forewarn.arrays import Vectors
 from forewarn.detectors.classifier import class_weights
 from forewarn.detectors.linear import fit_logistic
 
-Vectors = NDArray[np.float32]
 MOST = 1_000
 """Vectors of each side that are looked at."""
 _FOLDS = 5

@@ -14,9 +14,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from forewarn.detectors.ngrams import PAIRS, WORDS, Block, KeyTable, Tokens, over_blocks
+from forewarn.arrays import Floats
+from forewarn.detectors.ngrams import PAIRS, WORDS, KeyTable, NgramBlock, Tokens, over_blocks
 
-Floats = NDArray[np.float64]
 VIEWS = (WORDS, PAIRS, "characters-4")
 _SMALLEST = 0.5
 _DRAWN = 5.0
@@ -25,7 +25,7 @@ _DRAWN = 5.0
 
 
 @dataclass(frozen=True)
-class Counts:
+class WordCounts:
     """The tokens of one view of a reference: `keys` uint64 (m,), sorted; `counts` float64 (m,); `total` their sum;
     `expected` the mean surprisal of a token of one of its records, nats.
     """
@@ -40,7 +40,7 @@ class Counts:
 class Wording:
     """Token counts of a reference, in each of `VIEWS`."""
 
-    views: dict[str, Counts]
+    views: dict[str, WordCounts]
 
     def surprisal(self, texts: pl.Series, *, in_sample: bool) -> Floats:
         """The surprisal of n texts in each view: float64 (n, 3), nats a token; the average for a text without tokens.
@@ -50,7 +50,7 @@ class Wording:
 
         references = {view: _Reference(self.views[view]) for view in VIEWS}
 
-        def of_block(block: Block) -> Floats:
+        def of_block(block: NgramBlock) -> Floats:
             columns = [known.surprisal(block.views[view], block.size, in_sample) for view, known in references.items()]
             return np.stack(columns, axis=1)
 
@@ -60,7 +60,7 @@ class Wording:
 def fit_wording(texts: pl.Series, counts: NDArray[np.integer]) -> Wording:
     """Count the tokens of n distinct texts, each `counts[i]` times."""
 
-    def of_block(block: Block) -> list[pl.DataFrame]:
+    def of_block(block: NgramBlock) -> list[pl.DataFrame]:
         weight = counts[block.first : block.first + block.size].astype(np.float64)
         views = (block.views[view] for view in VIEWS)
         return [_summed(pl.DataFrame({"key": one.key, "count": one.own * weight[one.text]})) for one in views]
@@ -73,13 +73,13 @@ def _summed(tokens: pl.DataFrame) -> pl.DataFrame:
     return tokens.group_by("key").agg(pl.col("count").sum())
 
 
-def _counts(parts: list[pl.DataFrame]) -> Counts:
+def _counts(parts: list[pl.DataFrame]) -> WordCounts:
     empty = pl.DataFrame(schema={"key": pl.UInt64, "count": pl.Float64})
     summed = _summed(pl.concat([empty, *parts])).sort("key")
     count = summed["count"].to_numpy()
     total = float(count.sum())
     expected = float(count @ _surprise(count - 1.0, total)) / max(total, 1.0)
-    return Counts(summed["key"].to_numpy(), count, total, expected)
+    return WordCounts(summed["key"].to_numpy(), count, total, expected)
 
 
 def _surprise(others: Floats, total: float) -> Floats:
@@ -90,7 +90,7 @@ def _surprise(others: Floats, total: float) -> Floats:
 class _Reference:
     """The counts of one view, for many look-ups."""
 
-    def __init__(self, counts: Counts) -> None:
+    def __init__(self, counts: WordCounts) -> None:
         self._table = KeyTable(counts.keys)
         # The last count is that of an unknown token.
         self._counts = np.append(counts.counts, 0.0)

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from threadpoolctl import ThreadpoolController
 
+from forewarn.arrays import Vectors
 from forewarn.embeddings.weights import (
     BLOCKS,
     BRANCH,
@@ -47,7 +48,6 @@ _LEAST_ROWS = 16
 _RUN = 64
 _POOLED = WIDTH + len(WINDOWS) * BRANCH
 
-Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
 
 
@@ -66,11 +66,11 @@ class BundledEncoder:
         self._second_bias = [weights[f"b2_{size}"] for size, _ in WINDOWS]
         self._gain, self._bias = weights["ln_g"], weights["ln_b"]
         self._pool, self._pool_bias = weights["cnn_W"], weights["cnn_b"]
-        self._dense: dict[str, Floats] = {name: weights[name] for name in ("d0", "d1", "d2", "d3", "p1", "p3")}
+        self._dense: dict[str, Vectors] = {name: weights[name] for name in ("d0", "d1", "d2", "d3", "p1", "p3")}
         self._epsilon = np.float32(weights["eps"])
         self._blas = ThreadpoolController().select(user_api="blas")
 
-    def encode(self, texts: Sequence[str]) -> Floats:
+    def encode(self, texts: Sequence[str]) -> Vectors:
         """The vectors of n texts: float32, shape (n, 512), unit length."""
         vectors = np.empty((len(texts), WIDTH), dtype=np.float32)
         threads = max((library["num_threads"] for library in self._blas.info()), default=1)
@@ -79,7 +79,7 @@ class BundledEncoder:
                 vectors[chosen] = self._round(texts[chosen], pool)
         return vectors
 
-    def _round(self, texts: Sequence[str], pool: ThreadPoolExecutor) -> Floats:
+    def _round(self, texts: Sequence[str], pool: ThreadPoolExecutor) -> Vectors:
         """Tokens are looked up in the table together, then the threads take batches of texts."""
         tokens = tokens_of(self._tokenizer, texts)
         lengths = np.fromiter(map(len, tokens), dtype=np.int64, count=len(tokens))
@@ -91,7 +91,7 @@ class BundledEncoder:
         batches = pool.map(self._forward, np.split(rows, ends[cuts - 1]), np.split(lengths, cuts))
         return np.concatenate(list(batches))
 
-    def _forward(self, rows: Ints, lengths: Ints) -> Floats:
+    def _forward(self, rows: Ints, lengths: Ints) -> Vectors:
         """The vectors of texts whose tokens stand one after the other, each as its row in the token table."""
         starts = np.cumsum(lengths) - lengths
         window = _neighbours(starts, lengths)
@@ -112,7 +112,7 @@ class BundledEncoder:
                 np.add(second, hidden.take(around[part, left], axis=0), out=out[part])
         return self._head(self._pooled(features, stretch, starts, lengths), lengths)
 
-    def _pooled(self, features: Floats, stretch: Ints, starts: Ints, lengths: Ints) -> Floats:
+    def _pooled(self, features: Vectors, stretch: Ints, starts: Ints, lengths: Ints) -> Vectors:
         """The sum over each text's tokens of their features, layer-normalised (Ba et al. 2016): shape (n, 1280).
 
         `stretch` is each token's row in `features`. Sums are taken of runs of 64 tokens first, so that a text of 10,000
@@ -133,12 +133,12 @@ class BundledEncoder:
         )
         summed = chosen @ features
         summed -= np.add.reduceat(weight * mean[stretch], run_starts)[:, None]
-        pooled: Floats = np.add.reduceat(summed, first_run, axis=0)
+        pooled: Vectors = np.add.reduceat(summed, first_run, axis=0)
         pooled *= self._gain
         pooled += lengths.astype(np.float32)[:, None] * self._bias
         return pooled
 
-    def _head(self, pooled: Floats, lengths: Ints) -> Floats:
+    def _head(self, pooled: Vectors, lengths: Ints) -> Vectors:
         counts, dense = lengths.astype(np.float32)[:, None], self._dense
         mean = (_product(pooled, self._pool) + counts * self._pool_bias) / np.sqrt(counts)
         inner = _product(np.maximum(_product(mean, dense["d0"]), 0), dense["d1"])
@@ -146,7 +146,7 @@ class BundledEncoder:
         inner = _product(np.maximum(_product(lower, dense["d2"]), 0), dense["d3"])
         upper = np.tanh(_product(lower, dense["p3"]) + inner)
         length = np.sqrt(np.maximum(np.einsum("ij,ij->i", upper, upper), self._epsilon))
-        unit: Floats = upper / length[:, None]
+        unit: Vectors = upper / length[:, None]
         return unit
 
 
@@ -209,7 +209,7 @@ class _TokenTable:
             share[:, left] += self._first_bias[branch]
             self.shares[branch][rows] = share
 
-    def hidden(self, branch: int, grams: Ints) -> Floats:
+    def hidden(self, branch: int, grams: Ints) -> Vectors:
         """The first convolution's output (m + 1, 256) for m n-grams (m, n) of rows; the last is for no token: zero."""
         size, left = WINDOWS[branch]
         flat = self.shares[branch].reshape(-1, BRANCH)
@@ -224,13 +224,13 @@ class _TokenTable:
         return hidden
 
 
-def _product(rows: Floats, matrix: Floats) -> Floats:
+def _product(rows: Vectors, matrix: Vectors) -> Vectors:
     """`rows @ matrix`, each row rounded in the same way however many there are."""
     if len(rows) >= _LEAST_ROWS:
         return rows @ matrix
     padded = np.zeros((_LEAST_ROWS, rows.shape[1]), dtype=np.float32)
     padded[: len(rows)] = rows
-    made: Floats = (padded @ matrix)[: len(rows)]
+    made: Vectors = (padded @ matrix)[: len(rows)]
     return made
 
 

@@ -18,6 +18,7 @@ import polars as pl
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+from forewarn.arrays import Rows, Vectors
 from forewarn.embeddings import case_store
 from forewarn.embeddings.case_store import CASES, Stored
 from forewarn.embeddings.encoder import Encoder
@@ -39,8 +40,6 @@ _COUNTED = 2_048
 _POOL = 24
 """Vectors looked at for each case that is wanted, before parts are averaged or results spread out, up to 1,200."""
 SHIPPED = ("shipped_cases.jsonl", "first_signs.jsonl", "ordinary_texts.jsonl")
-Floats = NDArray[np.float32]
-Rows = NDArray[np.int64]
 
 
 class CaseBase:
@@ -93,7 +92,7 @@ class CaseBase:
             return pl.DataFrame(schema=CASES)
         return self._stored.rows(numbers) if self._stored else self.cases[numbers]
 
-    def search(self, vectors: Floats, k: int) -> tuple[Floats, Rows]:
+    def search(self, vectors: Vectors, k: int) -> tuple[Vectors, Rows]:
         """The k nearest past crises of each of n vectors: cosines float32 (n, k) and rows of `cases` int64 (n, k).
 
         A case is found once, by the better of its title and its text. Where there are fewer than k, the row is -1 and
@@ -116,8 +115,8 @@ class CaseBase:
         )
 
     def look_up(
-        self, parts: Floats, k: int, *, keep: NDArray[np.bool_] | None = None, mmr: float | None = None
-    ) -> tuple[Floats, Rows]:
+        self, parts: Vectors, k: int, *, keep: NDArray[np.bool_] | None = None, mmr: float | None = None
+    ) -> tuple[Vectors, Rows]:
         """The past crises nearest to one text of p parts (its title and its body, say), most similar first.
 
         `parts` float32 (p, d). Each part counts by the better of a case's title and text, and the parts are averaged
@@ -131,26 +130,26 @@ class CaseBase:
             side = self._nearest.only(self._vectors_of(self._past & keep))
         _, place = side.search(parts, max(min(_POOL * k, 1_200), 3 * k, 64))
         candidates = np.unique(self._owner[place[place >= 0]])
-        similarity: Floats = self.similarities(parts, candidates).mean(axis=0)
+        similarity: Vectors = self.similarities(parts, candidates).mean(axis=0)
         order = np.argsort(-similarity, kind="stable")
         if mmr:
             order = self._spread(candidates, similarity, order[: _POOL * k], k, mmr)
         order = order[:k]
         return similarity[order], candidates[order]
 
-    def similarities(self, vectors: Floats, numbers: Rows) -> Floats:
+    def similarities(self, vectors: Vectors, numbers: Rows) -> Vectors:
         """The cosines of n vectors to m cases, each by the better of its title and text: float32 (n, m)."""
         return np.array([self._similarity(vector, numbers) for vector in vectors], dtype=np.float32)
 
-    def _similarity(self, vector: Floats, cases: Rows) -> Floats:
+    def _similarity(self, vector: Vectors, cases: Rows) -> Vectors:
         """The cosine of one vector to the nearest vector of each of these cases: float32."""
         rows, starts = self._rows_of(cases)
         if not len(rows):
             return np.empty(0, dtype=np.float32)
-        best: Floats = np.maximum.reduceat(self._nearest.vectors(rows) @ vector, starts)
+        best: Vectors = np.maximum.reduceat(self._nearest.vectors(rows) @ vector, starts)
         return best
 
-    def _spread(self, cases: Rows, similarity: Floats, order: Rows, k: int, mmr: float) -> Rows:
+    def _spread(self, cases: Rows, similarity: Vectors, order: Rows, k: int, mmr: float) -> Rows:
         chosen: list[int] = []
         left = list(order)
         nearest = np.full(len(cases), -1.0, dtype=np.float32)
@@ -162,7 +161,7 @@ class CaseBase:
             nearest = np.maximum(nearest, np.max([self._similarity(vector, cases) for vector in own], axis=0))
         return np.array(chosen, dtype=np.int64)
 
-    def vote(self, vectors: Floats) -> NDArray[np.float64]:
+    def vote(self, vectors: Vectors) -> NDArray[np.float64]:
         """How much nearer each of n vectors is to crises than to ordinary texts: float64 (n,), a log-ratio.
 
         The logarithm of the mean weight of a crisis over that of an ordinary text, the weight of a text at cosine c
@@ -177,7 +176,7 @@ class CaseBase:
         with threadpool_limits(1), ThreadPoolExecutor(os.cpu_count()) as pool:
             return np.concatenate([np.empty(0), *pool.map(self._vote, blocks)])
 
-    def _vote(self, vectors: Floats) -> NDArray[np.float64]:
+    def _vote(self, vectors: Vectors) -> NDArray[np.float64]:
         """The votes of n vectors, float64 (n,), all at once."""
         votes = {}
         nearest = np.full(len(vectors), -1.0)
@@ -196,7 +195,7 @@ class CaseBase:
             ratio = np.logaddexp.reduce(crises, axis=0) - np.log(len(crises)) - votes["ordinary"]
         return np.where((nearest >= NEAR) & np.isfinite(ratio), ratio, np.nan)
 
-    def _heard(self, side: Nearest, vectors: Floats) -> tuple[Floats, Rows]:
+    def _heard(self, side: Nearest, vectors: Vectors) -> tuple[Vectors, Rows]:
         """The cosines of the voters of n vectors on one side, float32 (n, k) in no order, -inf where it is the text
         itself; and how many others that side has, int64 (n,)."""
         voters = min(_VOTERS, side.size)
@@ -214,7 +213,7 @@ class CaseBase:
             others[rows_asked] -= own.sum(axis=1)
         return found, others
 
-    def _own(self, near: Floats, place: Rows) -> NDArray[np.bool_]:
+    def _own(self, near: Vectors, place: Rows) -> NDArray[np.bool_]:
         """Which of the found vectors (n, k) belong to a case that is the asked text itself."""
         own = place < 0
         for row in np.flatnonzero((near >= SAME).any(axis=1)):
@@ -286,11 +285,11 @@ def embedded_texts(cases: pl.DataFrame) -> tuple[list[str], NDArray[np.uint8]]:
     return long["text"].explode(empty_as_null=False).to_list(), long["text"].list.len().cast(pl.UInt8).to_numpy()
 
 
-def _cached_vectors(texts: list[str], encoder: Encoder) -> Floats:
+def _cached_vectors(texts: list[str], encoder: Encoder) -> Vectors:
     """The vectors of a base's texts, kept in the user's cache by encoder and content."""
     digest = hashlib.sha256("\x00".join([encoder.checksum, *texts]).encode()).hexdigest()[:32]
     file = cache_folder() / "cases" / f"{digest}.checked.npy"
-    kept: Floats | None = checked_array(file, (len(texts), encoder.dimension), np.float32)
+    kept: Vectors | None = checked_array(file, (len(texts), encoder.dimension), np.float32)
     if kept is not None and np.isfinite(kept).all():
         return np.array(kept)
     vectors = encoder.encode(texts)

@@ -15,8 +15,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float32]
-Rows = NDArray[np.int64]
+from forewarn.arrays import Rows, Vectors
+
 Bytes = NDArray[np.int8]
 
 LARGE = 200_000
@@ -40,7 +40,7 @@ _CANDIDATES_AT_ONCE = 32_768
 """Candidates of all queries of a step: 64 MB of vectors."""
 
 
-def _compared(queries: Floats, vectors: Floats, k: int) -> tuple[Floats, Rows]:
+def _compared(queries: Vectors, vectors: Vectors, k: int) -> tuple[Vectors, Rows]:
     """The k nearest of each query among all vectors, on the GPU where FAISS has one."""
     faiss = _faiss()
     if k <= _MOST_ON_GPU and faiss.get_num_gpus():
@@ -61,7 +61,7 @@ def _threads() -> Any:
     return ThreadpoolController()
 
 
-def compressed(vectors: Floats) -> Bytes:
+def compressed(vectors: Vectors) -> Bytes:
     """Unit vectors float32 (n, d) as int8 (n, d): only the direction is kept, the largest component becomes ±127.
 
     The cosine of a vector and its compressed form is above .9999 for vectors of 512 components.
@@ -71,7 +71,7 @@ def compressed(vectors: Floats) -> Bytes:
     return packed
 
 
-def unpacked(vectors: Bytes) -> Floats:
+def unpacked(vectors: Bytes) -> Vectors:
     """Unit vectors float32 (n, d) from their compressed form."""
     plain = vectors.astype(np.float32)
     length = np.linalg.norm(plain, axis=-1, keepdims=True)
@@ -84,7 +84,7 @@ class Nearest(Protocol):
 
     size: int
 
-    def search(self, queries: Floats, k: int) -> tuple[Floats, Rows]:
+    def search(self, queries: Vectors, k: int) -> tuple[Vectors, Rows]:
         """The k nearest of each of n queries, nearest first: cosines float32 (n, k) and rows int64 (n, k).
 
         Where there are fewer, the cosine is -1 and the row -1. Of equal cosines the lower row comes first.
@@ -95,7 +95,7 @@ class Nearest(Protocol):
         """The same vectors as if there were only these rows (ascending); row numbers stay what they were."""
         ...
 
-    def vectors(self, rows: Rows) -> Floats:
+    def vectors(self, rows: Rows) -> Vectors:
         """The vectors of these rows: float32 (len(rows), d)."""
         ...
 
@@ -103,12 +103,12 @@ class Nearest(Protocol):
 class Flat:
     """Every vector is compared. `vectors` float32 (m, d), `rows` the numbers under which they are known."""
 
-    def __init__(self, vectors: Floats, rows: Rows | None = None) -> None:
+    def __init__(self, vectors: Vectors, rows: Rows | None = None) -> None:
         self.size = len(vectors)
         self._vectors = np.ascontiguousarray(vectors)
         self._rows = np.arange(len(vectors)) if rows is None else rows
 
-    def search(self, queries: Floats, k: int) -> tuple[Floats, Rows]:
+    def search(self, queries: Vectors, k: int) -> tuple[Vectors, Rows]:
         """As `Nearest.search`."""
         cosine, row = _nothing(len(queries), k)
         width = min(k, self.size)
@@ -117,7 +117,7 @@ class Flat:
             cosine[:, :width], row[:, :width] = _ordered(near, self._rows[place])
         return cosine, row
 
-    def cosines(self, queries: Floats, k: int) -> Floats:
+    def cosines(self, queries: Vectors, k: int) -> Vectors:
         """The cosines of the k nearest of each of n queries, in no order: float32 (n, k), k at most `size`.
 
         One product and a partition of each row: with hundreds of neighbours, a sixth of the time of a search.
@@ -135,7 +135,7 @@ class Flat:
         """As `Nearest.only`."""
         return self if len(rows) == self.size else Flat(self.vectors(rows), rows)
 
-    def vectors(self, rows: Rows) -> Floats:
+    def vectors(self, rows: Rows) -> Vectors:
         """As `Nearest.vectors`."""
         return self._vectors[np.searchsorted(self._rows, rows)]
 
@@ -155,7 +155,7 @@ class Indexed:
             self._bits = np.packbits(bits, bitorder="little")
             self._chosen = faiss.IDSelectorBitmap(self._bits)
 
-    def search(self, queries: Floats, k: int) -> tuple[Floats, Rows]:
+    def search(self, queries: Vectors, k: int) -> tuple[Vectors, Rows]:
         """As `Nearest.search`; what the index does not propose is not found (see `CANDIDATES` and `PROBES`)."""
         cosine, row = _nothing(len(queries), k)
         width = min(k, self.size)
@@ -176,7 +176,7 @@ class Indexed:
             )
         return cosine, row
 
-    def _candidates(self, queries: Floats, wanted: int) -> Rows:
+    def _candidates(self, queries: Vectors, wanted: int) -> Rows:
         # Where only a part of the vectors is wanted, more lists have to be looked through to meet as many.
         share = self.size / len(self._vectors)
         faiss, lists = _faiss(), _inner(self._index).nlist
@@ -196,7 +196,7 @@ class Indexed:
             return Flat(self.vectors(rows), rows)
         return Indexed(self._vectors, self._index, rows)
 
-    def vectors(self, rows: Rows) -> Floats:
+    def vectors(self, rows: Rows) -> Vectors:
         """As `Nearest.vectors`."""
         return unpacked(self._vectors[rows])
 
@@ -258,7 +258,7 @@ def _inner(index: Any) -> Any:
     return _faiss().downcast_index(index.index)
 
 
-def _axes(sample: Floats, parts: int) -> Floats:
+def _axes(sample: Vectors, parts: int) -> Vectors:
     """The principal axes of a sample, float32 (d, kept), dealt to `parts` of equal size, each as rich as the others."""
     variance, axes = np.linalg.eigh((sample.T @ sample).astype(np.float64) / len(sample))
     width = len(variance)
@@ -274,7 +274,7 @@ def _axes(sample: Floats, parts: int) -> Floats:
         dealt[poorest].append(axis)
         load[poorest] += richness[axis]
     order = np.array([axis for part in dealt for axis in part])
-    chosen: Floats = axes[:, ::-1][:, order].astype(np.float32)
+    chosen: Vectors = axes[:, ::-1][:, order].astype(np.float32)
     return chosen
 
 
@@ -288,11 +288,11 @@ def _parts(width: int) -> int:
     return next(parts for parts in range(max(width // 4, 1), 0, -1) if width % parts == 0)
 
 
-def _nothing(queries: int, k: int) -> tuple[Floats, Rows]:
+def _nothing(queries: int, k: int) -> tuple[Vectors, Rows]:
     return np.full((queries, k), -1.0, dtype=np.float32), np.full((queries, k), -1, dtype=np.int64)
 
 
-def _ordered(cosine: Floats, row: Rows) -> tuple[Floats, Rows]:
+def _ordered(cosine: Vectors, row: Rows) -> tuple[Vectors, Rows]:
     """Nearest first, the lower row first among equals, so that the answer does not depend on the way it was found."""
     order = np.lexsort((row, -cosine), axis=1)
     return np.take_along_axis(cosine, order, axis=1), np.take_along_axis(row, order, axis=1)

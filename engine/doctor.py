@@ -33,7 +33,7 @@ _ALARM = "Depositors queue outside the bank since dawn"
 
 
 @dataclass(frozen=True)
-class Finding:
+class Check:
     """One line of the report; `remedy` is empty where nothing needs doing, `broken` where a scan would fail."""
 
     what: str
@@ -42,12 +42,12 @@ class Finding:
     broken: bool = False
 
 
-def examine() -> list[Finding]:
+def examine() -> list[Check]:
     """Look at versions, processor, devices, encoder, case base and packs; embed, search and match."""
     findings = [
-        Finding("forewarn", _version("forewarn") or "not installed: run from its folder"),
-        Finding("python", f"{platform.python_version()} on {platform.system()} {platform.machine()}"),
-        Finding("cores", str(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count())),
+        Check("forewarn", _version("forewarn") or "not installed: run from its folder"),
+        Check("python", f"{platform.python_version()} on {platform.system()} {platform.machine()}"),
+        Check("cores", str(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count())),
         *(_core(module, packages) for module, packages in CORE.items()),
         _hyperscan(),
         *(_extra(name, libraries) for name, libraries in EXTRAS.items()),
@@ -58,7 +58,7 @@ def examine() -> list[Finding]:
         except Exception as error:  # Whatever it is: the report has to go on, and this belongs in it.
             said = error.message if isinstance(error, ForewarnError) else f"{type(error).__name__}: {error}"
             own = error.remedy if isinstance(error, ForewarnError) else None
-            findings.append(Finding(look.__name__.strip("_"), said, own or remedy, broken=True))
+            findings.append(Check(look.__name__.strip("_"), said, own or remedy, broken=True))
     return findings
 
 
@@ -69,49 +69,49 @@ def _version(package: str) -> str | None:
         return None
 
 
-def _core(module: str, packages: tuple[str, ...]) -> Finding:
+def _core(module: str, packages: tuple[str, ...]) -> Check:
     """A package without which nothing runs: imported, for what is installed may still not load."""
     found = [f"{package} {version}" for package in packages if (version := _version(package))]
     try:
         import_module(module)
     except Exception as error:  # An extension that does not fit raises what it likes.
-        return Finding(packages[0], f"cannot be loaded: {error}", f"pip install {packages[0]}", broken=True)
+        return Check(packages[0], f"cannot be loaded: {error}", f"pip install {packages[0]}", broken=True)
     if len(found) > 1:
         remedy = f"Both are the module {module}, and one has written over the other: uninstall both, install one."
-        return Finding(packages[0], " and ".join(found), remedy)
-    return Finding(packages[0], ", ".join(found) or "from a folder")
+        return Check(packages[0], " and ".join(found), remedy)
+    return Check(packages[0], ", ".join(found) or "from a folder")
 
 
-def _hyperscan() -> Finding:
+def _hyperscan() -> Check:
     if not (version := _version("hyperscan")):
-        return Finding("hyperscan", "not installed", "pip install hyperscan: rules match many times faster.")
+        return Check("hyperscan", "not installed", "pip install hyperscan: rules match many times faster.")
     try:
         import_module("hyperscan")
     except ImportError as error:
-        return Finding("hyperscan", f"cannot be loaded: {error}", "Rules match without it, many times slower.")
-    return Finding("hyperscan", version)
+        return Check("hyperscan", f"cannot be loaded: {error}", "Rules match without it, many times slower.")
+    return Check("hyperscan", version)
 
 
-def _extra(name: str, libraries: dict[str, str]) -> Finding:
+def _extra(name: str, libraries: dict[str, str]) -> Check:
     """An extra is never broken: nothing that a scan does by itself needs one."""
     versions = {package: installed(module) and _version(package) for module, package in libraries.items()}
     value = ", ".join(f"{package} {version or 'not installed'}" for package, version in versions.items())
-    return Finding(f"extra {name}", value, "" if all(versions.values()) else f"pip install 'forewarn[{name}]'")
+    return Check(f"extra {name}", value, "" if all(versions.values()) else f"pip install 'forewarn[{name}]'")
 
 
-def _device() -> Iterator[Finding]:
+def _device() -> Iterator[Check]:
     from forewarn.embeddings.devices import chosen_device
 
     if (device := chosen_device(None)) == "cpu":
         remedy = "A CUDA device makes embedding many times faster; --device cuda uses it."
-        yield Finding("device", "cpu", f"{remedy} It needs pip install 'forewarn[neural]'.")
+        yield Check("device", "cpu", f"{remedy} It needs pip install 'forewarn[neural]'.")
         return
     import torch
 
-    yield Finding("device", f"{device}: {torch.cuda.get_device_name()}")
+    yield Check("device", f"{device}: {torch.cuda.get_device_name()}")
 
 
-def _encoder() -> Iterator[Finding]:
+def _encoder() -> Iterator[Check]:
     """Three texts are embedded and searched: the nearest of the first has to be the one that means the same."""
     from forewarn.embeddings import load_encoder
     from forewarn.embeddings.nearest import Flat
@@ -119,21 +119,21 @@ def _encoder() -> Iterator[Finding]:
     encoder = load_encoder("bundled", device="cpu")
     vectors = encoder.encode(_TEXTS)
     cosines, found = Flat(vectors[1:]).search(vectors[:1], 2)
-    yield Finding("encoder", f"{encoder.name}, {encoder.dimension} dimensions, {encoder.checksum[:12]}")
+    yield Check("encoder", f"{encoder.name}, {encoder.dimension} dimensions, {encoder.checksum[:12]}")
     wrong = found[0].tolist() != [0, 1]
     told = f"{len(_TEXTS)} texts embedded, the nearest found, cosines {cosines[0, 0]:.2f} and {cosines[0, 1]:.2f}"
-    yield Finding("search", told, "It is not the nearest. Reinstall forewarn." if wrong else "", broken=wrong)
+    yield Check("search", told, "It is not the nearest. Reinstall forewarn." if wrong else "", broken=wrong)
 
 
-def _cases() -> Iterator[Finding]:
+def _cases() -> Iterator[Check]:
     from forewarn.cases.listing import counted
     from forewarn.embeddings import CaseBase, load_encoder
 
     base = CaseBase.open(None, encoder=load_encoder("bundled", device="cpu"))
-    yield Finding("cases", counted(base.cases))
+    yield Check("cases", counted(base.cases))
 
 
-def _rules() -> Iterator[Finding]:
+def _rules() -> Iterator[Check]:
     """The packs are loaded and tried on one text, on which a rule has to fire."""
     import polars as pl
 
@@ -145,16 +145,16 @@ def _rules() -> Iterator[Finding]:
     for rule in rules.rules:
         packs[rule.category] = packs.get(rule.category, 0) + 1
     named = ", ".join(f"{name} {count}" for name, count in sorted(packs.items()))
-    yield Finding("rules", f"{len(rules.rules)} in {len(packs)} packs: {named}")
-    yield from (Finding("rules", str(problem), broken=True) for problem in rules.problems)
+    yield Check("rules", f"{len(rules.rules)} in {len(packs)} packs: {named}")
+    yield from (Check("rules", str(problem), broken=True) for problem in rules.problems)
     record = {"source": ["doctor"], "line": [1], "time": [None], "text": [_ALARM], "raw": [None]}
     hits = rules.match(pl.DataFrame(record, schema=RECORDS))["rule"].to_list()
     titles = ", ".join(rules.rules[rule].title for rule in hits)
     remedy = "" if hits else "Reinstall forewarn."
-    yield Finding("matching", f"fires on {_ALARM!r}: {titles or 'no rule'}", remedy, broken=not hits)
+    yield Check("matching", f"fires on {_ALARM!r}: {titles or 'no rule'}", remedy, broken=not hits)
 
 
-_CHECKS: tuple[tuple[Callable[[], Iterator[Finding]], str], ...] = (
+_CHECKS: tuple[tuple[Callable[[], Iterator[Check]], str], ...] = (
     (_device, "Use --device cpu."),
     (_encoder, "Reinstall forewarn."),
     (_cases, "Reinstall forewarn."),

@@ -36,7 +36,7 @@ from forewarn.scan_result import Scan
 from forewarn.scoring.line_scores import LineScores
 from forewarn.scoring.scorer import Scorer
 from forewarn.scoring.similarity import similarity
-from forewarn.warning.detector import Ended, Raised, Surge, prepare
+from forewarn.warning.detector import ChangeDetector, Ended, Raised, prepare
 from forewarn.warning.early_warnings import TextIndex, UnassignedWarning, explain
 from forewarn.warning.kept_warnings import KeptWarnings
 from forewarn.warning.timeline import Clocks, Timeline
@@ -156,7 +156,7 @@ def _warn(run: _Run, rules: RuleSet, intake: Intake, scorer: Scorer, scored: Chu
     warned = _Warned()
     numbers = TextNumbers(distinct) if timeline or intake.lines else None
     if timeline and options.promise and numbers:
-        surge = Surge(options.promise, families(options), options.voices, options.stream_by or "by")
+        surge = ChangeDetector(options.promise, families(options), options.voices, options.stream_by or "by")
         # The bundled encoder's vectors are the same to the bit whatever it embeds together (`embeddings.bundled`).
         steady = scorer.encoder.name == "bundled" and chosen_device(options.device) == "cpu"
         made = scorer.all_vectors if steady else None
@@ -232,7 +232,7 @@ def _input(
 
 
 def _raised(
-    frames: Iterable[pl.DataFrame], surge: Surge, known: TextIndex, clocks: Clocks, started: datetime
+    frames: Iterable[pl.DataFrame], surge: ChangeDetector, known: TextIndex, clocks: Clocks, started: datetime
 ) -> KeptWarnings:
     def events() -> Iterator[list[Raised | Ended]]:
         yield from map(surge.advance, frames)

@@ -13,12 +13,12 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from forewarn.arrays import Rows
 from forewarn.errors import RuleError
 from forewarn.rules.language.normalise import fold_with_places
 from forewarn.rules.language.rule import TEXT, All, Any, Atom, Correlation, Leaf, Node, Not, Rule
 from forewarn.rules.language.sources import fits, look_of, named
 from forewarn.rules.matching.digits import Kinds
-from forewarn.rules.matching.evaluation import Rows
 from forewarn.rules.matching.event_matcher import EventMatcher
 from forewarn.rules.matching.expressions import compiled
 from forewarn.rules.matching.fired import Fired

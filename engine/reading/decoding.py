@@ -89,7 +89,7 @@ class BrokenStream(Exception):
 
 
 @dataclass(frozen=True)
-class Block:
+class TextBlock:
     """`data` holds whole lines of UTF-8, the last one ended too; `first_line` is the 1-based number of the first."""
 
     first_line: int
@@ -327,7 +327,7 @@ class TextStream:
         yield self._start
         yield from self._pieces
 
-    def blocks(self, size: int) -> Iterator[Block]:
+    def blocks(self, size: int) -> Iterator[TextBlock]:
         """The whole file in blocks of about `size` bytes: at most that, one piece and one line."""
         if self.look.guessed:
             self._note_guess()
@@ -338,7 +338,7 @@ class TextStream:
         for data in map(self._readable, _whole_lines(map(self._without_nuls, pieces), size)):
             first_line = self.lines + 1
             self.lines += data.count(b"\n")
-            yield Block(first_line, data if data.isascii() else self._valid(data, first_line))
+            yield TextBlock(first_line, data if data.isascii() else self._valid(data, first_line))
         if self.broken:
             self._problems.note(
                 self.path,

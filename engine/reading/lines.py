@@ -62,7 +62,7 @@ class Cells:
     """Rows of one delimited file that wait to become records."""
 
     origin: Origin
-    rows: tables.Rows
+    rows: tables.TableRows
     table: tables.Table
 
     @property
@@ -122,7 +122,7 @@ def _cells_said(cells: Sequence[Cells], problems: Problems) -> pl.DataFrame:
     """`run` (which of `cells`), `line`, `text`, `raw`, `stamp`; rows without a word or number are left out."""
     rows = cells[0].rows
     if len(cells) > 1:
-        rows = tables.Rows(
+        rows = tables.TableRows(
             pl.concat([item.rows.cells for item in cells]),
             pl.concat([item.rows.line for item in cells]),
             pl.concat([item.rows.whole for item in cells]),

@@ -18,12 +18,12 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from forewarn.arrays import Floats
 from forewarn.grouping.function_words import content_runs, is_function_word
 
 if TYPE_CHECKING:
     from forewarn.detectors import Features, Linear
 
-Floats = NDArray[np.float64]
 LEAST_TEXTS = 300
 """Distinct texts from which a scan can teach itself; below, the signal has no opinion."""
 ROUNDS = 3

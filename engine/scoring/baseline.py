@@ -14,10 +14,10 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from forewarn.arrays import Floats
+
 if TYPE_CHECKING:
     from forewarn.detectors import Outliers
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

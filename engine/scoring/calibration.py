@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from forewarn.arrays import Floats
 from forewarn.extras import require
 
-Floats = NDArray[np.float64]
 _KNOTS = 65
 _FOLDS = 5
 _CERTAIN = 1e-4

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
+from forewarn.arrays import Floats
 from forewarn.frames import SCORES, SIGNALS
 from forewarn.scoring.calibration import Calibration
 
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from forewarn.grouping.rule_sets import RuleSets
     from forewarn.rules import RuleSet
 
-Floats = NDArray[np.float64]
 _DECIMALS = 3
 """A score keeps so many: vectors differ in their seventh digit by which texts are embedded together."""
 IN_LOG_ODDS = ("rules", "adapted")

@@ -13,6 +13,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from forewarn.arrays import Floats
 from forewarn.errors import ModelError
 from forewarn.frames import SCORES
 from forewarn.grouping.deobfuscation import plain
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from forewarn.detectors.finetuning.model import FineTuned
     from forewarn.embeddings import Encoder
 
-Floats = NDArray[np.float64]
 _ALIKE, _STRANGE = 0.85, 0.89
 """AUROC of the two-sample test below which new texts are of the training's kind, and above which they are of another.
 Chinese company news of later months: .78; tweets of one crisis against those of five others: .89 to .92."""

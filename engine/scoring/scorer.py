@@ -16,6 +16,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from forewarn.arrays import Floats, Vectors
 from forewarn.checkpoint import Checkpoint
 from forewarn.errors import ForewarnError, ModelError
 from forewarn.frames import SCORED, SIGNAL_FRAME, SIGNALS
@@ -36,8 +37,6 @@ if TYPE_CHECKING:
     from forewarn.runtime.timings import Progress
     from forewarn.scoring.baseline import Baseline
 
-Floats = NDArray[np.float64]
-Vectors = NDArray[np.float32]
 HELD = 1 << 15
 """Texts that a scan learns from at most."""
 _LOUDEST = 300

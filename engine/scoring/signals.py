@@ -7,12 +7,10 @@ from __future__ import annotations
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
+from forewarn.arrays import Floats
 from forewarn.frames import SIGNAL_FRAME
 from forewarn.scoring.fusion import Fusion
-
-Floats = NDArray[np.float64]
 
 
 def signal_frame(signals: dict[str, Floats]) -> pl.DataFrame:

@@ -13,6 +13,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from forewarn.arrays import Floats
 from forewarn.grouping.deobfuscation import plain
 from forewarn.grouping.rule_sets import RuleSets
 from forewarn.grouping.templates import mask_of
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
     from forewarn.detectors import Outliers
     from forewarn.embeddings import CaseBase, Encoder
     from forewarn.rules import RuleSet
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

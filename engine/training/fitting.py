@@ -16,6 +16,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from forewarn.arrays import Floats, Rows, Truth
 from forewarn.detectors.finetuning.settings import Progress as Trained
 from forewarn.errors import ForewarnError
 from forewarn.extras import require
@@ -35,8 +36,6 @@ from forewarn.training.model_card import model_card
 from forewarn.training.partition import (
     FEW,
     FOLDS,
-    Rows,
-    Truth,
     check_sources,
     crises,
     folds_of,
@@ -51,7 +50,6 @@ if TYPE_CHECKING:
     from forewarn.detectors.finetuning.model import FineTuned
     from forewarn.embeddings import Encoder
 
-Floats = NDArray[np.float64]
 Progress = Callable[[str], None]
 
 

@@ -11,11 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from forewarn.arrays import Floats, Truth
 from forewarn.extras import require
 from forewarn.training.stacking import log_loss
 
-Floats = NDArray[np.float64]
-Truth = NDArray[np.bool_]
 _BINS = 15
 
 

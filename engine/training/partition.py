@@ -10,12 +10,10 @@ from collections.abc import Sequence
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
+from forewarn.arrays import Rows, Truth
 from forewarn.errors import ForewarnError
 
-Rows = NDArray[np.int64]
-Truth = NDArray[np.bool_]
 FOLDS = 5
 LEAST = 3
 """Texts of each class without which nothing can be learnt."""

@@ -12,11 +12,11 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from forewarn.arrays import Floats
 from forewarn.scoring.calibration import fit_calibration
 from forewarn.scoring.fusion import Fusion, Slope
 from forewarn.scoring.signals import scaled
 
-Floats = NDArray[np.float64]
 LEARNT = ("classifier", "outliers", "cases")
 _RIDGE = 1e-3
 

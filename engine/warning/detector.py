@@ -1,8 +1,8 @@
 """Scores over time to warnings: the e-detector over streams.
 
 In: records in the order of their clocks, each with a score that knew only the past. Out: the moments at which a stream
-changed, since when, and how the detector rose. State lives in `Surge`; a million records at once or one at a time give
-the same warnings to the bit, and nothing that comes later changes one.
+changed, since when, and how the detector rose. State lives in `ChangeDetector`: a million records at once or one at a
+time give the same warnings to the bit, and nothing that comes later changes one.
 
 In each stream a score becomes a conformal p-value against a reference of the same stream: the 1,000 texts before the
 last 60 or, once there are weeks, those of the same hour of the week; ties are broken by a hash of the text. A second
@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 from forewarn.findings import Volume
 from forewarn.options import EVERYTHING, Promise
-from forewarn.warning.volume import FEWER, SHARE, Change, Counts
+from forewarn.warning.volume import FEWER, SHARE, Counts, VolumeChange
 
 TIMELINE: dict[str, pl.DataType] = {
     "source": pl.String(),
@@ -183,7 +183,7 @@ class Ended:
 
 
 @dataclass
-class Surge:
+class ChangeDetector:
     """Every stream of an input, and the promise that they share.
 
     `families` are ways to part the records: `everything`, `source`, or any column of the timeline; a record is in one
@@ -343,7 +343,7 @@ def _ended(name: str, rows_so_far: StreamRows, here: int) -> Ended:
     return Ended(name, rows_so_far.row(here))
 
 
-def _changed(name: str, rows_so_far: StreamRows, change: Change) -> list[Raised | Ended]:
+def _changed(name: str, rows_so_far: StreamRows, change: VolumeChange) -> list[Raised | Ended]:
     """What a change in the number of records is; `rows_so_far` the texts until then."""
     from forewarn.warning.detector_kernel import HISTORY
 

@@ -19,6 +19,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from forewarn.alerting.evidence import nearest_crises
+from forewarn.arrays import Floats, Vectors
 from forewarn.findings import EarlyWarning, Moved, Place, Reason, level_of
 from forewarn.grouping.deobfuscation import plain
 from forewarn.grouping.function_words import content_runs, is_function_word
@@ -26,8 +27,6 @@ from forewarn.runtime.chunked_frame import ChunkedFrame
 from forewarn.warning.detector import Raised, StreamRows
 from forewarn.warning.volume import FEWER
 
-Floats = NDArray[np.float64]
-Vectors = NDArray[np.float32]
 if TYPE_CHECKING:
     from forewarn.embeddings import CaseBase, Encoder
     from forewarn.grouping.rule_sets import RuleSets

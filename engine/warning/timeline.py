@@ -17,13 +17,13 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from forewarn.arrays import Floats
 from forewarn.errors import ForewarnError
 from forewarn.grouping.text_table import TextNumbers
 from forewarn.runtime.chunked_frame import ChunkedFrame
 from forewarn.runtime.spill import SpilledFrames
 from forewarn.warning.detector import TIMELINE
 
-Floats = NDArray[np.float64]
 _TOGETHER = 1 << 19
 """Records of several sources that are put in order at once, some 40 MiB."""
 _EVERY = 1 << 9

@@ -35,7 +35,7 @@ _CURVE = 60
 
 
 @dataclass(frozen=True)
-class Change:
+class VolumeChange:
     """What became known before record number `before` of those given (their number: after all of them).
 
     `raised_by` None = a warning ended; `at` the end of the span that told, `onset`, `low`, `high` the most likely
@@ -80,7 +80,7 @@ class Counts:
         counters = self.arrays["counters"]
         return bool(counters[kernel.WIDTH] > 0 and until >= counters[kernel.START] + counters[kernel.WIDTH])
 
-    def advance(self, records: pl.DataFrame, promise: Promise, shared: float, until: int = 0) -> Iterator[Change]:
+    def advance(self, records: pl.DataFrame, promise: Promise, shared: float, until: int = 0) -> Iterator[VolumeChange]:
         """Count n records (`source`, `line`, `clock`), let time go on to `until` (microseconds), and say what changed.
 
         `shared` among how many the promise is shared. The state is at each change while that is handed over.
@@ -101,7 +101,7 @@ class Counts:
                 return
             yield self._change(int(place[0]), place[1] == RAISED)
 
-    def _change(self, before: int, raised: bool) -> Change:
+    def _change(self, before: int, raised: bool) -> VolumeChange:
         from forewarn.warning import volume_kernel as kernel
         from forewarn.warning.detector_kernel import HISTORY
 
@@ -121,7 +121,7 @@ class Counts:
         onset, low, high = (end_of(max(-len(ring), -2 - int(back))) for back in self.arrays["onset"])
         known = self.arrays["window"][: int(counters[kernel.WINDOWED])]
         times = pl.Series(starts[-_CURVE:] + width).cast(UTC_TIME).to_list()
-        return Change(
+        return VolumeChange(
             before,
             (MORE if counters[kernel.DIRECTION] == kernel.MORE else FEWER) if raised else None,
             end_of(-1),

@@ -30,7 +30,7 @@ from forewarn.runtime.chunked_frame import ChunkedFrame
 from forewarn.scoring import fusion
 from forewarn.scoring.model_folder import open_model
 from forewarn.scoring.similarity import similarity
-from forewarn.warning.detector import STREAM_SCHEMA, Ended, Raised, Stream, Surge
+from forewarn.warning.detector import STREAM_SCHEMA, ChangeDetector, Ended, Raised, Stream
 from forewarn.warning.early_warnings import Incidents, TextIndex, explain, place
 from forewarn.warning.timeline import Clocks, scored
 from forewarn.watching.follow import Position
@@ -88,7 +88,7 @@ class Watcher:
         self._texts = pl.DataFrame(schema=_KNOWN)
         self._clocks = Clocks(options.late)
         self._promise = options.promise or Promise()
-        self.surge = Surge(self._promise, families(options), options.voices, options.stream_by or "by")
+        self.surge = ChangeDetector(self._promise, families(options), options.voices, options.stream_by or "by")
         self._merge = merged(self.surge.families)
         self._incidents = Incidents()
         self._open = OpenIncidents()

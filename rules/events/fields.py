@@ -15,11 +15,11 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from forewarn.arrays import Rows
 from forewarn.rules.events.decoding import FieldReader, Values
 from forewarn.rules.language.rule import TEXT
 from forewarn.rules.language.sources import sources
 
-Rows = NDArray[np.int64]
 CHANNEL, EVENT_ID = "Channel", "EventID"
 """The two fields by which a Windows event is known."""
 

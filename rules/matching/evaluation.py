@@ -14,6 +14,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from forewarn.arrays import Rows
 from forewarn.rules.events.fields import NO_COLUMN, Column, Events
 from forewarn.rules.language.normalise import folded
 from forewarn.rules.language.numbers import compares
@@ -21,7 +22,6 @@ from forewarn.rules.language.rule import TEXT, All, Any, Atom, Leaf, Node, Not, 
 from forewarn.rules.matching.digits import blinded, digits_alike
 from forewarn.rules.matching.expressions import Expressions
 
-Rows = NDArray[np.int64]
 Verdict = Callable[[Atom, str], bool]
 """Whether an atom holds in a folded text, on a closer look."""
 

@@ -14,11 +14,12 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from forewarn.arrays import Rows
 from forewarn.rules.events.fields import Column, Events
 from forewarn.rules.language.normalise import folded
 from forewarn.rules.language.rule import TEXT, All, Atom, Leaf, Node, Not, Pattern, Rule
 from forewarn.rules.language.rule import Any as AnyOf
-from forewarn.rules.matching.evaluation import Block, Field, Rows, Selection, Verdict
+from forewarn.rules.matching.evaluation import Block, Field, Selection, Verdict
 from forewarn.rules.matching.expressions import Expressions
 
 Similar = Callable[[Atom, list[str]], NDArray[np.bool_]]

@@ -14,7 +14,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-Rows = NDArray[np.int64]
+from forewarn.arrays import Rows
+
 Hits = Sequence[tuple[Rows, int]]
 """For each of some rules, the rows in question, sorted and distinct."""
 _OF_CLASSES = pl.Schema({"class": pl.UInt32(), "rule": pl.UInt32()})

@@ -16,10 +16,11 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from forewarn.arrays import Rows
 from forewarn.rules.language.normalise import folded
 from forewarn.rules.language.rule import TEXT, All, Any, Atom, Leaf, Node, Not, Pattern, Rule, escape
 from forewarn.rules.matching.digits import Kinds, blinded, digits_alike, one_line
-from forewarn.rules.matching.evaluation import Block, Field, Rows, Selection, Verdict
+from forewarn.rules.matching.evaluation import Block, Field, Selection, Verdict
 from forewarn.rules.matching.expressions import Expressions
 from forewarn.rules.matching.fired import Fired, of_classes
 from forewarn.rules.matching.nearby import cues

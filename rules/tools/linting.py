@@ -42,7 +42,7 @@ _UNUSED_VALIDATORS = {
 
 
 @dataclass(frozen=True)
-class Finding:
+class Remark:
     """One remark: where, how bad (`error` cannot be used, `warning` should be mended), a short name, a sentence."""
 
     path: str
@@ -56,7 +56,7 @@ class Finding:
         return f"{self.path}:{self.line}:{self.column}: {self.severity}: {self.message} [{self.check}]"
 
 
-def lint(sources: Sequence[str | Path] | None) -> tuple[int, list[Finding]]:
+def lint(sources: Sequence[str | Path] | None) -> tuple[int, list[Remark]]:
     """Check every rule of the sources (None = every shipped pack).
 
     Gives the number of rules, and the findings in the order of files and lines.
@@ -65,7 +65,7 @@ def lint(sources: Sequence[str | Path] | None) -> tuple[int, list[Finding]]:
     """
     contents = {str(file): file.read_text("utf-8", "replace") for file in rule_files(sources)}
     rules: list[Rule] = []
-    findings: list[Finding] = []
+    findings: list[Remark] = []
     for path, content in contents.items():
         read, errors = read_rules(content, path)
         rules += read
@@ -82,15 +82,15 @@ def _documents(content: str) -> list[AnyValue]:
     return list(yaml.load_all(content, Loader=yaml.CSafeLoader))
 
 
-def _unreadable(error: RuleError) -> Finding:
+def _unreadable(error: RuleError) -> Remark:
     remedy = f" {error.remedy}" if error.remedy else ""
-    return Finding(error.path or "", error.line or 1, error.column or 1, "error", "unreadable", error.message + remedy)
+    return Remark(error.path or "", error.line or 1, error.column or 1, "error", "unreadable", error.message + remedy)
 
 
-def _own(rule: Rule, document: dict[str, AnyValue], content: str) -> Iterator[Finding]:
-    def found(check: str, message: str, *keys: str, like: str | None = None) -> Finding:
+def _own(rule: Rule, document: dict[str, AnyValue], content: str) -> Iterator[Remark]:
+    def found(check: str, message: str, *keys: str, like: str | None = None) -> Remark:
         line, column = place(content, rule.document, keys, like)
-        return Finding(rule.path, line, column, "warning", check, message)
+        return Remark(rule.path, line, column, "warning", check, message)
 
     on_text = rule.logsource.get("category") == TEXT
     if on_text and not (rule.match and rule.no_match):
@@ -158,7 +158,7 @@ def _width(text: str) -> int:
     return sum(1 if char.isascii() else SHORTEST for char in text if char.isalnum())
 
 
-def _validators(rule: Rule, document: dict[str, AnyValue], content: str) -> list[Finding]:
+def _validators(rule: Rule, document: dict[str, AnyValue], content: str) -> list[Remark]:
     from sigma.rule import SigmaRule
     from sigma.validation import SigmaValidator
     from sigma.validators.core import validators
@@ -169,11 +169,11 @@ def _validators(rule: Rule, document: dict[str, AnyValue], content: str) -> list
     for issue in SigmaValidator(chosen).validate_rule(SigmaRule.from_dict(document)):
         said = " ".join(str(issue.description).split())
         check = re.sub(r"(?<!^)(?=[A-Z])", "-", type(issue).__name__.removesuffix("Issue")).lower()
-        found.append(Finding(rule.path, line, column, "warning", f"sigma-{check}", said))
+        found.append(Remark(rule.path, line, column, "warning", f"sigma-{check}", said))
     return found
 
 
-def _alike(rules: list[Rule], contents: dict[str, str]) -> Iterator[Finding]:
+def _alike(rules: list[Rule], contents: dict[str, str]) -> Iterator[Remark]:
     """Rules that share an id, and rules that share their whole logic."""
     by_id: dict[str, list[Rule]] = defaultdict(list)
     by_logic: dict[object, list[Rule]] = defaultdict(list)
@@ -187,10 +187,10 @@ def _alike(rules: list[Rule], contents: dict[str, str]) -> Iterator[Finding]:
                 what = "has the id of" if check == "duplicate-id" else "matches exactly what is matched by"
                 message = f"{what} {first.title!r} ({first.path})"
                 severity = "error" if check == "duplicate-id" else "warning"
-                yield Finding(other.path, line, column, severity, check, message)
+                yield Remark(other.path, line, column, severity, check, message)
 
 
-def sarif(findings: Sequence[Finding]) -> dict[str, AnyValue]:
+def sarif(findings: Sequence[Remark]) -> dict[str, AnyValue]:
     """The findings as SARIF 2.1.0, which code-review tools show beside the line."""
     return {
         "version": "2.1.0",

@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 from forewarn.errors import ForewarnError, InputError
 from forewarn.frames import RECORDS
 from forewarn.reading import decoding as decode
-from forewarn.reading.decoding import MAX_LINE, Block, look_at
+from forewarn.reading.decoding import MAX_LINE, TextBlock, look_at
 from forewarn.reading.formats import delimited as tables
 from forewarn.reading.formats import json_events as events
 from forewarn.reading.lines import MAX_TEXT
@@ -489,7 +489,9 @@ def test_a_document_gives_back_its_elements_with_their_lines(
 ) -> None:
     text = json.dumps(items, indent=indent) if array else "\n".join(json.dumps(item, indent=indent) for item in items)
     lines = text.split("\n")
-    blocks = [Block(at + 1, ("\n".join(lines[at : at + piece]) + "\n").encode()) for at in range(0, len(lines), piece)]
+    blocks = [
+        TextBlock(at + 1, ("\n".join(lines[at : at + piece]) + "\n").encode()) for at in range(0, len(lines), piece)
+    ]
     found = [
         (number, json.loads(line))
         for numbers, data in events.document(iter(blocks), text)
@@ -613,7 +615,8 @@ def gathered(data: bytes, width: int, piece: int) -> list[tuple[object, ...]]:
     """The rows of `data` in blocks of `piece` lines, through the way for large blocks."""
     lines = data.split(b"\n")[:-1]
     blocks = [
-        Block(at + 1, b"".join(line + b"\n" for line in lines[at : at + piece])) for at in range(0, len(lines), piece)
+        TextBlock(at + 1, b"".join(line + b"\n" for line in lines[at : at + piece]))
+        for at in range(0, len(lines), piece)
     ]
     with mock.patch.object(tables, "_WORTH_A_FRAME", 0):
         found = list(tables.rows_in(iter(blocks), layout(width)))

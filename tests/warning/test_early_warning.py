@@ -23,7 +23,7 @@ from forewarn.options import EVERYTHING, Options, Promise, parse_late, parse_pro
 from forewarn.pipeline import scan
 from forewarn.warning import detector_kernel as kernel
 from forewarn.warning.clock_kernel import STEPPED
-from forewarn.warning.detector import TIMELINE, Ended, Raised, Stream, StreamRows, Surge, run
+from forewarn.warning.detector import TIMELINE, ChangeDetector, Ended, Raised, Stream, StreamRows, run
 from forewarn.warning.timeline import Clocks, scored
 from tests.log_scenarios import BREWING, HOURS, SCENARIOS, START, log_of
 
@@ -120,7 +120,7 @@ def test_the_fast_detector_is_the_one_that_is_written_down() -> None:
 
 def test_a_crisis_is_a_warning_within_some_texts_that_says_since_when_and_ends() -> None:
     scores = np.concatenate([with_crisis(), np.random.default_rng(1).normal(-5, 1, 700)])
-    events = Surge(Promise(100_000)).advance(timeline(scores))
+    events = ChangeDetector(Promise(100_000)).advance(timeline(scores))
     assert [type(event) for event in events] == [Raised, Ended]
     raised, ended = events
     assert isinstance(raised, Raised)
@@ -141,11 +141,11 @@ def rows(heard: StreamRows) -> list[tuple[object, ...]]:
 @given(seed=st.integers(0, 1000), after=st.integers(0, 60))
 def test_what_comes_later_changes_no_warning(seed: int, after: int) -> None:
     records = timeline(with_crisis(seed, share=0.6))
-    first = next((event for event in Surge().advance(records) if isinstance(event, Raised)), None)
+    first = next((event for event in ChangeDetector().advance(records) if isinstance(event, Raised)), None)
     if first is None:
         return
     cut = records.head(first.at["line"] + after)
-    again = Surge().advance(cut)[0]
+    again = ChangeDetector().advance(cut)[0]
     assert isinstance(again, Raised)
     assert (again.at, again.onset, again.low, again.high, again.curve) == (
         first.at,
@@ -159,7 +159,7 @@ def test_what_comes_later_changes_no_warning(seed: int, after: int) -> None:
 
 def test_what_a_warning_is_compared_with_does_not_hang_on_the_size_of_the_blocks() -> None:
     records = timeline(with_crisis(quiet=4_000))
-    whole, pieces = Surge(), Surge()
+    whole, pieces = ChangeDetector(), ChangeDetector()
     (raised,) = (event for event in whole.advance(records) if isinstance(event, Raised))
     again = [event for at in range(0, len(records), 50) for event in pieces.advance(records[at : at + 50])]
     (in_pieces,) = (event for event in again if isinstance(event, Raised))
@@ -171,29 +171,29 @@ def test_a_text_said_a_hundred_times_is_one_voice() -> None:
     scores = np.concatenate([with_crisis(crisis=0), np.full(100, 3.0)])
     keys = np.arange(700, dtype=np.uint64)
     keys[600:] = 12345
-    assert Surge().advance(timeline(scores, keys)) == []
-    assert len(Surge(voices=False).advance(timeline(scores, keys))) == 1
+    assert ChangeDetector().advance(timeline(scores, keys)) == []
+    assert len(ChangeDetector(voices=False).advance(timeline(scores, keys))) == 1
 
 
 def test_two_streams_do_not_see_each_other() -> None:
     calm, alarmed = timeline(with_crisis(crisis=0), source="a"), timeline(with_crisis(1), source="b")
     together = pl.concat([calm, alarmed]).sort("clock", maintain_order=True)
-    events = Surge(Promise(10_000), families=("source",)).advance(together)
+    events = ChangeDetector(Promise(10_000), families=("source",)).advance(together)
     assert [event.stream for event in events if isinstance(event, Raised)] == ["source b"]
 
 
 def test_a_promise_shared_by_two_families_asks_for_twice_as_much() -> None:
     scores = with_crisis(2)
-    alone = Surge(Promise(20_000)).advance(timeline(scores))[0]
-    shared = Surge(Promise(10_000), families=(EVERYTHING, "by")).advance(timeline(scores))[0]
+    alone = ChangeDetector(Promise(20_000)).advance(timeline(scores))[0]
+    shared = ChangeDetector(Promise(10_000), families=(EVERYTHING, "by")).advance(timeline(scores))[0]
     assert alone.at == shared.at
 
 
 def test_a_short_stream_says_so() -> None:
-    surge = Surge()
+    surge = ChangeDetector()
     surge.advance(timeline(np.zeros(kernel.LEAST + kernel.GAP)))
     assert surge.young() == []
-    short = Surge()
+    short = ChangeDetector()
     short.advance(timeline(np.zeros(kernel.LEAST)))
     assert short.young() == [EVERYTHING]
 

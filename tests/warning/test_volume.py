@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 from forewarn.options import Options, Promise
 from forewarn.pipeline import scan
 from forewarn.warning import volume_kernel as kernel
-from forewarn.warning.detector import TIMELINE, Raised, Surge
+from forewarn.warning.detector import TIMELINE, ChangeDetector, Raised
 from forewarn.warning.timeline import Clocks
-from forewarn.warning.volume import FEWER, MORE, SHARE, Change, Counts
+from forewarn.warning.volume import FEWER, MORE, SHARE, Counts, VolumeChange
 from forewarn.watching.watcher import Watcher
 
 MINUTE, HOUR = 60_000_000, 3_600_000_000
@@ -46,11 +46,11 @@ def spread(counts: np.ndarray, source: str = "a", begin: int = MONDAY) -> pl.Dat
     )
 
 
-def changes(counts: np.ndarray, promise: Promise | None = None, until: int = 0) -> list[Change]:
+def changes(counts: np.ndarray, promise: Promise | None = None, until: int = 0) -> list[VolumeChange]:
     return list(Counts().advance(spread(counts), promise or Promise(), 1, until))
 
 
-def minute(change: Change, which: str = "at") -> int:
+def minute(change: VolumeChange, which: str = "at") -> int:
     """The number of the minute after the span."""
     return (getattr(change, which)["clock"] - MONDAY) // MINUTE
 
@@ -293,7 +293,7 @@ def test_volume_takes_its_share_of_the_promise() -> None:
         score=pl.lit(0.0),
         record_text=pl.lit("a line"),
     ).cast(dict(TIMELINE))
-    events = Surge(Promise(1_000), families=("source",)).advance(timeline)
+    events = ChangeDetector(Promise(1_000), families=("source",)).advance(timeline)
     raised = [event for event in events if isinstance(event, Raised) and event.volume]
     assert [event.at["clock"] for event in raised] == [alone.at["clock"]]
     assert alone.at["value"] > 1_000 / SHARE / 20

@@ -18,7 +18,7 @@ import numpy.typing as npt
 import polars as pl
 
 from forewarn.reading import columns as fields
-from forewarn.reading.decoding import MAX_LINE, Block
+from forewarn.reading.decoding import MAX_LINE, TextBlock
 from forewarn.reading.time_columns import by_content
 
 DELIMITERS = (",", "\t", ";", "|")
@@ -50,7 +50,7 @@ class Table:
 
 
 @dataclass(frozen=True)
-class Rows:
+class TableRows:
     """Rows of a delimited file: `cells` one String column a column; `line` UInt64, where each row starts.
 
     `whole` (String) is the row as it stands where it does not fit the columns, else null.
@@ -186,7 +186,7 @@ def _unlike(names: list[str]) -> list[str]:
     return found
 
 
-def rows_in(blocks: Iterator[Block], table: Table) -> Iterator[Rows]:
+def rows_in(blocks: Iterator[TextBlock], table: Table) -> Iterator[TableRows]:
     """The rows of a delimited file, a block's worth at a time; the header is none of them."""
     rest, rest_line = b"", 1
     skip = int(table.has_header)
@@ -197,11 +197,11 @@ def rows_in(blocks: Iterator[Block], table: Table) -> Iterator[Rows]:
         rows, rest = rows_of(rest + block.data, first_line, table, final=pending is None)
         rest_line = block.first_line + block.data.count(b"\n") - rest.count(b"\n")
         if len(rows.line) > skip:
-            yield Rows(rows.cells[skip:], rows.line[skip:], rows.whole[skip:])
+            yield TableRows(rows.cells[skip:], rows.line[skip:], rows.whole[skip:])
         skip = 0 if len(rows.line) else skip
 
 
-def rows_of(data: bytes, first_line: int, table: Table, final: bool) -> tuple[Rows, bytes]:
+def rows_of(data: bytes, first_line: int, table: Table, final: bool) -> tuple[TableRows, bytes]:
     """The rows of a run of whole lines, and what is left over because a quoted cell goes on after it.
 
     `final`: nothing comes after it.
@@ -215,7 +215,7 @@ def rows_of(data: bytes, first_line: int, table: Table, final: bool) -> tuple[Ro
     schema = dict.fromkeys(table.columns, pl.String)
     if not end:
         nothing = pl.Series(dtype=pl.String)
-        return Rows(pl.DataFrame(schema=schema), nothing.cast(pl.UInt64), nothing), data
+        return TableRows(pl.DataFrame(schema=schema), nothing.cast(pl.UInt64), nothing), data
     try:
         cells = pl.read_csv(
             data[:end], has_header=False, schema=schema, separator=table.delimiter, empty_string_is_null=False
@@ -227,7 +227,7 @@ def rows_of(data: bytes, first_line: int, table: Table, final: bool) -> tuple[Ro
     line_ends = np.flatnonzero(np.frombuffer(data, np.uint8, end) == 0x0A)
     lines = np.searchsorted(line_ends, starts) + first_line
     whole = pl.repeat(None, len(starts), dtype=pl.String, eager=True)
-    return Rows(cells, pl.Series(lines, dtype=pl.UInt64), whole), data[end:]
+    return TableRows(cells, pl.Series(lines, dtype=pl.UInt64), whole), data[end:]
 
 
 def _well_formed(data: bytes, table: Table) -> tuple[npt.NDArray[np.int64], int] | None:
@@ -256,7 +256,7 @@ def _well_formed(data: bytes, table: Table) -> tuple[npt.NDArray[np.int64], int]
     return None if blank or (cells != len(table.columns)).any() else (starts, end)
 
 
-def rows_one_by_one(data: bytes, first_line: int, table: Table, final: bool) -> tuple[Rows, bytes]:
+def rows_one_by_one(data: bytes, first_line: int, table: Table, final: bool) -> tuple[TableRows, bytes]:
     """What `rows_of` says, plainly: row by row, with the standard library.
 
     A quoted cell may go on over lines only if the row then fits; else its first line stands for itself.
@@ -281,7 +281,7 @@ def rows_one_by_one(data: bytes, first_line: int, table: Table, final: bool) -> 
         at += used
     frame = pl.DataFrame(cells, schema=dict.fromkeys(table.columns, pl.String), orient="row")
     rest = "".join(line + "\n" for line in lines[at:]).encode()
-    return Rows(frame, pl.Series(numbers, dtype=pl.UInt64), pl.Series(whole, dtype=pl.String)), rest
+    return TableRows(frame, pl.Series(numbers, dtype=pl.UInt64), pl.Series(whole, dtype=pl.String)), rest
 
 
 def _one_row(lines: list[str], at: int, delimiter: str) -> tuple[list[str] | None, int, bool]:
@@ -307,7 +307,7 @@ def _one_row(lines: list[str], at: int, delimiter: str) -> tuple[list[str] | Non
     return (row if closed else None), max(used, 1), not closed and at + used == len(lines)
 
 
-def to_columns(rows: Rows, table: Table) -> pl.DataFrame:
+def to_columns(rows: TableRows, table: Table) -> pl.DataFrame:
     """What n rows say: n rows `text` (null where there is nothing), `stamp` (the written time), `raw`, all String."""
     frame = rows.cells.select(
         raw=pl.struct(pl.all()).struct.json_encode(),

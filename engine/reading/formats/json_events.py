@@ -18,7 +18,7 @@ import polars as pl
 
 from forewarn.reading import columns as fields
 from forewarn.reading import levels
-from forewarn.reading.decoding import MAX_LINE, Block
+from forewarn.reading.decoding import MAX_LINE, TextBlock
 from forewarn.reading.time_columns import by_content
 
 _ONE_BY_ONE = 256
@@ -221,7 +221,7 @@ def _unquoted(tokens: pl.Series) -> pl.Series:
         return plain.scatter(escaped, pl.Series(texts, dtype=pl.String))
 
 
-def document(blocks: Iterator[Block], head: str) -> Iterator[tuple[list[int], bytes]]:
+def document(blocks: Iterator[TextBlock], head: str) -> Iterator[tuple[list[int], bytes]]:
     """The values of a JSON document, a block's worth at a time: their line numbers, and one value a line, compact.
 
     Values are the elements of an array (or of the array that an object wraps), or objects one after another. What is
