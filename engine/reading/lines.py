@@ -18,6 +18,7 @@ from forewarn.reading import timestamps
 from forewarn.reading.formats import delimited as tables
 from forewarn.reading.formats import json_events as events
 from forewarn.reading.problems import Problems
+from forewarn.reading.time_forms import TimeFormat
 
 MAX_TEXT = 1 << 16
 """Characters of a text that are kept; a longer one is cut and its line noted."""
@@ -31,7 +32,7 @@ class Origin:
 
     source: str
     latest: datetime
-    formats: tuple[timestamps.TimeFormat, ...] | None
+    formats: tuple[TimeFormat, ...] | None
 
 
 @dataclass(frozen=True)
@@ -160,10 +161,10 @@ def _times(
         found = timestamps.recognise(sample, group, len(undecided), cells=cells)
         for number, form in zip(undecided, found, strict=True):
             formats[number] = form
-    for number, form in enumerate(formats):
-        if form and timestamps.has_zone_names(form):
+    for number, known in enumerate(formats):
+        if known and timestamps.has_zone_names(known):
             begin, end = np.searchsorted(run, number), np.searchsorted(run, number, side="right")
-            for zone in timestamps.unsure_zones(stamp[int(begin) : int(end)], form):
+            for zone in timestamps.unsure_zones(stamp[int(begin) : int(end)], known):
                 problems.note(
                     origins[number].source,
                     f"the time zone {zone} is several; its times are read as UTC",

@@ -148,12 +148,18 @@ _FAMILIES = (
 )
 
 
+_PLACES: tuple[tuple[str, str, Literal["start", "within"]], ...] = (
+    (_LEAD, "", "start"),
+    (_EDGE, ", within", "within"),
+)
+
+
 def _forms() -> tuple[TimeFormat, ...]:
     made: list[TimeFormat] = []
     for name, core, zoned, needs in _FAMILIES:
         share = 0.2 if name == "compact" else 0.02
         end = "(?:[\\s,;|\\])\"':]|$)" if name == "compact" else ""
-        for lead, suffix, place in ((_LEAD, "", "start"), (_EDGE, ", within", "within")):
+        for lead, suffix, place in _PLACES:
             form = TimeFormat(name + suffix, lead + core + (_ZONE if zoned else "") + end, place, share, needs)
             if place == "within":
                 form = replace(form, share=0.5)

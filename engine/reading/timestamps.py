@@ -87,7 +87,7 @@ def _votes(
     usual = np.array([form.place in ("start", "cell") and OTHER_LANGUAGES not in form.name for form in formats])
     rows = np.arange(len(samples))
     for tried in (np.flatnonzero(usual), np.flatnonzero(~usual)):
-        _vote(texts.gather(rows), rows, [(int(i), formats[i]) for i in tried], matched, valid)
+        _vote(texts.gather(rows), rows, [(i, formats[i]) for i in tried.tolist()], matched, valid)
         half = 2 * np.bincount(group, valid.any(axis=1), groups) >= np.bincount(group, minlength=groups)
         rows = np.flatnonzero(~half[group])
         if not len(rows):
