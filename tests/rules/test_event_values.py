@@ -15,6 +15,7 @@ from forewarn.rules import RuleSet
 from forewarn.rules.language.reading import read_rules
 from forewarn.rules.language.rule import Pattern
 from forewarn.rules.matching.expressions import Expressions
+from forewarn.rules.tools.linting import lint
 
 SYSMON = "Microsoft-Windows-Sysmon/Operational"
 SLOW = settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck), print_blob=False)
@@ -352,3 +353,23 @@ def test_expressions_say_what_those_of_python_say(
         ).search(value)
     ]
     assert list(zip(ids.tolist(), rows.tolist(), strict=True)) == expected
+
+
+# What lint says of values.
+
+
+def test_lint_names_values_that_are_not_what_they_look(tmp_path: Any) -> None:
+    rule = tmp_path / "r.yaml"
+    rule.write_text(
+        "title: A title\nlevel: High\nlogsource: {category: webserver}\ndetection:\n  s:\n    a: []\n    t: 10:30\n"
+        "    m: 010\n    n: 10\n  condition: s\n"
+    )
+    found = {(one.check, one.line) for one in lint([rule])[1]}
+    assert {("empty-list", 6), ("misread-number", 7), ("misread-number", 8)} <= found
+    assert not any(check == "unreadable" or line == 9 for check, line in found)
+
+
+def test_the_hint_for_utf16le_is_the_same_byte_order() -> None:
+    rule = {"title": "T", "logsource": {}, "detection": {"s": {"a|utf16le|base64": "x"}, "condition": "s"}}
+    _, (error,) = read_rules(json.dumps(rule), "own.yaml")
+    assert "|wide" in str(error)
