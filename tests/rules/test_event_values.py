@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from forewarn.reading.records import read
 from forewarn.rules import RuleSet
 from forewarn.rules.language.reading import read_rules
 from forewarn.rules.language.rule import Pattern
@@ -373,3 +374,11 @@ def test_the_hint_for_utf16le_is_the_same_byte_order() -> None:
     rule = {"title": "T", "logsource": {}, "detection": {"s": {"a|utf16le|base64": "x"}, "condition": "s"}}
     _, (error,) = read_rules(json.dumps(rule), "own.yaml")
     assert "|wide" in str(error)
+
+
+def test_of_a_key_given_twice_the_last_counts_for_texts_and_for_events(tmp_path: Any) -> None:
+    file = tmp_path / "e.jsonl"
+    file.write_text('{"message": "a", "message": "b"}\n{"message": "c", "x": {"message": "d"}}\n')
+    (block,) = read([file])
+    assert block["text"].to_list() == ["b", "c"]
+    assert _hits(_rules({"message": "b"}), *block["raw"]) == [(0, 0)]

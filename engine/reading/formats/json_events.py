@@ -162,11 +162,21 @@ def _parsed(lines: pl.Series, keys: list[str]) -> pl.DataFrame:
             pass
         else:
             if frame.height == len(lines):
-                return frame.with_columns(broken=pl.lit(False))
+                return _last_of_twice(frame.with_columns(broken=pl.lit(False)), lines, list(schema))
     if len(lines) <= _ONE_BY_ONE:
         return _parsed_one_by_one(lines, list(schema))
     middle = len(lines) // 2
     return pl.concat([_parsed(lines[:middle], keys), _parsed(lines[middle:], keys)])
+
+
+def _last_of_twice(parsed: pl.DataFrame, lines: pl.Series, keys: list[str]) -> pl.DataFrame:
+    """The same with the last value of a key that is given twice, as event rules have it; polars takes the first."""
+    twice = pl.any_horizontal(pl.col("line").str.count_matches(f'"{key}"', literal=True) > 1 for key in keys)
+    rows = lines.to_frame("line").select(twice).to_series().arg_true()
+    if not len(rows):
+        return parsed
+    own = _parsed_one_by_one(lines.gather(rows), keys)
+    return parsed.with_columns(parsed[key].scatter(rows, own[key]) for key in keys)
 
 
 def _parsed_one_by_one(lines: pl.Series, keys: list[str]) -> pl.DataFrame:
