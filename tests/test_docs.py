@@ -127,10 +127,13 @@ def test_every_path_that_a_page_names_is_there(path: Path) -> None:
 
 
 def snippets() -> Iterator[tuple[str, str]]:
+    """Each snippet of a page, after those before it: a page is read from the top."""
     for path in PAGES:
+        before = ""
         for number, (language, block) in enumerate(_FENCE.findall(path.read_text())):
             if language == "python":
-                yield f"{page(path)} {number}", block
+                before += block
+                yield f"{page(path)} {number}", before
 
 
 @pytest.mark.parametrize(("where", "code"), list(snippets()), ids=lambda value: value if len(value) < 40 else "")

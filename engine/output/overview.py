@@ -112,7 +112,7 @@ def warning(
 
 def incident(found: Incident, *, title: bool = True) -> Text:
     """An incident in one line."""
-    head = Text().append(f"incident {found.level}", style=rendering.COLOURS[found.level])
+    head = Text().append(f"incident {found.level}", style=rendering.COLOURS.get(found.level, "bold"))
     head.append(f" {found.state}" if found.state else "")
     head.append(f"  {rendering.members(found)}, {rendering.counted(found.size, 'record')}")
     head.append(f"  {rendering.times(found.first.time, found.last.time)}")
@@ -128,7 +128,9 @@ def alert(
     `within` an incident, the day and the category of that are not said again.
     """
     category = found.category if within is None or within.incident is None or verbose else None
-    head = Text().append(f"{printed_score(found.score)} {found.level}", style=rendering.COLOURS[found.level])
+    head = Text().append(
+        f"{printed_score(found.score)} {found.level}", style=rendering.COLOURS.get(found.level, "bold")
+    )
     head.append(f"  ×{found.count:,}" if found.count > 1 else "")
     head.append(f"  {rendering.places(found.first, found.last)}", style="bold")
     times = rendering.times(found.first.time, found.last.time, _day(within))

@@ -291,6 +291,7 @@ class Terminal:
             head.append(f"  {printable(case.category)}" if case.category else "", style="italic")
             head.append(f"  ×{case.count:,}" if case.count > 1 else "", style="default")
             head.append(f"  {printable(case.id)}", style="default")
+            head.append("  written example" if case.example else "", style="default")
             self.out.print(head)
             if case.words:
                 self.out.print(rendering.indented(Text(", ".join(map(printable, case.words)), style="underline")))

@@ -28,7 +28,8 @@ from forewarn.errors import ForewarnError
 from forewarn.frames import RECORDS
 from forewarn.names import shown
 from forewarn.reading import timestamps
-from forewarn.reading.decoding import PARQUET, BrokenStream, TextStream
+from forewarn.reading.compression import BrokenStream
+from forewarn.reading.decoding import PARQUET, TextStream
 from forewarn.reading.formats import delimited as tables
 from forewarn.reading.formats import json_events as events
 from forewarn.reading.formats import parquet

@@ -431,7 +431,7 @@ def test_every_count_of_the_cases_is_the_same(forewarn: Run, tmp_path: Path) -> 
     assert past in forewarn("cases", "list").err
     assert f"{past}, {everything}" in forewarn("cases", "list", "--all").err
     assert f"{past}, {everything}" in forewarn("doctor").out
-    folder = Path(__file__).parent.parent
+    folder = Path(__file__).parents[2]
     readme, page = ((folder / name).read_text() for name in ("README.md", "docs/cases.md"))
     assert "323 past crises, 40 written examples and 67 first signs, and 315 ordinary texts" in readme
     assert "323 past crises" in page

@@ -23,7 +23,7 @@ from forewarn.detectors.finetuning.loop import Examples, batches_of
 from forewarn.detectors.finetuning.model import STRATEGIES, FineTuned, TrainingSettings, finetune, load_finetuned
 from forewarn.detectors.finetuning.network import build, load_base, quiet
 from forewarn.detectors.finetuning.settings import Strategy
-from forewarn.errors import DetectorError, EncoderError, ModelError
+from forewarn.errors import DetectorError, EncoderError, ModelError, OutputError
 
 _BASE = str(get_model_path())
 _ALARMING = [
@@ -138,7 +138,7 @@ _LONGER = TrainingSettings(
 def test_a_killed_training_resumes_to_the_same_weights(tmp_path: Path) -> None:
     whole = _train(tmp_path / "whole", "adalora", _LONGER)
     killed = subprocess.run(
-        [sys.executable, "-c", _KILLED, str(tmp_path / "cut"), str(Path(__file__).parents[1])], check=False, timeout=300
+        [sys.executable, "-c", _KILLED, str(tmp_path / "cut"), str(Path(__file__).parent)], check=False, timeout=300
     )
     assert killed.returncode == -signal.SIGKILL
     assert [folder.name for folder in (tmp_path / "cut").iterdir()] == ["checkpoint-00000006"]
@@ -221,17 +221,20 @@ def test_an_empty_list_and_an_empty_text_can_be_scored(three: Path) -> None:
     assert np.isfinite(classifier.log_odds(["", "word " * 5000])).all()
 
 
-def test_saving_replaces_what_was_there(three: Path, tmp_path: Path) -> None:
+def test_saving_replaces_what_an_earlier_one_wrote_and_nothing_else(three: Path, tmp_path: Path) -> None:
     classifier = load_finetuned(three)
-    (tmp_path / "model").mkdir()
-    (tmp_path / "model" / "old.txt").write_text("old")
-    classifier.save(tmp_path / "model")
+    for _ in range(2):
+        classifier.save(tmp_path / "model")
     assert sorted(file.name for file in (tmp_path / "model").iterdir()) == [
         "encoder",
         "finetuned.json",
         "head.safetensors",
     ]
     assert [file.name for file in tmp_path.iterdir()] == ["model"]
+    (tmp_path / "model" / "old.txt").write_text("old")
+    with pytest.raises(OutputError, match=r"old\.txt"):
+        classifier.save(tmp_path / "model")
+    assert (tmp_path / "model" / "old.txt").read_text() == "old"
 
 
 @pytest.mark.parametrize("harm", ["flipped", "cut", "missing", "newer", "no json", "other head"])

@@ -264,7 +264,7 @@ def test_a_model_that_is_not_here_is_an_error(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("backend", ["onnx", "openvino"])
 def test_a_backend_that_is_not_installed_is_an_error(backend: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("forewarn.embeddings.transformer.find_spec", lambda module: None)
+    monkeypatch.setattr("forewarn.embeddings.transformer.installed", lambda module: False)
     with pytest.raises(EncoderError, match=rf"(?s)needs .*{backend}.*pip install 'sentence-transformers\[{backend}\]'"):
         load_encoder(f"{backend}:{get_model_path()}", device="cpu")
 
@@ -282,7 +282,7 @@ def test_a_backend_is_asked_for_by_name(backend: str, tmp_path: Path, monkeypatc
         def get_embedding_dimension(self) -> int:
             return 384
 
-    monkeypatch.setattr("forewarn.embeddings.transformer.find_spec", lambda module: module)
+    monkeypatch.setattr("forewarn.embeddings.transformer.installed", lambda module: True)
     monkeypatch.setattr("sentence_transformers.SentenceTransformer", Opened)
     (tmp_path / "model.onnx").write_bytes(b"one")
     name = f"{backend}:{tmp_path}"

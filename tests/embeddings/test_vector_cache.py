@@ -165,7 +165,7 @@ def _worker(file: Path, first: int, last: int) -> subprocess.Popen[str]:
         [sys.executable, "-c", _WORKER, file, str(first), str(last)],
         stdout=subprocess.PIPE,
         text=True,
-        env={"PYTHONPATH": ":".join([str(Path(__file__).parents[1]), *sys.path])},
+        env={"PYTHONPATH": ":".join([str(Path(__file__).parent), *sys.path])},
     )
 
 

@@ -24,6 +24,7 @@ from rich.text import Text
 from forewarn.cases.similar import SimilarCase
 from forewarn.errors import InputError
 from forewarn.findings import Alert, EarlyWarning, Evidence, Incident, Reason
+from forewarn.output import overview
 from forewarn.output.console import GatedConsole
 from forewarn.output.terminal import Terminal
 from forewarn.reading.formats.delimited import _unlike
@@ -62,7 +63,7 @@ def drawn(draw: Callable[[Terminal], object]) -> str:
 def test_no_field_of_a_finding_steers_the_terminal(kind: type[Any]) -> None:
     finding = hostile(kind)
     ways: list[Callable[[Terminal], object]] = (
-        [lambda t: t.alert(finding), lambda t: t.explain(finding)]
+        [lambda t: t.out.print(*overview.alert(finding)), lambda t: t.explain(finding)]
         if kind is Alert
         else [lambda t: t.notification(finding)]
     )

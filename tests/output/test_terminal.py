@@ -186,14 +186,14 @@ def test_a_backtest_begins_with_the_rule_of_most_hits_and_folds_the_dead() -> No
 
 
 def test_alerts_stand_beneath_their_incident_and_what_to_do_is_said_once() -> None:
-    from forewarn.output.overview import stories, told
+    from forewarn.output.overview import stories, story_lines
 
     first, second = alert("pool exhausted"), msgspec.structs.replace(alert("pool exhausted again"), id="fw-2")
     other = msgspec.structs.replace(alert("flood"), id="fw-3")
     found, alone = stories([], [incident_of(first, second)], [first, other, second])
     assert alone == [other]
     terminal, out = screen()
-    for one in told(found[0], verbose=False):
+    for one in story_lines(found[0], verbose=False):
         terminal.out.print(one)
     text = re.sub(r"\x1b\[[\d;]*m", "", out.getvalue())
     assert text.startswith("incident high")

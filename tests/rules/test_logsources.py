@@ -107,7 +107,7 @@ def test_the_command_names_what_was_not_tried(tmp_path: Path, forewarn: Callable
     log.write_text(f"{BARE}\n", "utf-8")
     said = forewarn("rules", "match", "--rules", rule, log, "--explain-skipped")
     assert (said.status, said.out) == (0, "")
-    assert "1 rules were not tried" in said.err
+    assert "1 rule not tried" in said.err
     said = forewarn("rules", "match", "--rules", rule, log, "--logsource", "product=linux,service=sshd")
     assert said.status == 1
     assert "Root by password" in said.out

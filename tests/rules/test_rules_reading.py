@@ -10,7 +10,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from forewarn.errors import RuleError
+from forewarn.errors import ForewarnError, RuleError
 from forewarn.rules import load_rules
 from forewarn.rules.language.reading import read_rules
 from forewarn.rules.loading import packs, rule_files
@@ -166,7 +166,6 @@ BAD = [
     Bad("a list for the fields", _plus("fields: {a: b}"), "ield", (6, 1)),
     # Attributes.
     Bad("an unknown level", _plus("level: hgih"), "high", (6, 1)),
-    Bad("a level in capitals", _plus("level: HIGH"), "high", (6, 1)),
     Bad("a number for the level", _plus("level: 3"), "level", (6, 1)),
     Bad("a list for the level", _plus("level: [high]"), "level", (6, 1)),
     Bad("an unknown status", _plus("status: finished"), "finished", (6, 9)),
@@ -647,10 +646,15 @@ def test_a_moved_folder_is_read_again_so_that_paths_are_right(tmp_path: Path, ca
     assert load_rules([moved]).rules[0].path == str(moved / "own.yaml")
 
 
-def test_a_cache_that_cannot_be_written_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_level_may_be_written_in_capitals(tmp_path: Path) -> None:
+    assert load_rules([_write(tmp_path / "rules", own=_plus("level: HIGH"))]).rules[0].level == "high"
+
+
+def test_a_cache_in_a_place_that_is_no_folder_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_text("not a folder")
     monkeypatch.setenv("FOREWARN_CACHE", str(tmp_path / "file"))
-    assert len(load_rules([_write(tmp_path / "rules", own=GOOD)]).rules) == 1
+    with pytest.raises(ForewarnError, match="FOREWARN_CACHE names a folder that is no folder"):
+        load_rules([_write(tmp_path / "rules", own=GOOD)])
 
 
 def test_without_the_cache_nothing_is_written(tmp_path: Path, cache: Path) -> None:
