@@ -212,7 +212,7 @@ def test_answers_on_alerts_are_kept_and_fitted(tmp_path: Path, forewarn: Run, mo
         assert forewarn("feedback", str(number), "yes" if right else "no").status == 0
     turned = forewarn("feedback", alerts[0].id, "no")
     assert f"{len(alerts)} answers, {sum(crisis) - crisis[0]} yes" in turned.out
-    assert "three of each, for forewarn fit" in turned.out
+    assert "once there are 3 of each" in turned.out
     assert forewarn("feedback", alerts[0].id, "yes" if crisis[0] else "no").status == 0
     kept = dict(read_labelled([tmp_path / "feedback.csv"]).select("text", "label").rows())
     assert kept == {alert.text: str(int(right)) for alert, right in zip(alerts, crisis, strict=True)}
