@@ -33,6 +33,15 @@ class Command(click.RichCommand):
         self.examples = examples.strip().splitlines()
         super().__init__(*args, **kwargs | {"help": prose.strip() or None})
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run; a reader of our output that has gone (`| head`) is no error. Click would end with 1: an alert."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            # Python must not try to flush again.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 0
+
     def format_help_text(self, ctx: RichContext, formatter: RichHelpFormatter) -> None:  # type: ignore[override]
         """Write the prose, then the examples."""
         super().format_help_text(ctx, formatter)
@@ -104,15 +113,17 @@ def _status(run: Any) -> int:
         _say(*_of_usage(error))
     except ForewarnError as error:
         _say(*(printable(line) for line in str(error).splitlines()))
-    except BrokenPipeError:
-        # The reader of our output has gone (`| head`): not an error, but Python must not try to flush again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except Exception as error:
+    except (KeyboardInterrupt, SystemExit, GeneratorExit):
+        raise
+    except BaseException as error:
+        # Not all that libraries raise is an Exception: a panic in Rust is none.
         # A fault of this program: one sentence for the user, the traceback for whoever asks for it.
         if os.environ.get("FOREWARN_DEBUG"):
             raise
-        _say(f"{type(error).__name__}: {error}", "  This is a fault of forewarn; FOREWARN_DEBUG=1 shows where.")
+        _say(
+            f"{type(error).__name__}: {printable(str(error))}",
+            "  This is a fault of forewarn; FOREWARN_DEBUG=1 shows where.",
+        )
     else:
         return status if isinstance(status, int) else 0
     return 2

@@ -6,6 +6,7 @@ plain strings are no markup and name no emoji, so that a bracket in a user's tex
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterable
 from typing import IO
 
@@ -20,6 +21,10 @@ class GatedConsole(Console):
 
     def __init__(self, *, stderr: bool = False, file: IO[str] | None = None, width: int | None = None) -> None:
         super().__init__(stderr=stderr, file=file, width=width, highlight=False, markup=False, emoji=False)
+
+    def on_broken_pipe(self) -> None:
+        """Leave it to the command that its output is no longer read; rich would end with 1, which means an alert."""
+        raise BrokenPipeError(errno.EPIPE, "the reader of the output has gone")
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
         """The segments of something that is drawn."""

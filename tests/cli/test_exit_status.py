@@ -88,3 +88,14 @@ def test_a_scan_that_is_ended_leaves_nothing_behind(tmp_path: Path) -> None:
         running.send_signal(signal.SIGTERM)
         assert running.wait(20) == 143
     assert list(temporary.iterdir()) == []
+
+
+@pytest.mark.parametrize("command", [["doctor"], ["cases", "list"], ["similar", "bank run"]])
+def test_a_reader_that_goes_away_is_no_alert(command: list[str]) -> None:
+    ran = subprocess.Popen(
+        [sys.executable, "-m", "forewarn", *command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert ran.stdout
+    ran.stdout.close()
+    assert ran.communicate()[1] == ""
+    assert ran.returncode == 0
