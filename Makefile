@@ -6,7 +6,7 @@ READY := .venv/ready
 # The package's files. A strict editable installation links them one by one, so a new one asks for a new installation.
 FILES := build/files
 
-.PHONY: demo test lint style pictures clean always
+.PHONY: demo test lint style options pictures clean always
 
 $(FILES): always
 	@mkdir -p $(@D)
@@ -35,6 +35,9 @@ test: lint
 style: $(READY)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+options: $(READY)
+	$(BIN)/python docs/make_options.py
 
 pictures: $(READY)
 	$(BIN)/python docs/make_pictures.py

@@ -9,6 +9,7 @@ from click.testing import CliRunner
 
 from forewarn.cli import cli
 from forewarn.cli.configuration import EXPLICIT, commands_of, default_map, options_of
+from forewarn.cli.reference import options_page
 from forewarn.errors import ForewarnError
 
 
@@ -98,3 +99,8 @@ def test_typed_wins_over_a_variable_and_a_variable_over_a_file(monkeypatch: pyte
     monkeypatch.setenv("FOREWARN_SCAN_FALSE_WARNINGS", "bad variable")
     assert "bad variable" in runner.invoke(cli, ["scan", "a.log"]).output
     assert "bad word" in runner.invoke(cli, ["scan", "a.log", "--false-warnings", "bad word"]).output
+
+
+def test_the_page_of_options_is_the_one_that_the_commands_make() -> None:
+    page = Path(__file__).resolve().parents[2] / "docs" / "options.md"
+    assert page.read_text("utf-8") == options_page(cli), "make options writes it anew"
