@@ -14,8 +14,8 @@ from forewarn.cli.configuration import EXPLICIT, PREFIX, commands_of, options_of
 _HEAD = """# Every option
 
 What is typed wins over an environment variable, a variable over a file. A file is `forewarn.toml` in the current
-folder, or `[tool.forewarn]` in `pyproject.toml` there, or what `forewarn --config FILE …` names. A key is the long
-option without its dashes, in a table named after its command; a key above all tables holds for every command with it:
+folder, or `[tool.forewarn]` in `pyproject.toml` there, or what `--config FILE`, before the command, names. A key is the
+long option without its dashes, in a table named after its command; a key above all tables holds for every command with it:
 
 ```toml
 device = "cpu"

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     "cases",
     type=click.Path(path_type=Path),
     metavar="DIR",
-    help="Where to look: a case base that `forewarn cases build` wrote, or the texts of `forewarn scan --index`. "
+    help="Where to look: a case base that `forewarn cases build` wrote, or the texts of `forewarn scan … --index DIR`. "
     "--cases and --in do the same (default: the shipped past crises).",
 )
 @click.option(
