@@ -15,7 +15,8 @@ _HEAD = """# Every option
 
 What is typed wins over an environment variable, a variable over a file. A file is `forewarn.toml` in the current
 folder, or `[tool.forewarn]` in `pyproject.toml` there, or what `--config FILE`, before the command, names. A key is the
-long option without its dashes, in a table named after its command; a key above all tables holds for every command with it:
+long option without its dashes, in a table named after its command; a key above all tables holds for every command
+with it:
 
 ```toml
 device = "cpu"
