@@ -63,7 +63,7 @@ def scan(
     `Options` by name (`model="model/"`), and `budget`, `fdr`, `threshold`, `cost`, `false_warnings` as on the command
     line (`options.with_settings`).
     `line_scores` names a Parquet file that gets one row for each input line; `work` keeps what a killed scan is taken
-    up from (`checkpoint.work_of`; files only). Raises InputError where nothing at all could be read, RuleError,
+    up from (`checkpoint.checkpoint_of`; files only). Raises InputError where nothing at all could be read, RuleError,
     EncoderError, CaseBaseError and ModelError where what the options name cannot be used, OutputError where
     `line_scores` or what does not fit in memory cannot be written.
     """

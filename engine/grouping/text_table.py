@@ -1,8 +1,8 @@
 """Partial texts to the distinct texts of a scan, on disk where they do not fit in memory.
 
-In: the partial texts of each block (`texts.group`), in reading order. Out: the texts frame (`frames.TEXTS`), one row
-for each distinct (template, rule set), and the number of the text of each record. Memory never grows with the number of
-records, and with that of the texts no further than `MOST_IN_MEMORY`.
+In: the partial texts of each block (`templates.group`), in reading order. Out: the texts frame (`frames.TEXTS`), one
+row for each distinct (template, rule set), and the number of the text of each record. Memory never grows with the
+number of records, and with that of the texts no further than `MOST_IN_MEMORY`.
 """
 
 from __future__ import annotations

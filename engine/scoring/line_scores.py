@@ -25,7 +25,7 @@ class LineScores(SpilledFrames):
         self._path = path
 
     def add(self, records: pl.DataFrame) -> None:
-        """Keep the lines of one block of keyed records (`texts.Keying`)."""
+        """Keep the lines of one block of keyed records (`templates.Keying`)."""
         self.keep(records.select("source", "line", "text_key"))
 
     def finish(self, texts: TextNumbers, scored: ChunkedFrame) -> None:

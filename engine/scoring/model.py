@@ -171,7 +171,7 @@ class Model:
     def classify(self, vectors: NDArray[np.float32], texts: pl.Series) -> Floats | None:
         """Log-odds of n texts, of crisis and of each category: float64 (n, 1 + k); None where there were no labels.
 
-        `vectors` float32 (n, d), `texts` as they were meant (`spelling.plain`), numbers and all. With a fine-tuned
+        `vectors` float32 (n, d), `texts` as they were meant (`deobfuscation.plain`), numbers and all. With a fine-tuned
         network the mean of its log-odds and the head's (Genest & Zidek 1986).
         """
         if self.classifier is None:

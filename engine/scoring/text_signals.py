@@ -35,7 +35,7 @@ class TextSignals:
     outliers: Outliers
 
     def of(self, texts: pl.Series) -> tuple[pl.Series, NDArray[np.float32], dict[str, Floats]]:
-        """Of n texts: how they were meant (`spelling.plain`), vectors float32 (n, d), signals float64 (n,) each."""
+        """Of n texts: as they were meant (`deobfuscation.plain`), vectors float32 (n, d), signals float64 (n,)."""
         written = plain(texts)
         vectors = self.encoder.encode(written.to_list())
         signals = {

@@ -54,7 +54,7 @@ STREAM_SCHEMA: dict[str, pl.DataType] = {
 } | {"value": pl.Float64(), "record_text": pl.String()}
 """The last texts of a stream: what a warning says of them, and the detector's `value` after each."""
 RAISED_BY = ("alarming texts", "new kinds")
-"""The two scores of a text (`surge_kernel`) in a reader's words."""
+"""The two scores of a text (`detector_kernel`) in a reader's words."""
 _LAST = 30
 """Texts before a silence among which the loudest are shown."""
 _CURVE = 60
@@ -62,7 +62,7 @@ _CURVE = 60
 
 
 class Stream:
-    """The detectors of one stream: its state (`surge_kernel.STATE`), its counts, and its last records.
+    """The detectors of one stream: its state (`detector_kernel.STATE`), its counts, and its last records.
 
     `arrays` the parts of the state by name, and its `week`; `recent` a frame of HEARD: the texts that count, newest
     last, at most as many as a beginning is looked for in.
@@ -290,7 +290,7 @@ def prepare() -> None:
 def run(
     stream: Stream, records: pl.DataFrame, promise: Promise, shared: int = 1, voices: bool = True
 ) -> tuple[NDArray[np.float64], NDArray[np.int8], NDArray[np.int64]]:
-    """The detector of one stream over n records: `values`, `codes`, `onsets` of `surge_kernel.advance`.
+    """The detector of one stream over n records: `values`, `codes`, `onsets` of `detector_kernel.advance`.
 
     `records` has `score`, `key`, `kind`, `clock`; `shared` among how many families the promise is shared. What
     `volume.SHARE` leaves of it is the texts'.

@@ -1,4 +1,4 @@
-"""The arithmetic of `surge`, compiled: one loop over the texts of one stream, the same for one text and for a million.
+"""The arithmetic of `detector`, compiled: one loop over a stream, the same for one text and for a million.
 
 In: scores, hashes and times of n texts and the state of their stream, which is changed in place. Out: the detector's
 value after each text, and where a warning begins or ends. Floating-point operations happen in the order of the texts,
@@ -109,7 +109,7 @@ def advance(
     `scores` float64 (n,), NaN = no score; `keys`, `kinds` uint64 (n,) a hash of each text and of its template; `times`
     int64 (n,) microseconds; one false warning in `texts` texts, or, where `period` (microseconds) is not 0, in `texts`
     such periods at the rate of the stream so far; `voices` whether a text said again within HISTORY texts is one voice.
-    STATE and `week` are the stream's (`surge.Stream`). `values` float64 (n,) gets the detector, `codes` int8 (n,) what
+    STATE, `week` are the stream's (`detector.Stream`). `values` float64 (n,) gets the detector, `codes` int8 (n,) what
     each text did, `onsets` int64 (n, 4) at a warning how many of the stream's texts ago it began: most likely,
     earliest, latest; and the score that raised it.
     """

@@ -1,7 +1,7 @@
 """From a stream that has changed to a warning that a person can read.
 
-In: what `surge` raised, and what is known of the distinct texts so far. Out: `EarlyWarning`s. Nothing that came after a
-warning is looked at, so that the same warning comes of a file that goes on and of one that ends there.
+In: what `detector` raised, and what is known of the distinct texts so far. Out: `EarlyWarning`s. Nothing that came
+after a warning is looked at, so that the same warning comes of a file that goes on and of one that ends there.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Records with times, in the order in which they came to be known.
 
-In: blocks of keyed records (`texts.Keying`) while they are read. Out: a timeline frame (`surge.TIMELINE`). Each source
-has a clock, the newest time that it has shown; records are in the order of their clocks, those of one source in their
-own. A record too far behind its clock is left out and counted. The records of a scan wait on disk, not in memory.
+In: blocks of keyed records (`templates.Keying`) while they are read. Out: a timeline frame (`detector.TIMELINE`). Each
+source has a clock, the newest time that it has shown; records are in the order of their clocks, those of one source in
+their own. A record too far behind its clock is left out and counted. The records of a scan wait on disk, not in memory.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ against what came later.
 
 A count is ranked among those of the reference, which gives a p-value for any distribution of counts that are
 exchangeable, not for Poisson's alone; what is between a quarter and four times the usual ranks as equal and bets on
-nothing. Bets on small p-values, upwards and downwards, feed Shiryaev-Roberts e-detectors as in `surge`. Every record
+nothing. Bets on small p-values, upwards and downwards, feed Shiryaev-Roberts e-detectors as in `detector`. Every record
 counts, one that repeats another too: a source that says the same every minute is not silent.
 """
 
