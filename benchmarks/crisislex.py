@@ -18,7 +18,7 @@ from benchmarks.measures import auroc, average_precision, expected_calibration_e
 from forewarn.alerting.selection import discovery_limit
 from forewarn.detectors import fit_outliers
 from forewarn.embeddings import CaseBase, load_encoder
-from forewarn.findings import LEVELS
+from forewarn.findings import ALERT_LEVELS
 from forewarn.frames import SIGNAL_FRAME
 from forewarn.grouping.deobfuscation import plain
 from forewarn.grouping.rule_sets import RuleSets
@@ -31,7 +31,7 @@ from forewarn.training.fit_options import FitOptions
 from forewarn.training.fitting import fit
 
 Floats = NDArray[np.float64]
-_CRITICAL = np.log(LEVELS["critical"] / (1 - LEVELS["critical"]))
+_CRITICAL = np.log(ALERT_LEVELS["critical"] / (1 - ALERT_LEVELS["critical"]))
 SHARES = (0.93, 0.8, 0.5, 0.2, 0.1, 0.03, 0.01)
 
 

@@ -19,7 +19,7 @@ from forewarn.errors import InputError
 
 SCHEMA_VERSION = 1
 """The version of the lines' form; it grows when a field changes its meaning or goes, not when one comes."""
-LEVELS = {"critical": 0.97, "high": 0.85, "medium": 0.5, "low": 0.0}
+ALERT_LEVELS = {"critical": 0.97, "high": 0.85, "medium": 0.5, "low": 0.0}
 """The least probability of each level, the highest level first."""
 
 
@@ -220,7 +220,7 @@ def alert_id(template: str, rule_ids: list[str]) -> str:
 
 def level_of(probability: float) -> str:
     """The level that a probability stands for."""
-    return next(level for level, least in LEVELS.items() if probability >= least)
+    return next(level for level, least in ALERT_LEVELS.items() if probability >= least)
 
 
 def json_schema() -> dict[str, Any]:

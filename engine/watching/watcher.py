@@ -35,7 +35,7 @@ from forewarn.warning.early_warnings import Incidents, TextIndex, explain, place
 from forewarn.warning.timeline import Clocks, scored
 from forewarn.watching.follow import Position
 
-SCHEMA = 4
+STATE_SCHEMA = 4
 _MOST_TEXTS = 200_000
 """Distinct texts after which only those of the references and the newest half are kept."""
 _KNOWN = {
@@ -206,7 +206,7 @@ class Watcher:
         for number, (centre, _) in enumerate(self._incidents.open.values()):
             arrays[f"incident.{number}"] = centre
         saved = _Saved(
-            SCHEMA,
+            STATE_SCHEMA,
             self._made_for,
             positions,
             {name: state.tolist() for name, state in self._clocks.state.items()},
@@ -229,7 +229,7 @@ class Watcher:
         try:
             with safe_open(path, "numpy") as file:
                 saved = msgspec.json.decode((file.metadata() or {}).get("state", "{}"), type=_Saved)
-                if saved.schema != SCHEMA or saved.made_for != self._made_for:
+                if saved.schema != STATE_SCHEMA or saved.made_for != self._made_for:
                     raise InputError("was made with other rules, options or another version", path=path)
                 arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
             texts = _unpacked(arrays["texts"], _KNOWN)
