@@ -109,7 +109,7 @@ def _events(context: Context) -> list[Event]:
         number = sets.number(rules.fired(records)).to_numpy()
         outliers = fit_outliers(vectors, texts, np.ones(len(texts), dtype=np.int64))
         signals = {
-            "rules": sets.log_odds(rules, fusion.prior())[number],
+            "rules": fusion.prior().log_odds_of_sets(sets, rules)[number],
             "cases": cases.vote(vectors),
             "outliers": outliers.score(vectors, texts, in_sample=True),
         }

@@ -115,7 +115,8 @@ class EarlyWarning(msgspec.Struct, frozen=True, tag_field="kind", tag="warning")
     `false_warnings` how seldom such a warning comes by chance; `value` the detector's; `moved` the loudest texts since;
     `new_words` what they say and earlier texts did not; `size` how many texts since the onset; `curve` the detector
     before the warning; `incident` the incident that it belongs to; `raised_by` what changed: "alarming texts", "new
-    kinds", "more records than usual" or "fewer records than usual". With the last two there is a `volume`; `raised`,
+    kinds", "a new alarming kind that keeps coming", "more records than usual" or "fewer records than usual". With the
+    last two there is a `volume`; `raised`,
     `onset` and its bounds are then moments between two records, at the place of the last one before, and `moved` the
     texts of the burst or the last ones before the silence.
     """

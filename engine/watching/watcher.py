@@ -24,7 +24,7 @@ from forewarn.frames import SIGNAL_FRAME
 from forewarn.grouping.deobfuscation import plain
 from forewarn.grouping.rule_sets import RuleSets
 from forewarn.grouping.templates import Keying
-from forewarn.options import Options, Promise, families, merged
+from forewarn.options import DEFAULT_PROMISE, Options, families, merged
 from forewarn.runtime.atomic import atomic_write
 from forewarn.runtime.chunked_frame import ChunkedFrame
 from forewarn.scoring import fusion
@@ -87,8 +87,10 @@ class Watcher:
         self._keying = Keying(self._rules, self._sets)
         self._texts = pl.DataFrame(schema=_KNOWN)
         self._clocks = Clocks(options.late)
-        self._promise = options.promise or Promise()
-        self.surge = ChangeDetector(self._promise, families(options), options.voices, options.stream_by or "by")
+        self._promise = options.promise or DEFAULT_PROMISE
+        self.surge = ChangeDetector(
+            self._promise, families(options), options.voices, options.stream_by or "by", self._numbers.base
+        )
         self._merge = merged(self.surge.families)
         self._incidents = Incidents()
         self._open = OpenIncidents()
@@ -143,7 +145,7 @@ class Watcher:
         known = TextIndex(
             ChunkedFrame.of(self._texts), self._encoder, self._rules, self._sets, self._cases, embedded=self._embedded
         )
-        leads = iter(explain([event for event in events if isinstance(event, Raised)], known, self._promise.text))
+        leads = iter(explain([event for event in events if isinstance(event, Raised)], known, self._promise))
         found: list[EarlyWarning | Incident] = []
         for event in events:
             if isinstance(event, Raised):
