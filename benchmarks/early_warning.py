@@ -29,6 +29,7 @@ from forewarn.grouping.templates import mask_of
 from forewarn.options import Promise
 from forewarn.rules import load_rules
 from forewarn.scoring import fusion
+from forewarn.scoring.case_votes import case_votes
 from forewarn.scoring.model import Model
 from forewarn.training.fit_options import FitOptions
 from forewarn.training.fitting import fit
@@ -100,11 +101,11 @@ def events(context: Context) -> list[Event]:
             vectors = encoder.encode(written.to_list())
             sets = RuleSets()
             number = sets.number(rules.fired(records)).to_numpy()
-            cased = cases.vote(vectors)
+            cased = case_votes(cases, vectors, written)
             scores = {}
             for labels in LABELS:
                 numbers = model.fusion if labels != "none" else fusion.prior()
-                signals = {"rules": sets.log_odds(rules, numbers)[number], "cases": cased}
+                signals = {"rules": numbers.log_odds_of_sets(sets, rules)[number], "cases": cased}
                 if labels != "none":
                     signals["classifier"] = model.classify(vectors, written)[:, 0]
                 scores[labels] = fusion.past_scores(numbers, _frame(signals))
