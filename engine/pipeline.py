@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from forewarn.alerting.evidence import Explainer
 from forewarn.alerting.incidents import incidents
-from forewarn.alerting.selection import decide_blocks
+from forewarn.alerting.selection import decide_blocks, nearest
 from forewarn.checkpoint import Checkpoint, identity_of
 from forewarn.errors import ForewarnError, InputError
 from forewarn.findings import EarlyWarning, dated, now
@@ -188,13 +188,17 @@ def _warn(run: _Run, rules: RuleSet, intake: Intake, scorer: Scorer, scored: Chu
 
 def _decide(run: _Run, rules: RuleSet, intake: Intake, scorer: Scorer, scored: ChunkedFrame, warned: _Warned) -> Scan:
     """The policy chooses the alerts, and what means one thing becomes one incident."""
-    chosen = decide_blocks(scored, scorer.texts, run.options.policy, intake.rule_sets.last_words(rules))
-    alerts, alerted = Explainer(scorer, scored, rules, intake.rule_sets).alerts(chosen)
+    last_words = intake.rule_sets.last_words(rules)
+    chosen = decide_blocks(scored, scorer.texts, run.options.policy, last_words)
+    explainer = Explainer(scorer, scored, rules, intake.rule_sets)
+    alerts, alerted = explainer.alerts(chosen)
+    almost = [] if alerts else explainer.alerts(nearest(scored, scorer.texts, last_words))[0]
     alerts = [dated(alert, run.started) for alert in alerts]
     together = incidents(warned.warnings, warned.vectors, alerts, alerted)
     run.watch.lap("explain", len(alerts))
     return Scan(
         alerts=alerts,
+        nearest=next(iter(almost), None),
         warnings=warned.warnings,
         incidents=[
             dated(incident, run.started) for incident in together if incident.warnings or len(incident.alerts) > 1
