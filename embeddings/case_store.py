@@ -85,8 +85,9 @@ class Manifest(msgspec.Struct):
 class Stored:
     """A base as its folder held it when it was read; a later change of the folder does not touch it.
 
-    `manifest`; `folder`; `file` of the cases, open, since the next generation deletes its name; `vectors` int8 (m, d), memory-mapped; `parts` uint8 (n,), how many vectors each
-    case has, in order; `index` of `nearest.train`, or None where the base is small.
+    `manifest`; `folder`; `file` of the cases, open, since the next generation deletes its name; `vectors` int8 (m, d),
+    memory-mapped; `parts` uint8 (n,), how many vectors each case has, in order; `index` of `nearest.train`, or None
+    where the base is small.
     """
 
     manifest: Manifest

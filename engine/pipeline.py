@@ -31,6 +31,7 @@ from forewarn.reading.dataframes import FrameLike, SeriesLike, is_frame, is_seri
 from forewarn.reading.prefetch import one_ahead
 from forewarn.reading.texts_in_memory import TextsInMemory
 from forewarn.runtime.chunked_frame import ChunkedFrame
+from forewarn.runtime.forked import check_not_forked
 from forewarn.runtime.timings import Progress, Stopwatch
 from forewarn.scan_result import Scan
 from forewarn.scoring.line_scores import LineScores
@@ -67,6 +68,7 @@ def scan(
     EncoderError, CaseBaseError and ModelError where what the options name cannot be used, OutputError where
     `line_scores` or what does not fit in memory cannot be written.
     """
+    check_not_forked()
     options = with_settings(options, settings)
     read = _input(paths, texts)
     if options.unusual:
