@@ -124,7 +124,7 @@ def _read(
     """Every record is read, matched and grouped; what lies on disk meanwhile goes with `stack`."""
     options, work = run.options, run.work
     if work and not isinstance(read, TextsInMemory):
-        work.take_up(identity_of(read, rules.rules, options.as_given() | {"--scores": line_scores is not None}))
+        work.take_up(identity_of(read, rules.known, options.as_given() | {"--scores": line_scores is not None}))
         run.started = work.started
     lines = timeline = None
     if line_scores:
@@ -160,7 +160,9 @@ def _warn(run: _Run, rules: RuleSet, intake: Intake, scorer: Scorer, scored: Chu
         # The bundled encoder's vectors are the same to the bit whatever it embeds together (`embeddings.bundled`).
         steady = scorer.encoder.name == "bundled" and chosen_device(options.device) == "cpu"
         made = scorer.all_vectors if steady else None
-        known = TextIndex(distinct, scorer.encoder, rules, rule_sets, scorer.cases, steady, made)
+        known = TextIndex(
+            distinct, scorer.encoder, rules, rule_sets, scorer.cases, steady, made, completed=intake.keying.completed
+        )
         past, sets, categories = scored.array("past"), distinct.array("rule_set"), rule_sets.categories(rules)
         frames = timeline.frames(numbers, past, sets, categories, merge=merged(surge.families))
         kept = _raised(frames, surge, known, timeline.clocks, run.started)
@@ -187,7 +189,7 @@ def _warn(run: _Run, rules: RuleSet, intake: Intake, scorer: Scorer, scored: Chu
 def _decide(run: _Run, rules: RuleSet, intake: Intake, scorer: Scorer, scored: ChunkedFrame, warned: _Warned) -> Scan:
     """The policy chooses the alerts, and what means one thing becomes one incident."""
     chosen = decide_blocks(scored, scorer.texts, run.options.policy, intake.rule_sets.last_words(rules))
-    alerts, alerted = Explainer(scorer, scored, rules, intake.rule_sets).alerts(chosen)
+    alerts, alerted = Explainer(scorer, scored, rules, intake.rule_sets, intake.keying.completed).alerts(chosen)
     alerts = [dated(alert, run.started) for alert in alerts]
     together = incidents(warned.warnings, warned.vectors, alerts, alerted)
     run.watch.lap("explain", len(alerts))

@@ -6,11 +6,15 @@ In: blocks of the records frame, with the set of rules that fired on each row. O
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from forewarn.reading.time_names import HALF
+from forewarn.rules.correlation.correlator import Correlator, Hit
 from forewarn.rules.matching.digits import Kinds
 
 if TYPE_CHECKING:
@@ -127,17 +131,41 @@ def _templates(texts: pl.Series) -> tuple[pl.Series, pl.Series]:
 
 
 class Keying:
-    """Says what records are grouped by: their template, and the set of rules that fire on them."""
+    """Says what records are grouped by: their template, and the set of rules that fire on them.
+
+    Correlations are among these rules, on the records that complete them. `correlator` is their state; `completed` the
+    latest hit of each by the text (`text_key`) and the rule (its place in `RuleSet.known`).
+    """
 
     def __init__(self, rules: RuleSet, sets: RuleSets) -> None:
         self._rules, self._sets = rules, sets
         self._templates = Templates(rules.kinds)
+        self.correlator = Correlator(rules)
+        self.completed: dict[tuple[int, int], Hit] = {}
 
     def keyed(self, records: pl.DataFrame) -> pl.DataFrame:
         """The records of one block, keyed."""
         kind = self._rules.kinds.of(records["text"])
-        sets = self._sets.number(self._rules.fired(records, kind))
-        return keyed(records, sets, self._templates.of(records["text"], kind))
+        fired = self._rules.fired(records, kind)
+        hits = self.correlator.add(records, fired)
+        fired = fired.without(self._rules.silent).with_changes(_by_rule(hits), ())
+        rows = keyed(records, self._sets.number(fired), self._templates.of(records["text"], kind))
+        for hit in hits:
+            self.completed[rows["text_key"][hit.row], hit.rule] = hit
+        return rows
+
+    def restore(self, correlations: bytes, completed: Sequence[tuple[int, int, Hit]]) -> None:
+        """Go on from a saved state of the correlator, and its hits. Raises ValueError where it cannot be used."""
+        self.correlator.restore(correlations)
+        self.completed = {(text, rule): hit for text, rule, hit in completed}
+
+
+def _by_rule(hits: Sequence[Hit]) -> list[tuple[NDArray[np.int64], int]]:
+    """The rows that each correlation fires on."""
+    rows: dict[int, list[int]] = {}
+    for hit in hits:
+        rows.setdefault(hit.rule, []).append(hit.row)
+    return [(np.unique(np.array(own, dtype=np.int64)), rule) for rule, own in rows.items()]
 
 
 def keyed(

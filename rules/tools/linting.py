@@ -16,9 +16,9 @@ from typing import Any as AnyValue
 import yaml
 
 from forewarn.errors import RuleError
-from forewarn.rules.language.reading import read_rules
+from forewarn.rules.language.reading import read_library
 from forewarn.rules.language.refusals import place
-from forewarn.rules.language.rule import TEXT, Rule
+from forewarn.rules.language.rule import TEXT, Correlation, Rule
 from forewarn.rules.loading import rule_files
 
 SHORTEST = 3
@@ -64,18 +64,18 @@ def lint(sources: Sequence[str | Path] | None) -> tuple[int, list[Remark]]:
     Raises RuleError where a source is no pack, file or folder.
     """
     contents = {str(file): file.read_text("utf-8", "replace") for file in rule_files(sources)}
-    rules: list[Rule] = []
-    findings: list[Remark] = []
-    for path, content in contents.items():
-        read, errors = read_rules(content, path)
-        rules += read
-        findings += [_unreadable(error) for error in errors]
-        documents = [] if any("is not YAML" in error.message for error in errors) else _documents(content)
-        for rule in read:
-            findings += _own(rule, documents[rule.document], content)
-            findings += _validators(rule, documents[rule.document], content)
-    findings += _alike(rules, contents)
-    return len(rules), sorted(findings, key=lambda found: (found.path, found.line, found.column, found.check))
+    library = read_library(contents)
+    rules, correlations = library.rules, library.correlations
+    findings = [_unreadable(error) for error in library.errors]
+    documents = {path: _documents(contents[path]) for path in {rule.path for rule in rules}}
+    for rule in rules:
+        document = documents[rule.path][rule.document]
+        findings += _own(rule, document, contents[rule.path])
+        findings += _validators(rule, document, contents[rule.path])
+    findings += _alike([*rules, *correlations], contents)
+    return len(rules) + len(correlations), sorted(
+        findings, key=lambda found: (found.path, found.line, found.column, found.check)
+    )
 
 
 def _documents(content: str) -> list[AnyValue]:
@@ -173,13 +173,14 @@ def _validators(rule: Rule, document: dict[str, AnyValue], content: str) -> list
     return found
 
 
-def _alike(rules: list[Rule], contents: dict[str, str]) -> Iterator[Remark]:
+def _alike(rules: list[Rule | Correlation], contents: dict[str, str]) -> Iterator[Remark]:
     """Rules that share an id, and rules that share their whole logic."""
-    by_id: dict[str, list[Rule]] = defaultdict(list)
-    by_logic: dict[object, list[Rule]] = defaultdict(list)
+    by_id: dict[str, list[Rule | Correlation]] = defaultdict(list)
+    by_logic: dict[object, list[Rule | Correlation]] = defaultdict(list)
     for rule in rules:
         by_id[rule.id].append(rule)
-        by_logic[(frozenset(rule.logsource.items()), rule.atoms, rule.condition)].append(rule)
+        if isinstance(rule, Rule):
+            by_logic[(frozenset(rule.logsource.items()), rule.atoms, rule.condition)].append(rule)
     for check, groups, key in (("duplicate-id", by_id, "id"), ("same-logic", by_logic, "detection")):
         for first, *others in (group for group in groups.values() if len(group) > 1):
             for other in others:
