@@ -82,7 +82,7 @@ class RuleSet:
         self.kinds = Kinds()
         self._texts = TextMatcher({i: self.rules[i] for i in [*self._text_rules, *self._looks]}, self.kinds, own)
         events = {i: self.rules[i] for i in self._event_rules}
-        self._events = EventMatcher(events, self._holds, self._similar, state or {})
+        self._events = EventMatcher(events, self._holds, self._similar, state or {}, logsource or {})
 
     def compiled(self) -> dict[str, bytes]:
         """The compiled form of each field, to be kept and given back as `state`."""
@@ -112,7 +112,7 @@ class RuleSet:
             fired = fired.with_changes((), [(self._of_other_sources(texts, plain, fired, i), i) for i in self._looks])
         if self._event_rules and not plain.all():
             structured = np.flatnonzero(~plain)
-            rows, rules = self._events.match(records["raw"].gather(structured))
+            rows, rules = self._events.match(records["raw"].gather(structured), texts.gather(structured))
             order = np.lexsort((rows, rules))
             numbers, first = np.unique(rules[order], return_index=True)
             parts = np.split(structured[rows[order]], first[1:])

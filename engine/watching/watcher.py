@@ -25,7 +25,7 @@ from forewarn.grouping.deobfuscation import plain
 from forewarn.grouping.rule_sets import RuleSets
 from forewarn.grouping.templates import Keying
 from forewarn.options import Options, Promise, families, merged
-from forewarn.rules.correlation.correlator import Hit
+from forewarn.rules.correlation.correlator import Correlator, Hit
 from forewarn.runtime.atomic import atomic_write
 from forewarn.runtime.chunked_frame import ChunkedFrame
 from forewarn.scoring import fusion
@@ -105,6 +105,11 @@ class Watcher:
         said = (self._encoder.checksum, model, rules, self.surge.families, self._promise, self._options.stream_by)
         content = repr((*said, self._options.voices, self._options.late, pl.__version__))
         return hashlib.sha256(content.encode()).hexdigest()
+
+    @property
+    def correlator(self) -> Correlator:
+        """The state of the correlations."""
+        return self._keying.correlator
 
     @property
     def left_out(self) -> int:
