@@ -11,8 +11,9 @@ from __future__ import annotations
 import hashlib
 import time as clock
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
+from operator import itemgetter
 from typing import NamedTuple
 
 import msgspec
@@ -30,7 +31,7 @@ from forewarn.rules.language.rule import Correlation
 from forewarn.rules.matching.fired import Fired
 from forewarn.rules.rule_set import RuleSet
 
-MOST_GROUPS = 1 << 17
+MOST_GROUPS = 1 << 16
 MOST_BYTES = 64 << 20
 _BYTES_OF_GROUP = 1_000
 _LEFT = 0.8
@@ -38,6 +39,7 @@ _LEFT = 0.8
 _LONGEST = 200
 """Characters of a field's value; what is longer is told apart by a digest."""
 _DAY = 86_400_000_000
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Hit(msgspec.Struct, frozen=True):
@@ -97,10 +99,12 @@ class Correlator:
                 for rule in of:
                     places.setdefault(rule, []).append(member)
             self._members.append(places)
+        self._inner = {rule for places in self._members for rule in places if rule >= self._first}
         self._fields = MemberFields(rules, asked_of_rules(rules, self._members))
         self._most_bytes, self._bytes = most_bytes, 0
         self._groups = FrequentKeys[Group](most_groups, self._expired)
         self._sources: dict[str, int] = {}
+        self._names: list[str] = []
         self._latest = -(1 << 62)
         self._rows = self._before = 0
         self.untimed = 0
@@ -123,10 +127,10 @@ class Correlator:
         found: list[Hit] = []
         for number in range(len(self._members)):
             own = [entry for rule in self._members[number] for entry in by_rule.get(rule, ())]
-            hits = self._correlated(number, sorted(own, key=lambda entry: entry[:3]))
-            if hits:
-                by_rule[self._first + number] = [entry for entry, _ in hits]
-                found += [hit for _, hit in hits]
+            hits = self._correlated(number, sorted(own, key=itemgetter(0, 1, 2)))
+            found += [hit for _, hit in hits]
+            if (rule := self._first + number) in self._inner:
+                by_rule[rule] = [entry._replace(rule=rule, fields={**entry.fields, **hit.group}) for entry, hit in hits]
         found = [hit for hit in found if hit.rule not in self._rules.silent]
         return sorted(found, key=lambda hit: (hit.last, hit.row, hit.rule))
 
@@ -159,7 +163,10 @@ class Correlator:
         return entries
 
     def _source(self, name: str) -> int:
-        return self._sources.setdefault(name, len(self._sources))
+        if name not in self._sources:
+            self._sources[name] = len(self._names)
+            self._names.append(name)
+        return self._sources[name]
 
     def _correlated(self, number: int, entries: Sequence[_Entry]) -> list[tuple[_Entry, Hit]]:
         """What one correlation makes of the entries of its members, which are sorted by time."""
@@ -177,7 +184,7 @@ class Correlator:
                 # Two members may fire on one record, which is counted once.
                 if (completed := self._added(group, entry, value)) is not None:
                     hit = self._hit(number, correlation, group, entry, completed)
-                    found.append((entry._replace(rule=hit.rule, fields={**entry.fields, **hit.group}), hit))
+                    found.append((entry, hit))
         return found
 
     def _group(self, number: int, correlation: Correlation, names: tuple[str, ...]) -> Group:
@@ -191,7 +198,7 @@ class Correlator:
         return group
 
     def _added(self, group: Group, entry: _Entry, value: Value) -> Completed | None:
-        if group.has(entry.time, entry.row, value):
+        if len(self._members[group.correlation]) > 1 and group.has(entry.time, entry.row, value):
             return None
         completed = group.add(entry.time, entry.row, entry.source, entry.line, value)
         self._bytes += group.bytes_of(value)
@@ -202,13 +209,13 @@ class Correlator:
         return completed
 
     def _hit(self, number: int, one: Correlation, group: Group, entry: _Entry, completed: Completed) -> Hit:
-        names = list(self._sources)
-        whole = completed.value == completed.value.to_integral_value()
+        names, value = self._names, completed.value
+        whole = isinstance(value, int) or value == value.to_integral_value()
         return Hit(
             row=entry.row - self._before,
             rule=self._first + number,
             group=dict(zip(one.group_by, group.names, strict=True)),
-            value=int(completed.value) if whole else float(completed.value),
+            value=int(value) if whole else float(value),
             first=_moment(completed.first),
             last=_moment(completed.last),
             size=completed.size,
@@ -228,12 +235,11 @@ class Correlator:
         enough = int(self._most_bytes * _LEFT)
         if self._bytes <= enough:
             return
-        seldom = sorted(self._groups.items(), key=lambda item: self._groups.sketch.count(item[0]))
+        seldom = sorted(self._groups.items(), key=lambda item: item[1].seen)
         for key, group in seldom:
             if self._bytes <= enough:
                 break
             self._groups.drop(key)
-            self._groups.left_out += 1
             self._bytes -= _BYTES_OF_GROUP + group.size()
 
     def problems(self) -> list[RuleError]:
@@ -252,7 +258,7 @@ class Correlator:
     def packed(self) -> bytes:
         """The whole state, to be saved."""
         new, known = ([(key, group.packed()) for key, group in part.items()] for part in self._groups.parts())
-        sketch, sources = self._groups.sketch.packed(), list(self._sources)
+        sketch, sources = self._groups.sketch.packed(), self._names
         saved = _Saved(sources, new, known, sketch, self._latest, self._rows, self.untimed, self.left_out)
         return msgspec.msgpack.encode(saved)
 
@@ -274,6 +280,7 @@ class Correlator:
         self._groups.restore(*parts)
         self._groups.left_out = saved.left_out
         self._bytes = sum(_BYTES_OF_GROUP + group.size() for _, group in self._groups.items())
+        self._names = list(saved.sources)
         self._sources = {name: at for at, name in enumerate(saved.sources)}
         self._latest, self._rows, self.untimed = saved.latest, saved.rows, saved.untimed
 
@@ -294,4 +301,4 @@ def _shortened(text: str) -> str:
 
 
 def _moment(micros: int) -> datetime:
-    return datetime.fromtimestamp(micros // 1_000_000, UTC).replace(microsecond=micros % 1_000_000)
+    return _EPOCH + timedelta(microseconds=micros)

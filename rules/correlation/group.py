@@ -34,7 +34,7 @@ class Completed:
     `size` how many there are.
     """
 
-    value: Decimal
+    value: Decimal | int
     first: int
     last: int
     size: int
@@ -46,6 +46,7 @@ class PackedGroup(msgspec.Struct, array_like=True):
 
     correlation: int
     names: list[str]
+    seen: int
     times: bytes
     rows: bytes
     sources: bytes
@@ -54,7 +55,10 @@ class PackedGroup(msgspec.Struct, array_like=True):
 
 
 class Group:
-    """The records of one group: `names` the values of its fields; `span` in microseconds; `make` an empty window."""
+    """The records of one group: `names` the values of its fields; `span` in microseconds; `make` an empty window.
+
+    `seen` how often it was asked for.
+    """
 
     def __init__(self, correlation: int, names: tuple[str, ...], span: int, make: Callable[[], Window]) -> None:
         self.correlation, self.names, self.span = correlation, names, span
@@ -64,6 +68,7 @@ class Group:
         self._values: list[Value] = []
         self._start = 0
         self._window = make()
+        self.seen = 1
 
     def __len__(self) -> int:
         return len(self._times)
@@ -83,7 +88,7 @@ class Group:
 
     def add(self, time: int, row: int, source: int, line: int, value: Value) -> Completed | None:
         """Take one more record; gives back the window that it completes, of several the earliest."""
-        if time >= self.last:
+        if not self._times or time >= self._times[-1]:
             self._append(time, row, source, line, value)
             return self._completed(self._window, self._start, len(self) - 1)
         at = bisect_right(self._times, time)
@@ -131,8 +136,8 @@ class Group:
         value = window.holds()
         if value is None:
             return None
-        named = range(max(start, last + 1 - MOST_NAMED), last + 1)
-        places = [(self._sources[at], self._lines[at]) for at in named]
+        named = slice(max(start, last + 1 - MOST_NAMED), last + 1)
+        places = list(zip(self._sources[named], self._lines[named], strict=True))
         return Completed(value, self._times[start], self._times[last], last + 1 - start, places)
 
     def forget(self, before: int, most: int = MOST_RECORDS) -> int:
@@ -152,13 +157,14 @@ class Group:
             array("q", column).tobytes() for column in (self._times, self._rows, self._sources, self._lines)
         )
         values = [str(value) if isinstance(value, Decimal) else value for value in self._values]
-        return PackedGroup(self.correlation, list(self.names), times, rows, sources, lines, values)
+        return PackedGroup(self.correlation, list(self.names), self.seen, times, rows, sources, lines, values)
 
     def restore(self, packed: PackedGroup, *, numbers: bool) -> None:
         """Go on from a saved group; its values are `numbers`, or not. Raises ValueError where its parts do not fit."""
         columns = [array("q", content) for content in (packed.times, packed.rows, packed.sources, packed.lines)]
         if {len(column) for column in columns} != {len(packed.values)}:
             raise ValueError("a group of columns of different lengths")
+        self.seen = packed.seen
         self._times, self._rows, sources, self._lines = columns
         self._sources = array("l", sources)
         self._values = [Decimal(value) if numbers and value is not None else value for value in packed.values]

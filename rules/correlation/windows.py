@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections import Counter
+from collections.abc import Callable, Sequence
 from decimal import Context, Decimal, InvalidOperation
-from typing import Protocol
+from typing import Any as AnyValue
+from typing import Protocol, TypeVar
 
-from forewarn.rules.language.correlations import COMPARE
+from forewarn.rules.language.correlations import COMPARE, METRICS
 from forewarn.rules.language.rule import All, Any, Correlation, Leaf, Node, Not
 
 Value = str | Decimal | int | None
@@ -42,13 +44,15 @@ class Window(Protocol):
     def leave(self, value: Value) -> None:
         """The oldest record goes."""
 
-    def holds(self) -> Decimal | None:
+    def holds(self) -> Decimal | int | None:
         """What the condition speaks of, where it is fulfilled."""
 
 
 def window_of(correlation: Correlation) -> Window:
     """An empty window of a correlation."""
-    bounds = [(name, Decimal(str(bound))) for name, bound in correlation.bounds]
+    # Counts are whole numbers, which Python compares exactly with any number.
+    metric = correlation.kind in METRICS
+    bounds = [(COMPARE[name], Decimal(str(bound)) if metric else bound) for name, bound in correlation.bounds]
     match correlation.kind:
         case "event_count":
             return _Hits(bounds)
@@ -62,11 +66,15 @@ def window_of(correlation: Correlation) -> Window:
     return _Members(bounds, correlation.expression, len(correlation.rules), ordered=ordered)
 
 
-Bounds = list[tuple[str, Decimal]]
+Bounds = Sequence[tuple[Callable[[AnyValue, AnyValue], bool], Decimal | float]]
+Number = TypeVar("Number", Decimal, int)
 
 
-def _within(number: Decimal, bounds: Bounds) -> Decimal | None:
-    return number if all(COMPARE[name](number, bound) for name, bound in bounds) else None
+def _within(number: Number, bounds: Bounds) -> Number | None:
+    for compares, bound in bounds:
+        if not compares(number, bound):
+            return None
+    return number
 
 
 class _Hits:
@@ -79,8 +87,8 @@ class _Hits:
     def leave(self, value: Value) -> None:
         self._count -= 1
 
-    def holds(self) -> Decimal | None:
-        return _within(Decimal(self._count), self._bounds)
+    def holds(self) -> Decimal | int | None:
+        return _within(self._count, self._bounds)
 
 
 class _Distinct:
@@ -95,8 +103,8 @@ class _Distinct:
         if not self._values[value]:
             del self._values[value]
 
-    def holds(self) -> Decimal | None:
-        return _within(Decimal(len(self._values)), self._bounds)
+    def holds(self) -> Decimal | int | None:
+        return _within(len(self._values), self._bounds)
 
 
 class _Sum:
@@ -112,7 +120,7 @@ class _Sum:
         self._sum = _NUMBERS.subtract(self._sum, Decimal(value or 0))
         self._count -= 1
 
-    def holds(self) -> Decimal | None:
+    def holds(self) -> Decimal | int | None:
         return _within(_NUMBERS.divide(self._sum, Decimal(self._count)) if self._average else self._sum, self._bounds)
 
 
@@ -129,7 +137,7 @@ class _Ranks:
     def leave(self, value: Value) -> None:
         del self._values[bisect_left(self._values, Decimal(value or 0))]
 
-    def holds(self) -> Decimal | None:
+    def holds(self) -> Decimal | int | None:
         rank = self._share * (len(self._values) - 1)
         below = self._values[int(rank)]
         above = self._values[min(int(rank) + 1, len(self._values) - 1)]
@@ -156,11 +164,11 @@ class _Members:
             del times[:left]
             self._left[value] = 0
 
-    def holds(self) -> Decimal | None:
+    def holds(self) -> Decimal | int | None:
         present = sum(1 << at for at, times in enumerate(self._times) if len(times) > self._left[at])
         chains = self._chains() if self._ordered else [present]
         for chain in sorted(chains, key=lambda chain: -chain.bit_count()):
-            count = Decimal(chain.bit_count())
+            count = chain.bit_count()
             if self._expression is None:
                 # Bounds speak of the longest chain that there is.
                 return _within(count, self._bounds)

@@ -36,6 +36,12 @@ _AS_LONG_AS = re.compile(r"\^?\(?(?:\.|\[[^\]\\]+\])\)?\{(\d+)(?:,\d*)?\}\$?")
 """An expression that asks only for so many characters of a kind."""
 
 
+_LATE = re.compile(
+    "[\u026a\u0282\u029d\u10d0-\u10ff\u13a0-\u13fd\u1c80-\u1cbf\u1d8e\u2c2f\u2c5f\ua64a\ua64b\ua794\ua7ae"
+    "\ua7b2-\ua7f6\uab53\uab70-\uabbf\U000104b0-\U000104fb\U00010570-\U000105bc\U00010c80-\U00010cf2"
+    "\U00016e40-\U00016e7f\U0001e900-\U0001e943]"
+)
+"""Letters whose other case came to Unicode after Hyperscan's tables (Georgian, Cherokee, Osage, Adlam, …)."""
 _EDGE = {"": 0, "word": 1, "line": 2}
 _BREAKS = np.ones(256, dtype=np.int8)
 """How much each byte ends: 0 the inside of a word, 1 a word, 2 a line."""
@@ -306,15 +312,22 @@ def _database(patterns: list[Pattern], ids: list[int], state: bytes | None, apar
         return False
 
     # One expression that cannot be taken refuses all of them. Only a long one ever was too large.
-    left = [i for i in ids if patterns[i].written and (_ends_lines(patterns[i]) or _holds_of_nothing(patterns[i]))]
+    left = [i for i in ids if _left_to_re2(patterns[i])]
     slow = [i for i in ids if patterns[i].written and len(expressions[i]) > _LONG and refused(i)] + left
     taken = [i for i in ids if i not in set(slow)]
     try:
         return (compile_all(taken) if taken else None), slow
     except hyperscan.error:
-        slow = [i for i in ids if patterns[i].written and (i in left or refused(i))]
+        slow = [i for i in ids if i in left or (patterns[i].written and refused(i))]
     taken = [i for i in ids if i not in set(slow)]
     return (compile_all(taken) if taken else None), slow
+
+
+def _left_to_re2(pattern: Pattern) -> bool:
+    """Whether Hyperscan would say of a pattern what RE2 does not."""
+    if pattern.caseless and _LATE.search(pattern.expression):
+        return True
+    return pattern.written and (_ends_lines(pattern) or _holds_of_nothing(pattern))
 
 
 def _ends_lines(pattern: Pattern) -> bool:
