@@ -19,9 +19,9 @@ from forewarn.rules.language.normalise import fold_with_places
 from forewarn.rules.language.references import Names
 from forewarn.rules.language.rule import TEXT, All, Any, Atom, Correlation, Leaf, Node, Not, Rule
 from forewarn.rules.language.sources import fits, look_of, named
+from forewarn.rules.matching.dialects import compiled
 from forewarn.rules.matching.digits import Kinds
 from forewarn.rules.matching.event_matcher import EventMatcher
-from forewarn.rules.matching.expressions import compiled
 from forewarn.rules.matching.fired import Fired
 from forewarn.rules.matching.nearby import affirmed, near
 from forewarn.rules.matching.text_matcher import TextMatcher
@@ -180,7 +180,7 @@ class RuleSet:
                 return Explained(atom.kind, f"{atom.field}: {atom.label}", holds_in(leaf))
 
             return _explained(chosen.condition, on_event)
-        line, places = fold_with_places(text.replace("\n", "\r"))
+        line, places = fold_with_places(text)
 
         def on_text(leaf: Leaf) -> Explained:
             atom = chosen.atoms[leaf.atom]

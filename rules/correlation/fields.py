@@ -20,7 +20,7 @@ import yaml
 from forewarn.rules.events.fields import Events
 from forewarn.rules.language.normalise import folded
 from forewarn.rules.language.rule import TEXT, Correlation, Pattern, Rule
-from forewarn.rules.matching.expressions import compiled
+from forewarn.rules.matching.dialects import compiled
 from forewarn.rules.rule_set import RuleSet
 
 _ANY_VALUE = r"""([^\s"'<>,;&\[\](){}]{1,200})"""
@@ -99,7 +99,7 @@ def _filled(values: pl.Series, rule: Rule, name: str, texts: pl.Series) -> pl.Se
     own = texts.gather(missing).str.slice(0, _LONGEST)
     groups = tuple(pattern for pattern in _patterns(rule) if _has_group(pattern, name))
     lines, found = own.to_list(), list[str | None]()
-    plain = folded(own.str.replace_all("\n", "\r", literal=True)).to_list() if groups else lines
+    plain = folded(own).to_list() if groups else lines
     find = _find(name)
     seen: dict[str, str | None] = {}
     for line, text in zip(lines, plain, strict=True):

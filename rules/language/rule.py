@@ -23,7 +23,7 @@ class Pattern(msgspec.Struct, frozen=True, gc=False):
     `^` and `$` are the ends of the value; `multiline`: of each of its lines; `dotall`: `.` is a line break, too.
     `literal` is the plain string that the expression stands for, where it is one; `edges` what its two ends have to
     stand at: nothing, the end of a `word`, or the end of the value (`line`); `written` says that its author wrote
-    the expression. A line break is one in the values of events, and a carriage return in texts.
+    the expression.
     """
 
     expression: str
