@@ -155,6 +155,9 @@ def _filter(path: str, library: Library, document: AnyValue, number: int) -> Non
 def _correlation(document: dict[str, AnyValue], path: str, number: int) -> Correlation:
     if "title" not in document:
         raise Refused("the correlation has no `title`", (), "Add `title:`.")
+    if "tests" in document:
+        said = "a correlation has no `tests`: no single text completes it"
+        raise Refused(said, ("tests",), "Give the rules that it is about tests of their own.")
     own, level = _own_attributes(document), _level(document)
     tags = _texts(document, "tags")
     common = {

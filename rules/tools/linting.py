@@ -72,6 +72,8 @@ def lint(sources: Sequence[str | Path] | None) -> tuple[int, list[Remark]]:
         document = documents[rule.path][rule.document]
         findings += _own(rule, document, contents[rule.path])
         findings += _validators(rule, document, contents[rule.path])
+    for one in correlations:
+        findings += _of_correlation(one, contents[one.path])
     findings += _alike([*rules, *correlations], contents)
     return len(rules) + len(correlations), sorted(
         findings, key=lambda found: (found.path, found.line, found.column, found.check)
@@ -129,6 +131,22 @@ def _own(rule: Rule, document: dict[str, AnyValue], content: str) -> Iterator[Re
         covered = "them" in named or any(re.fullmatch(word.replace("*", ".*"), name) for word in named)
         if name not in ("condition", "timeframe") and not covered:
             yield found("unreachable", f"the search {name!r} is in no condition", "detection", name)
+
+
+def _of_correlation(one: Correlation, content: str) -> Iterator[Remark]:
+    def found(check: str, message: str, *keys: str) -> Remark:
+        line, column = place(content, one.document, keys)
+        return Remark(one.path, line, column, "warning", check, message)
+
+    if not one.falsepositives:
+        yield found("no-falsepositives", "say in `falsepositives` when the rule is wrong", "falsepositives")
+    for alias in one.aliases.keys() - {*one.group_by, one.field}:
+        message = f"the alias {alias!r} is neither in `group-by` nor the `field`: nothing uses it"
+        yield found("unused-alias", message, "correlation", "aliases", alias)
+    for alias, mapping in one.aliases.items():
+        for name in (name for name in one.rules if name not in mapping):
+            message = f"the alias {alias!r} has no field for {name!r}, where it is looked for by its own name"
+            yield found("partial-alias", message, "correlation", "aliases", alias)
 
 
 def _values(detection: AnyValue) -> Iterator[tuple[str, AnyValue]]:

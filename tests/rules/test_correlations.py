@@ -17,7 +17,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forewarn.alerting.rule_matches import matches
-from forewarn.rules import RuleSet
+from forewarn.errors import RuleError
+from forewarn.rules import RuleSet, find_rule
 from forewarn.rules.correlation.correlator import Correlator, Hit
 from forewarn.rules.language.reading import read_library
 from forewarn.rules.tools.linting import lint
@@ -299,6 +300,25 @@ def test_what_is_not_supported_is_refused_by_name(section: dict[str, Any], messa
     assert rules.correlations == []
     (tmp_path / "own.yaml").write_text("\n---\n".join(json.dumps(document) for document in documents), "utf-8")
     assert [one.severity for one in lint([tmp_path])[1] if message in one.message] == ["error"]
+
+
+def test_lint_says_what_a_correlation_does_not_use(tmp_path: Path) -> None:
+    aliases = {"who": {"a": "user"}, "whom": {"a": "x", "b": "y"}}
+    documents = [_base("a"), _base("b"), _correlation("temporal", rules=["a", "b"], aliases=aliases)]
+    (tmp_path / "own.yaml").write_text("\n---\n".join(json.dumps(document) for document in documents), "utf-8")
+    said = {(one.check, one.message) for one in lint([tmp_path])[1] if "alias" in one.check}
+    assert said == {
+        ("partial-alias", "the alias 'who' has no field for 'b', where it is looked for by its own name"),
+        ("unused-alias", "the alias 'whom' is neither in `group-by` nor the `field`: nothing uses it"),
+    }
+
+
+def test_a_correlation_cannot_be_explained_on_one_text_nor_have_tests() -> None:
+    rules = _rules(_base("a"), _correlation())
+    with pytest.raises(RuleError, match="'many' is a correlation: no single text completes it"):
+        find_rule(rules, "many")
+    _, errors = _read(_base("a"), _correlation(outer={"tests": {"match": ["x"]}}))
+    assert errors == ["a correlation has no `tests`: no single text completes it"]
 
 
 def test_a_correlation_whose_member_is_refused_is_refused_too() -> None:
