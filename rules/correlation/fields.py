@@ -106,7 +106,7 @@ def _filled(values: pl.Series, rule: Rule, name: str, texts: pl.Series) -> pl.Se
         if line not in seen:
             seen[line] = _in_groups(groups, name, text) or find(line)
         found.append(seen[line])
-    return values.scatter(missing, pl.Series(found, dtype=pl.String))
+    return values.clone().scatter(missing, pl.Series(found, dtype=pl.String))
 
 
 def _patterns(rule: Rule) -> list[Pattern]:

@@ -61,12 +61,12 @@ def digits_alike(texts: pl.Series) -> pl.Series:
     if texts.is_empty():
         return texts
     broken = texts.str.contains("\n", literal=True)
-    if broken.any():
-        alike = _alike(texts.filter(~broken))
-        return texts.scatter(broken.arg_true(), texts.filter(broken).str.replace_all("[1-9]", "0")).scatter(
-            (~broken).arg_true(), alike
-        )
-    return _alike(texts)
+    if not broken.any():
+        return _alike(texts)
+    # Not into `texts` itself, which `scatter` would change.
+    made = pl.Series(texts.name, [None], dtype=pl.String).new_from_index(0, len(texts))
+    made = made.scatter((~broken).arg_true(), _alike(texts.filter(~broken)))
+    return made.scatter(broken.arg_true(), texts.filter(broken).str.replace_all("[1-9]", "0"))
 
 
 def _alike(texts: pl.Series) -> pl.Series:
