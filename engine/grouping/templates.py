@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from forewarn.rules import RuleSet
 
 MASK = "<*>"
+MOST_COMPLETED = 4_096
+"""Texts of which it is remembered what a correlation on them rests on."""
 
 # The keys whose values say something: they are no identifiers, however short.
 _SPEAKS = (
@@ -134,7 +136,7 @@ class Keying:
     """Says what records are grouped by: their template, and the set of rules that fire on them.
 
     Correlations are among these rules, on the records that complete them. `correlator` is their state; `completed` the
-    latest hit of each by the text (`text_key`) and the rule (its place in `RuleSet.known`).
+    latest hit of each by the text (`text_key`) and the rule (its place in `RuleSet.known`), of the latest texts.
     """
 
     def __init__(self, rules: RuleSet, sets: RuleSets) -> None:
@@ -150,9 +152,17 @@ class Keying:
         hits = self.correlator.add(records, fired)
         fired = fired.without(self._rules.silent).with_changes(_by_rule(hits), ())
         rows = keyed(records, self._sets.number(fired), self._templates.of(records["text"], kind))
-        for hit in hits:
-            self.completed[rows["text_key"][hit.row], hit.rule] = hit
+        self._keep(hits, rows["text_key"])
         return rows
+
+    def _keep(self, hits: Sequence[Hit], text_keys: pl.Series) -> None:
+        """Remember the hits of a block; of too many those of the texts that came last."""
+        for hit in hits:
+            text = text_keys[hit.row], hit.rule
+            self.completed.pop(text, None)
+            self.completed[text] = hit
+        if len(self.completed) > 2 * MOST_COMPLETED:
+            self.completed = dict(list(self.completed.items())[-MOST_COMPLETED:])
 
     def restore(self, correlations: bytes, completed: Sequence[tuple[int, int, Hit]]) -> None:
         """Go on from a saved state of the correlator, and its hits. Raises ValueError where it cannot be used."""

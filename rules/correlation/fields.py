@@ -8,7 +8,7 @@ expressions (`(?P<user>…)`, in the text as rules see it, folded); one of `line
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
@@ -20,23 +20,23 @@ import yaml
 from forewarn.rules.events.fields import Events
 from forewarn.rules.language.normalise import folded
 from forewarn.rules.language.rule import TEXT, Correlation, Pattern, Rule
-from forewarn.rules.matching.dialects import compiled
+from forewarn.rules.matching.dialects import compiled, in_re2
 from forewarn.rules.rule_set import RuleSet
 
 _ANY_VALUE = r"""([^\s"'<>,;&\[\](){}]{1,200})"""
 _LONGEST = 4_096
 """Characters of a line in which fields are looked for."""
 
-Found = Callable[[str], str | None]
-"""A line to the value of one field."""
+Finder = tuple[str, int]
+"""An expression (RE2 syntax), and which of its groups is the value."""
 
 
 @dataclass(frozen=True)
 class LineField:
-    """How a field is found: `keys` of an event, and `find` in a line."""
+    """How a field is found: `keys` of an event, and in a line by the first of `finders` that occurs."""
 
     keys: tuple[str, ...]
-    find: Found
+    finders: tuple[Finder, ...]
 
 
 def field_names(correlation: Correlation, member: str) -> tuple[tuple[str, ...], str | None]:
@@ -96,68 +96,70 @@ class MemberFields:
 def _filled(values: pl.Series, rule: Rule, name: str, texts: pl.Series) -> pl.Series:
     """The values of a field, with those that stand in the text where there are none."""
     missing = values.is_null().arg_true()
-    own = texts.gather(missing).str.slice(0, _LONGEST)
-    groups = tuple(pattern for pattern in _patterns(rule) if _has_group(pattern, name))
-    lines, found = own.to_list(), list[str | None]()
-    plain = folded(own).to_list() if groups else lines
-    find = _find(name)
-    seen: dict[str, str | None] = {}
-    for line, text in zip(lines, plain, strict=True):
-        if line not in seen:
-            seen[line] = _in_groups(groups, name, text) or find(line)
-        found.append(seen[line])
-    return values.clone().scatter(missing, pl.Series(found, dtype=pl.String))
+    lines = texts.gather(missing).str.slice(0, _LONGEST)
+    groups = [
+        (("(?i)" if pattern.caseless else "") + in_re2(pattern), compiled(pattern).groupindex[name])
+        for pattern in _patterns(rule)
+        if name in compiled(pattern).groupindex
+    ]
+    known = line_fields().get(name)
+    found = first_found(lines, known.finders if known else (_after_key([name], _ANY_VALUE),))
+    if groups:
+        named = first_found(folded(lines), groups)
+        found = named.zip_with(named.is_not_null(), found)
+    return values.clone().scatter(missing, found)
 
 
 def _patterns(rule: Rule) -> list[Pattern]:
     return [pattern for atom in rule.atoms if atom.field == TEXT for pattern in atom.patterns if pattern.written]
 
 
-@lru_cache(maxsize=4096)
-def _has_group(pattern: Pattern, name: str) -> bool:
-    return name in compiled(pattern).groupindex
+def first_found(lines: pl.Series, finders: Sequence[Finder]) -> pl.Series:
+    """What the first of some expressions finds in each of n lines (String, no null): String (n,), null = nothing.
+
+    A line of ASCII is looked at by polars, a column at once; there it reads an expression as RE2 does, which looks at
+    the others.
+    """
+    plain = lines.str.len_bytes() == lines.str.len_chars()
+    found = pl.Series([None], dtype=pl.String).new_from_index(0, len(lines))
+    try:
+        by_column = _by_column(lines.filter(plain), finders)
+    except pl.exceptions.ComputeError:
+        plain, by_column = plain & False, found.clear()
+    found = found.scatter(plain.arg_true(), by_column)
+    return found.scatter((~plain).arg_true(), line_by_line(lines.filter(~plain), finders))
 
 
-def _in_groups(patterns: Sequence[Pattern], name: str, text: str) -> str | None:
-    for pattern in patterns:
-        found = compiled(pattern).search(text)
-        if found and found.group(name):
-            return str(found.group(name))
-    return None
+def _by_column(lines: pl.Series, finders: Sequence[Finder]) -> pl.Series:
+    line = pl.col("line")
+    each = [line.str.extract(expression, group) for expression, group in finders]
+    either = pl.coalesce(pl.when(one.str.len_bytes() > 0).then(one) for one in each)
+    return lines.alias("line").to_frame().select(either).to_series()
 
 
-def _find(name: str) -> Found:
-    known = line_fields().get(name)
-    return known.find if known else _key_value(name)
+def line_by_line(lines: pl.Series, finders: Sequence[Finder]) -> pl.Series:
+    """The plain form of `first_found`."""
+    made = [(_compiled(expression), group) for expression, group in finders]
+    found = [
+        next((value for one, group in made if (hit := one.search(line)) and (value := hit[group])), None)
+        for line in lines
+    ]
+    return pl.Series(found, dtype=pl.String)
 
 
 @lru_cache(maxsize=1024)
-def _key_value(name: str) -> Found:
-    return _first([_after_key([name], _ANY_VALUE)])
-
-
-def _after_key(keys: Sequence[str], value: str) -> str:
-    """An expression for `key=value`, `key: value`, `"key":"value"`."""
-    either = "|".join(re.escape(key) for key in sorted(keys, key=len, reverse=True))
-    return rf"""(?:^|[\s,;&|{{(\["'])(?:{either})["']?(?:=|\s?:\s?|\s=\s)["'<\[(]?{value}"""
-
-
-def _first(expressions: Sequence[str]) -> Found:
-    """The first group of the first expression that occurs in a line."""
+def _compiled(expression: str) -> Any:
     import re2
 
     options = re2.Options()
-    options.case_sensitive = False
     options.log_errors = False
-    made = [re2.compile(expression, options) for expression in expressions]
+    return re2.compile(expression, options)
 
-    def find(line: str) -> str | None:
-        for expression in made:
-            if found := expression.search(line):
-                return str(found[1])
-        return None
 
-    return find
+def _after_key(keys: Sequence[str], value: str) -> Finder:
+    """The value in `key=value`, `key: value`, `"key":"value"`."""
+    either = "|".join(re.escape(key) for key in sorted(keys, key=len, reverse=True))
+    return rf"""(?i)(?:^|[\s,;&|{{(\["'])(?:{either})["']?(?:=|\s?:\s?|\s=\s)["'<\[(]?{value}""", 1
 
 
 @lru_cache(maxsize=1)
@@ -166,6 +168,9 @@ def line_fields() -> dict[str, LineField]:
     text = resources.files("forewarn.rules.correlation").joinpath("line_fields.yaml").read_text("utf-8")
     read: dict[str, Any] = yaml.load(text, Loader=yaml.CSafeLoader)
     return {
-        name: LineField(tuple(field["keys"]), _first([_after_key(field["keys"], field["value"]), *field["found"]]))
+        name: LineField(
+            tuple(field["keys"]),
+            (_after_key(field["keys"], field["value"]), *((f"(?i){one}", 1) for one in field["found"])),
+        )
         for name, field in read.items()
     }

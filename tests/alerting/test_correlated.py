@@ -112,3 +112,20 @@ def test_a_state_of_other_correlations_is_not_gone_on_with(tmp_path: Path, optio
     (tmp_path / "own.yaml").write_text(RULES.replace("gte: 4", "gte: 5"), "utf-8")
     with pytest.raises(Exception, match="was made with other rules"):
         Watcher(options).load(tmp_path / "state")
+
+
+def test_what_many_texts_rest_on_is_remembered_of_the_last_ones(tmp_path: Path, options: Options) -> None:
+    from forewarn.grouping import templates
+
+    words = ["".join(chr(97 + (n // 26**place) % 26) for place in range(4)) for n in range(300)]
+    lines = [f"2026-01-05T01:00:00Z door {word}: badge k1 was refused" for word in words]
+    (tmp_path / "door.log").write_text("\n".join(lines) + "\n", "utf-8")
+    (records,) = read([str(tmp_path / "door.log")])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(templates, "MOST_COMPLETED", 20)
+        watcher = Watcher(options)
+        for at in range(0, 300, 30):
+            watcher.add(records[at : at + 30])
+    kept = [hit.records[-1][1] for hit in watcher._keying.completed.values()]
+    assert len(kept) <= 40
+    assert kept[-20:] == list(range(281, 301))

@@ -20,6 +20,7 @@ from forewarn.alerting.rule_matches import matches
 from forewarn.errors import RuleError
 from forewarn.rules import RuleSet, find_rule
 from forewarn.rules.correlation.correlator import Correlator, Hit
+from forewarn.rules.correlation.fields import first_found, line_by_line, line_fields
 from forewarn.rules.language.reading import read_library
 from forewarn.rules.tools.linting import lint
 
@@ -587,6 +588,20 @@ def test_a_text_rule_groups_by_what_stands_in_the_line(field: str, line: str, va
     log = _lines(tmp_path, *(f"2026-01-05T00:00:0{at}Z {line}" for at in range(3)))
     found = _matched(tmp_path, log, rule, _correlation(**{"group-by": [field]}))
     assert [one["group"] for one in found] == [{field: value}]
+
+
+PIECES = (
+    *("from ", "user=", "client: ", "192.0.2.7", "2001:db8::7", "::ffff:10.0.0.1", '"bob"', "root", " ", ", ", "é"),
+    *("Jan  5 10:00:00 host ", "sshd[7]: ", '"GET /a?b HTTP/1.1"', "DPT=", "22", "invalid user ", "[", "]", "登录"),
+)
+LINES = st.lists(st.sampled_from(PIECES), max_size=9).map("".join)
+
+
+@given(st.lists(LINES, max_size=6), st.sampled_from(sorted(line_fields())))
+@settings(deadline=None, max_examples=200)
+def test_a_column_of_lines_has_the_fields_that_each_line_has_by_itself(lines: list[str], name: str) -> None:
+    column, finders = pl.Series(lines, dtype=pl.String), line_fields()[name].finders
+    assert first_found(column, finders).to_list() == line_by_line(column, finders).to_list()
 
 
 def test_a_text_rule_on_an_event_takes_its_fields(tmp_path: Path) -> None:
