@@ -36,7 +36,8 @@ class Reason(msgspec.Struct, frozen=True, omit_defaults=True):
 
     `id` and `title` name a rule or a past case; `log_odds` its own share of the signal's contribution, where the signal
     is a sum; `spans` character ranges [start, end) of the alert's text; `similarity` cosine, −1 to 1; `words` those
-    that moved the score most; `note` a sentence for people.
+    that moved the score most; `note` a sentence for people; `records` those that a correlation rests on, at most the
+    latest twenty.
     """
 
     id: str | None = None
@@ -52,6 +53,7 @@ class Reason(msgspec.Struct, frozen=True, omit_defaults=True):
     decision: str | None = None
     words: list[str] = []
     note: str | None = None
+    records: list[Place] = []
 
 
 class Evidence(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -118,7 +120,8 @@ class EarlyWarning(msgspec.Struct, frozen=True, tag_field="kind", tag="warning")
     kinds", "a new alarming kind that keeps coming", "more records than usual" or "fewer records than usual". With the
     last two there is a `volume`; `raised`,
     `onset` and its bounds are then moments between two records, at the place of the last one before, and `moved` the
-    texts of the burst or the last ones before the silence.
+    texts of the burst or the last ones before the silence. `correlations` are the rules about several records that its
+    loudest texts complete.
     """
 
     id: str
@@ -142,6 +145,7 @@ class EarlyWarning(msgspec.Struct, frozen=True, tag_field="kind", tag="warning")
     curve: list[tuple[datetime | None, float]]
     raised_by: str = "alarming texts"
     volume: Volume | None = None
+    correlations: list[Reason] = []
     schema_version: int = SCHEMA_VERSION
     time: datetime | None = None
     detected_at: datetime | None = None

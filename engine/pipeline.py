@@ -126,7 +126,7 @@ def _read(
     """Every record is read, matched and grouped; what lies on disk meanwhile goes with `stack`."""
     options, work = run.options, run.work
     if work and not isinstance(read, TextsInMemory):
-        work.take_up(identity_of(read, rules.rules, options.as_given() | {"--scores": line_scores is not None}))
+        work.take_up(identity_of(read, rules.known, options.as_given() | {"--scores": line_scores is not None}))
         run.started = work.started
     lines = timeline = None
     if line_scores:
@@ -164,7 +164,9 @@ def _warn(run: _Run, rules: RuleSet, intake: Intake, scorer: Scorer, scored: Chu
         # The bundled encoder's vectors are the same to the bit whatever it embeds together (`embeddings.bundled`).
         steady = scorer.encoder.name == "bundled" and chosen_device(options.device) == "cpu"
         made = scorer.all_vectors if steady else None
-        known = TextIndex(distinct, scorer.encoder, rules, rule_sets, scorer.cases, steady, made)
+        known = TextIndex(
+            distinct, scorer.encoder, rules, rule_sets, scorer.cases, steady, made, completed=intake.keying.completed
+        )
         past, sets, categories = scored.array("past"), distinct.array("rule_set"), rule_sets.categories(rules)
         frames = timeline.frames(numbers, past, sets, categories, merge=merged(surge.families))
         kept = _raised(frames, surge, known, timeline.clocks, run.started)
@@ -192,7 +194,7 @@ def _decide(run: _Run, rules: RuleSet, intake: Intake, scorer: Scorer, scored: C
     """The policy chooses the alerts, and what means one thing becomes one incident."""
     last_words = intake.rule_sets.last_words(rules)
     chosen = decide_blocks(scored, scorer.texts, run.options.policy, last_words)
-    explainer = Explainer(scorer, scored, rules, intake.rule_sets)
+    explainer = Explainer(scorer, scored, rules, intake.rule_sets, intake.keying.completed)
     alerts, alerted = explainer.alerts(chosen)
     almost = [] if alerts else explainer.alerts(nearest(scored, scorer.texts, last_words))[0]
     alerts = [dated(alert, run.started) for alert in alerts]

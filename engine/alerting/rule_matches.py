@@ -14,9 +14,10 @@ import polars as pl
 from forewarn.errors import ForewarnError
 from forewarn.reading.records import read
 from forewarn.rules import RuleSet, check_loaded, load_rules
-from forewarn.rules.correlation import correlate, partakers
+from forewarn.rules.correlation.correlator import Correlator, Hit
 from forewarn.rules.events.fields import Events
-from forewarn.rules.language.rule import Rule
+from forewarn.rules.language.correlations import METRICS
+from forewarn.rules.language.rule import Correlation, Rule
 from forewarn.scoring.similarity import similarity
 
 ABOUT: dict[str, tuple[str, ...]] = {
@@ -42,8 +43,10 @@ def matches(
     `time` is null where the record has none. Of an event there are its `computer`, `channel`, `event_id` and `user`, as
     far as it has them. A rule comes with its `tags` where it has any; a rule about events with `fields`, those by which
     it holds, each with its values (what keywords found is under ""); a rule about texts with `spans`, [start, end) in
-    characters of `text`, which the record then has too. After them, `{source, line, time, correlation: {id, title,
-    level}}` for each record that completes a correlation.
+    characters of `text`, which the record then has too. After those of a block, `{source, line, time, correlation: {id,
+    title, level, group, count | value, first, last, size, records}}` for each record that completes a correlation:
+    `group` the values of its fields, `size` the records of its window, `records` the latest of them. Rules that are
+    only there for correlations are not printed by themselves.
 
     `logsource` is what the records are known to be of; the rules that no record was for are added to `untried`, and
     what could not be read or used to `problems`; without that list the first is raised. Raises RuleError where a source
@@ -57,23 +60,31 @@ def matches(
         raise rule_set.problems[0]
     if problems is not None:
         problems += rule_set.problems
-    taking_part, first_row = [], 0
+    correlator = Correlator(rule_set)
     for block in read(paths, text_column=text_column, problems=problems):
-        hits = rule_set.match(block)
-        if rule_set.correlations:
-            taking_part.append(partakers(rule_set, block, hits, first_row))
-        first_row += block.height
+        fired = rule_set.fired(block)
+        completed = correlator.add(block, fired)
+        hits = fired.without(rule_set.silent).by_row()
         if hits.height:
             yield from _fired(rule_set, block, hits)
+        for hit in completed:
+            yield _completed(rule_set, block, hit)
     if untried is not None:
         untried += [(rule_set.rules[number], why) for number, why in rule_set.untried()]
-    if taking_part:
-        parts = pl.concat(taking_part)
-        places = parts.select("row", "source", "line").unique("row")
-        for _, number, time, source, line in correlate(rule_set, parts).join(places, on="row").iter_rows():
-            fired = rule_set.correlations[number]
-            named = {"id": fired.id, "title": fired.title, "level": fired.level}
-            yield {"source": source, "line": line, "time": time, "correlation": named}
+    if problems is not None:
+        problems += correlator.problems()
+
+
+def _completed(rule_set: RuleSet, block: pl.DataFrame, hit: Hit) -> dict[str, Any]:
+    """What `matches` says of a record of a block that completes a correlation."""
+    one = rule_set.correlations[hit.rule - len(rule_set.rules)]
+    place = block.select("source", "line", "time").row(hit.row, named=True)
+    return place | {
+        "correlation": _rule(one)
+        | {"group": hit.group, ("value" if one.kind in METRICS else "count"): hit.value}
+        | {"first": hit.first, "last": hit.last, "size": hit.size}
+        | {"records": [{"source": source, "line": line} for source, line in hit.records]}
+    }
 
 
 def _fired(rule_set: RuleSet, block: pl.DataFrame, hits: pl.DataFrame) -> Iterator[dict[str, Any]]:
@@ -121,6 +132,6 @@ def _about(raw: pl.Series) -> dict[str, list[str | None]]:
     return values
 
 
-def _rule(rule: Rule) -> dict[str, Any]:
+def _rule(rule: Rule | Correlation) -> dict[str, Any]:
     named: dict[str, Any] = {"id": rule.id, "title": rule.title, "level": rule.level}
     return named | ({"tags": rule.tags} if rule.tags else {})

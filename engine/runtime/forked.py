@@ -1,4 +1,4 @@
-"""Work after a fork is refused: the threads of the libraries that were used before it are gone, and would be waited for.
+"""Work after a fork is refused: the threads of the libraries used before it are gone, and would be waited for.
 
 In: the place where work begins. Out: nothing, or an error in place of a process that never ends.
 """

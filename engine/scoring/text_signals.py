@@ -51,6 +51,6 @@ def rule_log_odds(rules: RuleSet, texts: pl.Series) -> Floats:
     """The log-odds of the rules that fire on each of n texts, at their shipped weight: float64 (n,)."""
     sets = RuleSets()
     records = pl.DataFrame({"text": texts}).with_columns(raw=pl.lit(None, pl.String))
-    number = sets.number(rules.fired(records)).to_numpy()
+    number = sets.number(rules.fired(records).without(rules.silent)).to_numpy()
     summed: Floats = fusion.prior().log_odds_of_sets(sets, rules)[number]
     return summed

@@ -139,6 +139,7 @@ class _Following:
         self._wanted = Wanted(options.text_column, options.time_column, 16 << 20, noted)
         self._status = Status()
         self._untimed: dict[str, int] = {}
+        self._given_up = False
         self._saved = time.monotonic()
         self._changed = self._ahead = False
         self._said = ""
@@ -274,6 +275,9 @@ class _Following:
         status.lines, status.left_out = self._watcher.lines, self._watcher.left_out
         status.young = self._watcher.surge.young()
         status.behind = self._follower.behind()
+        if not self._given_up and self._watcher.correlator.left_out:
+            self._given_up = True
+            self._collected += self._watcher.correlator.problems()
         for error in self._collected[self._shown :]:
             self._problem(error)
         self._shown = len(self._collected)

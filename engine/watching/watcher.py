@@ -25,6 +25,7 @@ from forewarn.grouping.deobfuscation import plain
 from forewarn.grouping.rule_sets import RuleSets
 from forewarn.grouping.templates import Keying
 from forewarn.options import DEFAULT_PROMISE, Options, families, merged
+from forewarn.rules.correlation.correlator import Correlator, Hit
 from forewarn.runtime.atomic import atomic_write
 from forewarn.runtime.chunked_frame import ChunkedFrame
 from forewarn.scoring import fusion
@@ -36,7 +37,7 @@ from forewarn.warning.early_warnings import Incidents, TextIndex, explain, place
 from forewarn.warning.timeline import Clocks, scored
 from forewarn.watching.follow import Position
 
-STATE_SCHEMA = 4
+STATE_SCHEMA = 5
 _MOST_TEXTS = 200_000
 """Distinct texts after which only those of the references and the newest half are kept."""
 _KNOWN = {
@@ -63,6 +64,7 @@ class _Saved(msgspec.Struct):
     warnings: dict[str, list[EarlyWarning]]
     lasting: dict[str, str]
     lines: int
+    completed: list[tuple[int, int, Hit]]
 
 
 class Watcher:
@@ -101,11 +103,16 @@ class Watcher:
 
     def _fingerprint(self) -> str:
         """What a state must have been made with to be gone on with."""
-        rules = "\n".join(rule.id or rule.title for rule in self._rules.rules)
+        rules = "\n".join(rule.id or rule.title for rule in self._rules.rules) + repr(self._rules.correlations)
         model = self._model.origin if self._model else ""
         said = (self._encoder.checksum, model, rules, self.surge.families, self._promise, self._options.stream_by)
         content = repr((*said, self._options.voices, self._options.late, pl.__version__))
         return hashlib.sha256(content.encode()).hexdigest()
+
+    @property
+    def correlator(self) -> Correlator:
+        """The state of the correlations."""
+        return self._keying.correlator
 
     @property
     def left_out(self) -> int:
@@ -144,7 +151,13 @@ class Watcher:
         if not events:
             return []
         known = TextIndex(
-            ChunkedFrame.of(self._texts), self._encoder, self._rules, self._sets, self._cases, embedded=self._embedded
+            ChunkedFrame.of(self._texts),
+            self._encoder,
+            self._rules,
+            self._sets,
+            self._cases,
+            embedded=self._embedded,
+            completed=self._keying.completed,
         )
         leads = iter(explain([event for event in events if isinstance(event, Raised)], known, self._promise))
         found: list[EarlyWarning | Incident] = []
@@ -192,6 +205,8 @@ class Watcher:
         newest = pl.Series(range(self._texts.height - _MOST_TEXTS // 2, self._texts.height), dtype=pl.UInt32)
         kept = pl.concat([held, newest]).unique().sort()
         self._texts = self._texts[kept.to_list()]
+        texts = set(self._texts["text_key"])
+        self._keying.completed = {key: hit for key, hit in self._keying.completed.items() if key[0] in texts}
         number = pl.DataFrame({"text": kept, "now": pl.Series(range(len(kept)), dtype=pl.UInt32)})
         for stream in streams:
             joined = stream.recent.join(number, on="text", how="left", maintain_order="left")
@@ -206,6 +221,7 @@ class Watcher:
             arrays |= {f"{number}.{name}": array for name, array in stream.arrays.items()}
             arrays |= {f"{number}.counts.{name}": array for name, array in stream.counts.arrays.items()}
             arrays[f"{number}.recent"] = _packed(stream.recent)
+        arrays["correlations"] = np.frombuffer(self._keying.correlator.packed(), dtype=np.uint8)
         for number, (centre, _) in enumerate(self._incidents.open.values()):
             arrays[f"incident.{number}"] = centre
         saved = _Saved(
@@ -221,6 +237,7 @@ class Watcher:
             self._open.warnings,
             self._open.lasting,
             self.lines,
+            [(*text, hit) for text, hit in self._keying.completed.items()],
         )
         with atomic_write(path, private=True) as part:
             save_file(arrays, part, {"state": msgspec.json.encode(saved).decode()})
@@ -247,6 +264,7 @@ class Watcher:
                 name: (arrays[f"incident.{number}"], clock)
                 for number, (name, clock) in enumerate(saved.incidents.items())
             }
+            self._keying.restore(arrays["correlations"].tobytes(), saved.completed)
         except (
             OSError,
             SafetensorError,

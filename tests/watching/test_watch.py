@@ -555,7 +555,8 @@ def test_a_fault_between_the_detector_and_the_log_loses_no_warning(
 def test_what_cannot_be_written_is_said_once(log: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     put(log, LINES)
 
-    def full(*_: object) -> None:
+    def full(self: WarningLog, notification: list[EarlyWarning]) -> None:
+        self.waiting += notification
         raise OutputError("a warning cannot be written: No space left on device", path=tmp_path)
 
     with monkeypatch.context() as broken:
