@@ -1,7 +1,7 @@
 """What a line of a log says, without what stands before it: its time, its host, its program.
 
-In: texts of any kind. Out: the same texts for the encoder and the n-grams, less the head of a log line; its level in one
-spelling. So a fact is the same text in every envelope. What has no such head is left byte for byte.
+In: texts of any kind. Out: the same texts for the encoder and the n-grams, less the head of a log line; its level in
+one spelling. So a fact is the same text in every envelope. What has no such head is left byte for byte.
 """
 
 from __future__ import annotations
@@ -17,11 +17,13 @@ _CLOCK = rf"(?:{HALF}[ ]?)?[0-9]{{1,2}}[:.][0-9]{{2}}(?:[:.][0-9]{{2}}(?:[.,:][0
 _ZONE = r"(?:Z|[ ]?[+-][0-9]{2}:?[0-9]{2}|[ ](?:UTC|GMT|[CEMPW][SED]?S?T))?"
 _DATE = (
     r"(?:[12][0-9]{3}[-/.][0-9]{1,2}[-/.][0-9]{1,2}|[0-9]{1,2}[-/.][0-9]{1,2}[-/.](?:[12][0-9]{3}|[0-9]{2})"
-    rf"|(?:{_DAY},? )?{_MONTH} {{1,2}}[0-9]{{1,2}}(?:,? [12][0-9]{{3}})?|(?:{_DAY},? )?[0-9]{{1,2}}[ /-]{_MONTH}[ /-][0-9]{{2,4}}"
+    rf"|(?:{_DAY},? )?{_MONTH} {{1,2}}[0-9]{{1,2}}(?:,? [12][0-9]{{3}})?"
+    rf"|(?:{_DAY},? )?[0-9]{{1,2}}[ /-]{_MONTH}[ /-][0-9]{{2,4}}"
     r"|[12][0-9]{3} ?年 ?[0-9]{1,2} ?月 ?[0-9]{1,2} ?日)"
 )
 _YEAR_AFTER = r"(?:[ ][12][0-9]{3}\b)?"
-_TIME = rf"[\[(<\"']?(?:{_DATE}[T ,:\t_-]{{1,3}}{_CLOCK}{_ZONE}{_YEAR_AFTER}|1[0-9]{{9}}(?:[.][0-9]+|[0-9]{{3,9}})?\b)[\])>\"']?"
+_EPOCH = r"1[0-9]{9}(?:[.][0-9]+|[0-9]{3,9})?\b"
+_TIME = rf"[\[(<\"']?(?:{_DATE}[T ,:\t_-]{{1,3}}{_CLOCK}{_ZONE}{_YEAR_AFTER}|{_EPOCH})[\])>\"']?"
 _LEVEL = rf"(?:[\[(<|]\s?(?i:{OWN_WORDS})\s?[\])>|]?|(?:{OWN_WORDS})\b)[:|]?"
 _NAME = r"[A-Za-z_][\w.$/@-]{0,60}"
 _PROCESS = rf"{_NAME}(?:\[[0-9]+\])?:"

@@ -17,7 +17,9 @@ _TEXT = 200
 
 def reading_table(reading: Reading) -> Table:
     """The parts of a reading, a row each."""
-    table = Table(box=None, show_header=False, pad_edge=False, title_justify="left", title=Text(printable(reading.path)))
+    table = Table(
+        box=None, show_header=False, pad_edge=False, title_justify="left", title=Text(printable(reading.path))
+    )
     timed = f"{reading.timed:,} of the first {reading.looked_at:,} records have one"
     parts = [
         ("format", f"{reading.title} ({reading.format})" if reading.format else "none that is read"),

@@ -65,10 +65,19 @@ _MOST_NULS = 1 << 32
 
 @dataclass(frozen=True)
 class TextBlock:
-    """`data` holds whole lines of UTF-8, the last one ended too; `first_line` is the 1-based number of the first."""
+    """`data` holds whole lines of UTF-8, the last one ended too; `first_line` is the 1-based number of the first.
+
+    `lines` is how many there are, where that is known.
+    """
 
     first_line: int
     data: bytes
+    lines: int | None = None
+
+    @property
+    def height(self) -> int:
+        """How many lines there are."""
+        return self.data.count(b"\n") if self.lines is None else self.lines
 
 
 @dataclass(frozen=True)
@@ -238,8 +247,9 @@ class TextStream:
             self._encoding = "utf-8"
         for data in map(self._readable, _whole_lines(map(self._without_nuls, pieces), size)):
             first_line = self.lines + 1
-            self.lines += data.count(b"\n")
-            yield TextBlock(first_line, data if data.isascii() else self._valid(data, first_line))
+            height = data.count(b"\n")
+            self.lines += height
+            yield TextBlock(first_line, data if data.isascii() else self._valid(data, first_line), height)
         if self.broken:
             self._problems.note(
                 self.path,

@@ -6,8 +6,10 @@ fields, the form of its times, how many of its first records have one, and three
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import cast
 
 import polars as pl
 
@@ -21,7 +23,7 @@ from forewarn.reading.formats.json_events import JsonLines, Keys
 from forewarn.reading.formats.line_reader import LineReader
 from forewarn.reading.formats.registry import Declared, Document, Layout, layout_of, start_of
 from forewarn.reading.levels import LEVELS, of_words
-from forewarn.reading.lines import is_filled
+from forewarn.reading.lines import stamps_in
 from forewarn.reading.problems import Problems
 from forewarn.reading.records import read
 from forewarn.reading.time_forms import TimeFormat
@@ -36,10 +38,10 @@ _ZONED = r"\(\?P<(?:z|w|zn|east)>"
 class Reading:
     """How a file is read.
 
-    `format` its name in `formats.registry`, `title` what that is; `stored` encoding and compression; `text`, `level`,
-    `fields` where they come from; `time` the forms of its times, `zone` how they are placed; `timed` of `looked_at` first
-    records have a time; `records` the first of them; `remedy` what to do where no time is known; `problems` what was
-    met on the way.
+    `format` its name in `formats.registry`, `title` what that is; `stored` encoding and compression; `text`,
+    `level`, `fields` where they come from; `time` the forms of its times, `zone` how they are placed; `timed` of
+    the `looked_at` first records have a time; `records` the first of them; `remedy` what to do where no time is
+    known; `problems` what was met on the way.
     """
 
     path: str
@@ -84,7 +86,9 @@ def explain_reading(
         "looked_at": records.height,
         "records": _shown(records),
         "problems": [str(problem) for problem in noted],
-        "remedy": "" if timed or not records.height else "Name the field of the time with --time-column, or its form "
+        "remedy": ""
+        if timed or not records.height
+        else "Name the field of the time with --time-column, or its form "
         "with --time-format '%d.%m.%Y %H:%M:%S'; `forewarn watch --arrival-times` needs none.",
     }
     if stream.look.binary == PARQUET:
@@ -92,9 +96,8 @@ def explain_reading(
     if stream.look.binary:
         return unread
     found, layout = layout_of(start_of(stream.head, stream.whole, stream.path, text_column, time_column))
-    forms = (given,) if given else ()
     stamps, recognised = _stamps(layout, stream)
-    forms = forms or recognised
+    forms = (given,) if given else recognised
     example = found.example
     return Reading(
         **common,  # type: ignore[arg-type]
@@ -140,12 +143,9 @@ def _reader(layout: Layout) -> LineReader | None:
 def _stamps(layout: Layout, stream: TextStream) -> tuple[pl.Series, tuple[TimeFormat, ...]]:
     """The written times of a file's first lines, and their forms."""
     if reader := _reader(layout):
-        lines = pl.Series(stream.head.split("\n")[: timestamps.SAMPLE], dtype=pl.String)
-        lines = lines.filter(is_filled(lines))
-        stamps, cells = reader.said(lines)["stamp"], reader.cells
+        stamps, cells = stamps_in(stream.head, reader), reader.cells
     else:
-        table = layout.table if isinstance(layout, Declared) else layout
-        assert isinstance(table, delimited.Table)
+        table = cast("delimited.Table", layout.table if isinstance(layout, Declared) else layout)
         data = delimited.whole_lines(stream.head, stream.whole)
         data = declared_fields.uncommented(data) if isinstance(layout, Declared) else data
         rows, _ = delimited.rows_one_by_one(data, 1, table, final=False)
@@ -155,8 +155,6 @@ def _stamps(layout: Layout, stream: TextStream) -> tuple[pl.Series, tuple[TimeFo
 
 def _zone(stamps: pl.Series, forms: tuple[TimeFormat, ...]) -> str:
     """How the times of a file are placed on the globe."""
-    import re
-
     zoned = [form for form in forms if re.search(_ZONED, form.pattern)]
     for form in zoned:
         found = stamps.drop_nulls().str.head(timestamps.WITHIN).str.extract_groups(form.pattern).struct.unnest()

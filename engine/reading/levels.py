@@ -1,4 +1,4 @@
-"""Levels and statuses of records: one scale, whatever they are called, and the words that rules, people and encoders read.
+"""Levels and statuses of records: one scale, whatever they are called, and the words that people and rules read.
 
 In: the values of fields named level, severity, PRIORITY, status … as text, or the lines themselves. Out: for each
 record a number from 0 (emergency) to 7 (debug), as syslog has them (RFC 5424, 6.2.1), its HTTP status, and texts that
@@ -37,7 +37,9 @@ _WORDS = (
 )
 _NUMBER = {name: number for number, names in enumerate(_WORDS) for name in names.split()}
 _WORD = {name: number for name, number in _NUMBER.items() if not name.isdigit()}
-_TELEMETRY = _WORD | {str(n): 7 if n < 9 else 6 if n < 13 else 4 if n < 17 else 3 if n < 21 else 2 for n in range(1, 25)}
+_TELEMETRY = _WORD | {
+    str(n): 7 if n < 9 else 6 if n < 13 else 4 if n < 17 else 3 if n < 21 else 2 for n in range(1, 25)
+}
 _SECURITY = {str(n): 6 if n < 4 else 4 if n < 7 else 3 if n < 9 else 2 for n in range(11)}
 _SCALES = {"severitynumber": _TELEMETRY, "agentseverity": _WORD | _SECURITY, "sev": _WORD | _SECURITY}
 """The scales of fields that count in their own way; `agentseverity` is that of CEF, `sev` that of LEEF."""
@@ -59,7 +61,7 @@ _SPOKEN = (
 
 
 def number(said: pl.Expr, *, name: str = "") -> pl.Expr:
-    """The level that a field's value (String) says: UInt8, null for what is none. `name` is the field's, if it has one."""
+    """The level that a field's value (String) says: UInt8, null for what is none. `name` is the field's."""
     written = said.str.strip_chars().str.to_lowercase()
     scale = _SCALES.get(plain(name), _NUMBER)
     return written.replace_strict(scale, default=None, return_dtype=pl.UInt8)
@@ -89,7 +91,7 @@ def status_of(names: list[str]) -> pl.Expr:
 
 
 def with_marks(texts: pl.Series, level: pl.Series, status: pl.Series) -> pl.Series:
-    """The n texts with `[fatal]` before them and `status=502` after them, where the level is loud and the status an error's.
+    """The n texts with `[fatal]` before them and `status=502` after them, where those are of trouble.
 
     `level` UInt8 (n,), `status` UInt16 (n,). A text that says its level itself is left as it is.
     """

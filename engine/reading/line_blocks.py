@@ -15,6 +15,8 @@ from forewarn.reading.formats.line_reader import LineReader
 
 _ABOVE = 40
 """Lines at a block's end by which it is known whether the next one goes on with them."""
+_LEAST = 1 << 10
+"""Bytes of a block at least: some lines belong to the one before for what comes after them."""
 _AT_ONCE = 1 << 14
 """Bytes of the next block that are looked at first."""
 
@@ -26,13 +28,15 @@ def with_their_rest(blocks: Iterator[TextBlock], reader: LineReader) -> Iterator
         if held is None:
             held = block
             continue
-        size = _rest(held.data, block.data, reader)
+        size = _rest(held.data, block.data, reader) if len(held.data) >= _LEAST else len(block.data)
         if size:
-            held = TextBlock(held.first_line, held.data + block.data[:size])
-        if size == len(block.data):
+            moved = block.data.count(b"\n", 0, size)
+            held = TextBlock(held.first_line, held.data + block.data[:size], held.height + moved)
+            block = TextBlock(block.first_line + moved, block.data[size:], block.height - moved)
+        if not block.data:
             continue
         yield held
-        held = TextBlock(block.first_line + block.data.count(b"\n", 0, size), block.data[size:])
+        held = block
     if held is not None:
         yield held
 

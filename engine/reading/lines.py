@@ -104,11 +104,13 @@ def _lines_said(lines: Sequence[Lines], problems: Problems) -> pl.DataFrame:
     text = pl.read_lines(data).to_series()
     line = np.concatenate([item.numbers for item in lines])
     run = np.repeat(np.arange(len(lines)), [len(item.numbers) for item in lines])
-    filled = is_filled(text)
-    if not filled.all():
-        text, line, run = text.filter(filled), line[filled.to_numpy()], run[filled.to_numpy()]
     reader = lines[0].reader
-    if reader.joins:
+    # One look finds out that no line is blank and none goes on with the one before, as in most blocks.
+    odd = not reader.odd or text.str.contains(reader.odd).any()
+    filled = is_filled(text) if odd else None
+    if filled is not None and not filled.all():
+        text, line, run = text.filter(filled), line[filled.to_numpy()], run[filled.to_numpy()]
+    if reader.joins and odd:
         apart = np.array([item.origin.apart for item in lines], np.uint64)
         text, line, run = _joined(reader, text, line, run, apart)
     said = reader.said(text)
@@ -123,6 +125,16 @@ def _lines_said(lines: Sequence[Lines], problems: Problems) -> pl.DataFrame:
                 remedy="Write one JSON object a line.",
             )
     return frame
+
+
+def stamps_in(head: str, reader: LineReader) -> pl.Series:
+    """The written times of the first records of a file that starts with `head`: String (n,), null where none is."""
+    lines = pl.Series(head.split("\n")[: timestamps.SAMPLE], dtype=pl.String)
+    lines = lines.filter(is_filled(lines))
+    if reader.joins:
+        nothing = np.zeros(len(lines), np.int64)
+        lines, _, _ = _joined(reader, lines, nothing.astype(np.uint64), nothing, np.ones(1, np.uint64))
+    return reader.said(lines)["stamp"]
 
 
 def _joined(

@@ -33,10 +33,9 @@ from forewarn.reading.decoding import PARQUET, TextStream
 from forewarn.reading.formats import declared_fields, json_documents, parquet
 from forewarn.reading.formats import delimited as tables
 from forewarn.reading.formats.json_events import JsonLines
-from forewarn.reading.formats.line_reader import LineReader
 from forewarn.reading.formats.registry import Declared, Document, layout_of, start_of
 from forewarn.reading.line_blocks import with_their_rest
-from forewarn.reading.lines import Cells, Lines, Origin, cut, is_filled, records_of
+from forewarn.reading.lines import Cells, Lines, Origin, cut, records_of, stamps_in
 from forewarn.reading.paths import files_in, reason
 from forewarn.reading.problems import Problems
 from forewarn.reading.time_forms import TimeFormat
@@ -67,9 +66,9 @@ def read(
       that is not later than a day after the file was changed. The forms of time are those that the first 64 KiB of a
       file show, or `time_format` (`time_option.form_of`). Null where there is none.
     * `text` is the line as it stands, or what it says inside its envelope (`formats.registry`); the lines of a stack
-      trace are one with the line before them. Of a JSON event it is its message, of a row its text column (`text_column`, else a
-      known name such as message or 正文, after the title if there is one, else the column that reads like sentences),
-      else "name: value; …". It is cut at 65,536 characters.
+      trace are one with the line before them. Of a JSON event it is its message, of a row its text column
+      (`text_column`, else a known name such as message or 正文, after the title if there is one, else the column that
+      reads like sentences), else "name: value; …". It is cut at 65,536 characters.
     * `raw` is null for plain text, else the whole event or row as JSON.
 
     What cannot be read is appended to `problems` as `InputError` (path, line, remedy), one a file and kind, while the
@@ -197,7 +196,7 @@ def _text_items(stream: TextStream, latest: datetime, wanted: Wanted, apart: int
     reader = layout.reader if isinstance(layout, Document) else layout
     formats: tuple[TimeFormat, ...] | None = (wanted.time_form,) if wanted.time_form else None
     if formats is None and _votes_alone(stream, wanted):
-        formats = formats_of(stream.head, reader)
+        formats = timestamps.recognise(stamps_in(stream.head, reader), cells=reader.cells)[0]
     origin = Origin(stream.path, latest, formats, apart)
     blank = True
     blocks = stream.blocks(wanted.block_bytes)
@@ -208,18 +207,10 @@ def _text_items(stream: TextStream, latest: datetime, wanted: Wanted, apart: int
     else:
         for block in with_their_rest(blocks, reader) if reader.joins else blocks:
             blank = blank and block.data.isspace()
-            size = block.data.count(b"\n") if reader.joins else stream.lines + 1 - block.first_line
-            numbers_ = np.arange(block.first_line, block.first_line + size, dtype=np.uint64)
+            numbers_ = np.arange(block.first_line, block.first_line + block.height, dtype=np.uint64)
             yield Lines(origin, numbers_, block.data, reader)
     if blank and not stream.broken:
         wanted.problems.note(stream.path, "the file is empty")
-
-
-def formats_of(head: str, reader: LineReader) -> tuple[TimeFormat, ...]:
-    """The forms of time of a file that starts with `head`."""
-    lines = pl.Series(head.split("\n")[: timestamps.SAMPLE], dtype=pl.String)
-    lines = lines.filter(is_filled(lines))
-    return timestamps.recognise(reader.said(lines)["stamp"], cells=reader.cells)[0]
 
 
 def _votes_alone(stream: TextStream, wanted: Wanted) -> bool:

@@ -1,6 +1,6 @@
 """A form of time that a user spells out → how it is found.
 
-In: a format in the letters of `strftime`, such as `%d.%m.%Y %H:%M:%S`. Out: a `TimeFormat`, looked for anywhere near the
+In: a format in the letters of `strftime`, such as `%d.%m.%Y %H:%M:%S`. Out: a `TimeFormat`, looked for near the
 start of a line or in a whole field.
 """
 

@@ -52,7 +52,8 @@ def test_a_problem_is_noted_with_its_block_or_the_one_before(tmp_path: Path) -> 
         # Whether a block's last record goes on is known when the next block is read.
         in_time = Path(read_so_far[0]).name == "c.log" or read_so_far[1] == 601
         early = read_so_far < (str(tmp_path / "b.log"), 400)
-        assert (bool(problems) or not in_time) and not (problems and early), read_so_far
+        assert problems or not in_time, read_so_far
+        assert not (problems and early), read_so_far
 
 
 def test_one_block_is_read_ahead_and_no_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -33,6 +33,7 @@ class BlocksOfLines(LineReader):
     name: str
     begins: str
     joins = True
+    odd = ""
 
     def said(self, lines: pl.Series) -> pl.DataFrame:
         """What n records say."""
@@ -77,11 +78,18 @@ def _log4j(lines: pl.Series) -> pl.DataFrame:
         message = message.scatter(written, pl.Series([html.unescape(one) for one in message.gather(written)]))
     frame = pl.DataFrame({"message": message, "thrown": thrown, "line": lines})
     frame = frame.with_columns(logger=_extract(lines, r'\b(?:logger|loggerName)="([^"]*)"'), level=level)
-    both = pl.when(pl.col("thrown").is_null()).then("message").otherwise(pl.concat_str("message", "thrown", separator=": "))
+    both = (
+        pl.when(pl.col("thrown").is_null())
+        .then("message")
+        .otherwise(pl.concat_str("message", "thrown", separator=": "))
+    )
     text = frame.select(pl.coalesce(both, "line")).to_series()
     raw = frame.select(
         pl.struct(
-            "logger", "message", "thrown", level=pl.col("level").replace_strict(dict(enumerate(levels.LEVELS)), default=None)
+            "logger",
+            "message",
+            "thrown",
+            level=pl.col("level").replace_strict(dict(enumerate(levels.LEVELS)), default=None),
         ).struct.json_encode()
     ).to_series()
     stamp = _extract(lines, _XML_TIME, _XML_SECONDS)

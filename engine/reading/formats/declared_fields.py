@@ -59,4 +59,7 @@ def without_comments(blocks: Iterator[TextBlock]) -> Iterator[TextBlock]:
 
 def uncommented(data: bytes) -> bytes:
     """Lines without what comments say."""
-    return re.sub(rb"(?m)^#[^\n]*", b"", data) if b"\n#" in data or data.startswith(b"#") else data
+    if b"\n#" in data or data.startswith(b"#"):
+        data = re.sub(rb"(?m)^#[^\n]*", b"", data)
+    # Some lay their columns out with blanks.
+    return re.sub(rb" {2,}", b" ", data) if b"    " in data else data

@@ -31,7 +31,10 @@ class Envelope(LineReader):
 
     `pattern` is a Rust regular expression; its groups are `m` the message, `t` its time, and what else the envelope
     says; `pri` is a syslog priority, `sev` a severity of `scale`, `tag` of a part of a line. `alone`: it is an envelope
-    whatever is inside; else only where that is JSON or logfmt. `inner` reads the messages. `after_time`: the time inside counts first, for the one outside has no year.
+    whatever is inside; else only where that is JSON or logfmt. `after_time`: the time inside counts first, for the one
+    outside has no year; `bare`: there need not be one outside. `share` is the least part of a file's lines that are in
+    the envelope, `needs` a quick look that spares most files the pattern, `further_in` finds the time of a line whose
+    head has none. `inner` reads the messages.
     """
 
     name: str
@@ -41,13 +44,16 @@ class Envelope(LineReader):
     after_time: bool = False
     share: float = 0.6
     needs: str = ""
+    bare: bool = False
+    further_in: str = ""
     inner: LineReader | None = None
     joins = True
+    odd = ""
 
     @property
-    def what(self) -> str:  # type: ignore[override]
-        """What the lines are."""
-        return "whole"
+    def cells(self) -> bool:  # type: ignore[override]
+        """Where neither the envelope nor what reads its messages has a time, it stands in their text."""
+        return self.inner is not None or not self.bare
 
     def said(self, lines: pl.Series) -> pl.DataFrame:
         """What n lines say."""
@@ -62,6 +68,11 @@ class Envelope(LineReader):
         if "sev" in names:
             level = found.select(levels.number(pl.col("sev"), name=self.scale)).to_series()
         stamp = found["t"] if "t" in names else pl.repeat(None, len(lines), dtype=pl.String, eager=True)
+        if self.further_in:
+            head = pl.when(stamp.str.contains("[0-9]")).then(stamp)
+            stamp = pl.select(pl.coalesce(head, lines.str.extract(self.further_in))).to_series()
+        if not self.cells:
+            stamp = pl.select(pl.coalesce(stamp, message)).to_series()
         outer = [name for name in found.columns if name not in ("m", "t", "tag")]
         text, raw = message, _as_json(found, [*outer, "m"], inside)
         status = pl.repeat(None, len(lines), dtype=pl.UInt16, eager=True)
@@ -77,9 +88,7 @@ class Envelope(LineReader):
             raw = raw.scatter(rows, _spliced(_as_json(found, outer, inside).gather(rows), own["raw"]))
         stamp = pl.select(pl.when(inside).then(stamp).otherwise(lines)).to_series()
         text = levels.with_marks(text, level, pl.repeat(None, len(lines), dtype=pl.UInt16, eager=True))
-        return to_said(
-            {"text": text, "stamp": stamp, "raw": raw, "level": level, "status": status}, len(lines)
-        )
+        return to_said({"text": text, "stamp": stamp, "raw": raw, "level": level, "status": status}, len(lines))
 
     def belongs(self, lines: pl.Series) -> pl.Series:
         """Which of n lines go on with the one before: the rest of a line that was cut, or a stack trace's."""
@@ -131,7 +140,9 @@ def _spliced(outer: pl.Series, inner: pl.Series) -> pl.Series:
         .then("inner")
         .otherwise(
             pl.concat_str(
-                pl.col("outer").str.strip_suffix("}"), pl.lit(","), pl.col("inner").str.strip_chars().str.strip_prefix("{")
+                pl.col("outer").str.strip_suffix("}"),
+                pl.lit(","),
+                pl.col("inner").str.strip_chars().str.strip_prefix("{"),
             )
         )
     )
@@ -149,21 +160,40 @@ ENVELOPES: tuple[Envelope, ...] = (
         r"(?s)^\[pod/(?P<pod>[^/\]\s]+)/(?P<container>[^\]\s]+)\] (?:(?P<t>" + _ISO + r") )?(?P<m>.*)$",
         share=0.9,
         needs=r"^\[pod/",
+        bare=True,
     ),
-    Envelope("compose", r"(?s)^(?P<service>[a-z][a-z0-9_.-]{0,62}) {0,60}\| ?(?P<m>.*)$", share=0.9, needs=r"^[a-z][^ |]* *\|"),
+    Envelope(
+        "compose",
+        r"(?s)^(?P<service>[a-z][a-z0-9_.-]{0,62}) {0,60}\| ?(?P<m>.*)$",
+        share=0.9,
+        needs=r"^[a-z][^ |]* *\|",
+        bare=True,
+    ),
     Envelope(
         "cef",
-        r"(?s)^(?:<(?P<pri>[0-9]{1,3})>)?(?P<t>.{0,120}?)\s*CEF: ?[01]\|(?P<vendor>" + _CELL + r")\|(?P<product>" + _CELL
-        + r")\|(?P<version>" + _CELL + r")\|(?P<signature>" + _CELL + r")\|(?P<m>" + _CELL + r")\|(?P<sev>[^|]{0,20})\|"
+        r"(?s)^(?:<(?P<pri>[0-9]{1,3})>)?(?P<t>.{0,120}?)\s*CEF: ?[01]\|(?P<vendor>"
+        + _CELL
+        + r")\|(?P<product>"
+        + _CELL
+        + r")\|(?P<version>"
+        + _CELL
+        + r")\|(?P<signature>"
+        + _CELL
+        + r")\|(?P<m>"
+        + _CELL
+        + r")\|(?P<sev>[^|]{0,20})\|"
         + r"(?P<extension>.*)$",
         scale="agentseverity",
+        further_in=r"[| ](?:rt|end|start)=([^=|]{6,40}?)(?: [A-Za-z0-9]+=|$)",
         needs="CEF: ?[01]",
     ),
     Envelope(
         "leef",
-        r"(?s)^(?:<[0-9]{1,3}>)?(?P<t>.{0,120}?)\s*LEEF: ?[12][.]0\|(?P<vendor>[^|]*)\|(?P<product>[^|]*)\|(?P<version>[^|]*)\|"
+        r"(?s)^(?:<[0-9]{1,3}>)?(?P<t>.{0,120}?)\s*LEEF: ?[12][.]0\|(?P<vendor>[^|]*)\|(?P<product>[^|]*)\|"
+        r"(?P<version>[^|]*)\|"
         r"(?P<m>[^|]*\|(?:.*?\bsev=(?P<sev>[0-9]{1,2})\b)?.*)$",
         scale="sev",
+        further_in=r"\bdevTime=([^\t|^;]{6,40})",
         needs="LEEF: ?[12]",
     ),
     Envelope(

@@ -219,7 +219,8 @@ EXAMPLES: dict[str, Example] = {
     ),
     "klog": Example(
         "klog: Kubernetes' own programs",
-        "E1129 08:04:00.000000       1 pump.go:77] pump stopped\nI1129 08:05:00.000000       1 pump.go:78] pump started\n",
+        "E1129 08:04:00.000000       1 pump.go:77] pump stopped\n"
+        "I1129 08:05:00.000000       1 pump.go:78] pump started\n",
         "[error] E1129 08:04:00.000000       1 pump.go:77] pump stopped",
         3,
         "the line",
@@ -239,7 +240,7 @@ EXAMPLES: dict[str, Example] = {
         "none",
     ),
     "plain_lines": Example(
-        "Any other text, and every log without a form of its own; stack traces of Java, Python, Go, Node, .NET, PHP, Rust",
+        "Any other text and log; stack traces of Java, Python, Go, Node, .NET, PHP and Rust",
         "2026-11-29 08:04:00 ERROR pump: stopped\njava.io.IOException: no pressure\n"
         "\tat works.Pump.run(Pump.java:77)\n\tat java.lang.Thread.run(Thread.java:750)\n"
         "2026-11-29 08:05:00 INFO pump: started\n",

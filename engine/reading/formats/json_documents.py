@@ -54,8 +54,8 @@ class _List:
 def members(text: str, *, batches: bool = False) -> list[tuple[int, int]]:
     """The spans in `text`, one JSON object, of the objects in its longest list of such; [] where there is none.
 
-    Of lists of equal length the one that stands first in the fewest others counts. Of `batches` the members of all lists
-    as deep as that one.
+    Of lists of equal length the one that is deepest within no other counts. Of `batches` the members of all lists that
+    are as deep as the one with bodies.
     """
     lists: list[_List] = []
     inside: list[tuple[str, int, _List | None]] = []
@@ -79,7 +79,9 @@ def members(text: str, *, batches: bool = False) -> list[tuple[int, int]]:
     if best is None or not best.objects:
         return []
     if batches:
-        deepest = max((one.depth for one in lists if one.objects and '"body"' in text[slice(*one.objects[0])]), default=best.depth)
+        deepest = max(
+            (one.depth for one in lists if one.objects and '"body"' in text[slice(*one.objects[0])]), default=best.depth
+        )
         return [span for one in lists if one.depth == deepest for span in one.objects]
     return best.objects
 

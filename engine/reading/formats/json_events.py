@@ -1,8 +1,9 @@
 """JSON lines → one row an event: what it says, when, how grave, and the whole event.
 
-In: lines of text of which most are JSON objects. Out: for each event what `line_reader.SAID` names. A line that is not
-whole JSON is kept as plain text and marked, so that nothing is lost. Whole blocks are parsed at once; only around a line
-that cannot be parsed are lines looked at one by one. What a message holds that is JSON or logfmt itself is opened.
+In: lines of text of which most are JSON objects. Out: for each event what `line_reader.SAID` names. A line that is
+not whole JSON is kept as plain text and marked, so that nothing is lost. Whole blocks are parsed at once; only around
+a line that cannot be parsed are lines looked at one by one. What a message holds that is JSON or logfmt itself is
+opened.
 """
 
 from __future__ import annotations
@@ -278,7 +279,7 @@ def _parsed_one_by_one(lines: pl.Series, keys: list[str]) -> pl.DataFrame:
 
 
 def _told(raw: pl.Series, times: tuple[str, ...]) -> pl.Series:
-    """What events without a message say: their words, then the numbers and truths of fields that tell how things are."""
+    """What events without a message say: their words, then numbers and truths that tell how things are."""
     states = raw.to_frame("raw").select(
         pl.col("raw")
         .str.extract_all(_STATE)

@@ -16,8 +16,8 @@ SAID: dict[str, pl.DataType] = {
     "status": pl.UInt16(),
     "broken": pl.Boolean(),
 }
-"""What a reader gives for each line: its `text`, its written time (`stamp`), the whole event as JSON (`raw`), `level` and
-`status` (`reading.levels`), and whether the line is not what it should be (`broken`). Null where there is none."""
+"""What a reader gives for each line: its `text`, its written time (`stamp`), the whole event as JSON (`raw`), `level`
+and `status` (`reading.levels`), and whether the line is not what it should be (`broken`). Null where there is none."""
 
 
 class LineReader:
@@ -27,6 +27,8 @@ class LineReader:
     """Whether stamps are whole fields; if not, times are looked for in running text."""
     joins = False
     """Whether a line may belong to the one before it."""
+    odd = r"^(?:\s|$)"
+    """A quick look: the pattern of lines that may be blank or belong to the one before; "" where that is any."""
     what = "line"
     """What a line should be, where it is broken."""
 

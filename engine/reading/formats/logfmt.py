@@ -99,7 +99,7 @@ def pairs_as_json(lines: pl.Series) -> pl.Series:
         .list.eval(
             pl.element()
             .str.strip_chars_start(" \t,;")
-            .str.replace(rf'^({_KEY})=({_QUOTED})$', '"${1}":${2}')
+            .str.replace(rf"^({_KEY})=({_QUOTED})$", '"${1}":${2}')
             .str.replace(rf'^({_KEY})=([^"]*)$', '"${1}":"${2}"')
         )
         .list.join(",")

@@ -31,6 +31,7 @@ class PlainLines(LineReader):
     web: bool = False
     cells = False
     joins = True
+    odd = stack_traces.ODD
 
     def said(self, lines: pl.Series) -> pl.DataFrame:
         """What n lines say."""
@@ -44,7 +45,9 @@ class PlainLines(LineReader):
             level = levels.of_priority(found) if self.mark == _PRIORITY else levels.number(found)
             text = pl.col("line").str.replace(_PRIORITY, "") if self.mark == _PRIORITY else text
         frame = line.select(text=text, level=level, status=status)
-        marked = levels.with_marks(frame["text"], frame["level"], pl.repeat(None, len(lines), dtype=pl.UInt16, eager=True))
+        marked = levels.with_marks(
+            frame["text"], frame["level"], pl.repeat(None, len(lines), dtype=pl.UInt16, eager=True)
+        )
         return to_said({**frame.to_dict(), "text": marked, "stamp": lines}, len(lines))
 
     def belongs(self, lines: pl.Series) -> pl.Series:

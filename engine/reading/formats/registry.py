@@ -56,7 +56,7 @@ _MOST_LINES = 300
 
 @dataclass(frozen=True)
 class Format:
-    """A format: `name`, an `example` with what becomes of it, and `layout_of`, which knows a file of it by its start."""
+    """A format: its `name`, an `example` with what becomes of it, `layout_of`, which knows a file by its start."""
 
     name: str
     layout_of: Callable[[Start], Layout | None]
