@@ -26,7 +26,7 @@ from forewarn.errors import CaseBaseError
 from forewarn.runtime.atomic import checksum
 from forewarn.runtime.foreign import Unfit, check_array, notes_of, part_of
 
-SCHEMA = 1
+CASES_SCHEMA = 1
 CASES: dict[str, pl.DataType] = {
     "id": pl.String(),
     "time": pl.String(),
@@ -146,9 +146,9 @@ def _manifest(folder: Path) -> Manifest:
     try:
         content = notes_of(folder, _MANIFEST)
         schema = msgspec.json.decode(content, type=dict[str, Any]).get("schema")
-        if schema != SCHEMA:
+        if schema != CASES_SCHEMA:
             raise CaseBaseError(
-                f"has schema {schema}, this program reads {SCHEMA}",
+                f"has schema {schema}, this program reads {CASES_SCHEMA}",
                 path=folder,
                 remedy="Use the version of forewarn that wrote it, or build it anew.",
             )
@@ -288,7 +288,7 @@ def write(
             faiss.write_index(index, str(folder / names["index"]))
         files = {role: _written(folder / name) for role, name in names.items()}
         manifest = Manifest(
-            SCHEMA,
+            CASES_SCHEMA,
             generation,
             _version(),
             *encoder,

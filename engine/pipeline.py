@@ -158,7 +158,9 @@ def _warn(run: _Run, rules: RuleSet, intake: Intake, scorer: Scorer, scored: Chu
     warned = _Warned()
     numbers = TextNumbers(distinct) if timeline or intake.lines else None
     if timeline and options.promise and numbers:
-        surge = ChangeDetector(options.promise, families(options), options.voices, options.stream_by or "by")
+        surge = ChangeDetector(
+            options.promise, families(options), options.voices, options.stream_by or "by", scorer.numbers.base
+        )
         # The bundled encoder's vectors are the same to the bit whatever it embeds together (`embeddings.bundled`).
         steady = scorer.encoder.name == "bundled" and chosen_device(options.device) == "cpu"
         made = scorer.all_vectors if steady else None
@@ -243,7 +245,7 @@ def _raised(
     def leads() -> Iterator[UnassignedWarning]:
         for found in one_ahead(events()):
             raised = [event for event in found if isinstance(event, Raised)]
-            yield from explain(raised, known, surge.promise.text)
+            yield from explain(raised, known, surge.promise)
 
     return KeptWarnings(leads(), started)
 

@@ -35,7 +35,8 @@ def command(files: tuple[Path, ...], form: str, terminal: Terminal) -> int:
 
     from forewarn.doctor import examine, examine_file
 
-    findings = [*map(examine_file, files)] if files else examine()
+    with terminal.stage("trying what is installed"):
+        findings = [*map(examine_file, files)] if files else examine()
     if form == "jsonl":
         for finding in findings:
             click.echo(msgspec.json.encode(finding))

@@ -28,7 +28,7 @@ from forewarn.scoring.model_check import FILES, check_model
 if TYPE_CHECKING:
     pass
 
-SCHEMA = 2
+MODEL_SCHEMA = 2
 _ABOUT, _TENSORS, _TRAINING, _CARD, _BASELINE, _NETWORK = (
     "model.json",
     "tensors.safetensors",
@@ -96,7 +96,7 @@ def save_model(model: Model, folder: str | Path, card: str | None = None) -> Non
             model.network.save(part / _NETWORK)
         files = sorted(file for file in part.rglob("*") if file.is_file())
         written = _Written(
-            SCHEMA,
+            MODEL_SCHEMA,
             _versions(),
             model.encoder,
             model.encoder_checksum,
@@ -147,9 +147,9 @@ def load_model(folder: str | Path, *, device: str | None = None) -> Model:
     try:
         content = notes_of(folder, _ABOUT)
         schema = msgspec.json.decode(content, type=dict[str, Any]).get("schema")
-        if schema != SCHEMA:
+        if schema != MODEL_SCHEMA:
             raise ModelError(
-                f"has schema {schema}, this program reads {SCHEMA}",
+                f"has schema {schema}, this program reads {MODEL_SCHEMA}",
                 path=folder,
                 remedy="Use the version of forewarn that wrote it, or fit it again.",
             )

@@ -24,7 +24,7 @@ from forewarn.frames import SIGNAL_FRAME
 from forewarn.grouping.deobfuscation import plain
 from forewarn.grouping.rule_sets import RuleSets
 from forewarn.grouping.templates import Keying
-from forewarn.options import Options, Promise, families, merged
+from forewarn.options import DEFAULT_PROMISE, Options, families, merged
 from forewarn.runtime.atomic import atomic_write
 from forewarn.runtime.chunked_frame import ChunkedFrame
 from forewarn.scoring import fusion
@@ -35,7 +35,7 @@ from forewarn.warning.early_warnings import Incidents, TextIndex, explain, place
 from forewarn.warning.timeline import Clocks, scored
 from forewarn.watching.follow import Position
 
-SCHEMA = 4
+STATE_SCHEMA = 4
 _MOST_TEXTS = 200_000
 """Distinct texts after which only those of the references and the newest half are kept."""
 _KNOWN = {
@@ -87,8 +87,10 @@ class Watcher:
         self._keying = Keying(self._rules, self._sets)
         self._texts = pl.DataFrame(schema=_KNOWN)
         self._clocks = Clocks(options.late)
-        self._promise = options.promise or Promise()
-        self.surge = ChangeDetector(self._promise, families(options), options.voices, options.stream_by or "by")
+        self._promise = options.promise or DEFAULT_PROMISE
+        self.surge = ChangeDetector(
+            self._promise, families(options), options.voices, options.stream_by or "by", self._numbers.base
+        )
         self._merge = merged(self.surge.families)
         self._incidents = Incidents()
         self._open = OpenIncidents()
@@ -143,7 +145,7 @@ class Watcher:
         known = TextIndex(
             ChunkedFrame.of(self._texts), self._encoder, self._rules, self._sets, self._cases, embedded=self._embedded
         )
-        leads = iter(explain([event for event in events if isinstance(event, Raised)], known, self._promise.text))
+        leads = iter(explain([event for event in events if isinstance(event, Raised)], known, self._promise))
         found: list[EarlyWarning | Incident] = []
         for event in events:
             if isinstance(event, Raised):
@@ -206,7 +208,7 @@ class Watcher:
         for number, (centre, _) in enumerate(self._incidents.open.values()):
             arrays[f"incident.{number}"] = centre
         saved = _Saved(
-            SCHEMA,
+            STATE_SCHEMA,
             self._made_for,
             positions,
             {name: state.tolist() for name, state in self._clocks.state.items()},
@@ -229,7 +231,7 @@ class Watcher:
         try:
             with safe_open(path, "numpy") as file:
                 saved = msgspec.json.decode((file.metadata() or {}).get("state", "{}"), type=_Saved)
-                if saved.schema != SCHEMA or saved.made_for != self._made_for:
+                if saved.schema != STATE_SCHEMA or saved.made_for != self._made_for:
                     raise InputError("was made with other rules, options or another version", path=path)
                 arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
             texts = _unpacked(arrays["texts"], _KNOWN)
