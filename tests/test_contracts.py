@@ -23,6 +23,7 @@ from forewarn.errors import ForewarnError
 from forewarn.frames import RECORDS, SIGNAL_FRAME, SIGNALS
 from forewarn.reading.explained import explain_reading
 from forewarn.reading.formats.examples import EXAMPLES
+from forewarn.reading.formats.page import formats_page
 from forewarn.reading.formats.registry import FORMATS
 from forewarn.reading.levels import of_words
 from forewarn.reading.lines import MAX_TEXT
@@ -128,6 +129,11 @@ def _read(path: Path, block_bytes: int = 1 << 20) -> tuple[pl.DataFrame, list[Fo
     problems: list[ForewarnError] = []
     blocks = list(read(path, block_bytes=block_bytes, problems=problems))
     return (pl.concat(blocks) if blocks else pl.DataFrame(schema=RECORDS)), problems
+
+
+def test_the_page_of_formats_is_the_one_that_the_registry_makes() -> None:
+    page = Path(__file__).resolve().parents[1] / "docs" / "formats.md"
+    assert page.read_text("utf-8") == formats_page(), "make formats writes it anew"
 
 
 @pytest.mark.parametrize("name", list(EXAMPLES))

@@ -214,7 +214,8 @@ def _times(
     latest = pl.Series([origin.latest for origin in origins], dtype=timestamps.UTC_TIME)
     kinds = list(dict.fromkeys(formats))
     if len(kinds) == 1:
-        return timestamps.parse(stamp, kinds[0] or (), latest if len(origins) == 1 else latest.gather(run))
+        parsed = timestamps.parse_runs if cells else timestamps.parse
+        return parsed(stamp, kinds[0] or (), latest if len(origins) == 1 else latest.gather(run))
     time = pl.repeat(None, len(stamp), dtype=timestamps.UTC_TIME, eager=True)
     kind = np.array([kinds.index(form) for form in formats])[run]
     for number, chosen in enumerate(kinds):
