@@ -161,11 +161,8 @@ def _rules() -> Iterator[Check]:
     named = ", ".join(f"{name} {count}" for name, count in sorted(packs.items()))
     yield Check("rules", f"{len(rules.rules)} in {len(packs)} packs: {named}")
     yield from (Check("rules", str(problem), broken=True) for problem in rules.problems)
-    record: dict[str, list[object]] = {name: [None] for name in RECORDS} | {
-        "source": ["doctor"],
-        "line": [1],
-        "text": [_ALARM],
-    }
+    record: dict[str, list[object]] = {name: [None] for name in RECORDS}
+    record |= {"source": ["doctor"], "line": [1], "text": [_ALARM]}
     hits = rules.match(pl.DataFrame(record, schema=RECORDS))["rule"].to_list()
     titles = ", ".join(rules.rules[rule].title for rule in hits)
     remedy = "" if hits else "Reinstall forewarn."
