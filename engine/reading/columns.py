@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
+from functools import cache
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -54,10 +55,17 @@ def plain(name: str) -> str:
     return "".join(character for character in name.casefold() if character.isalnum())
 
 
+@cache
+def _ranks(kind: tuple[str, ...]) -> dict[str, int]:
+    return {word: rank for rank, word in enumerate(kind)}
+
+
 def known(names: Iterable[str], kind: tuple[str, ...]) -> list[str]:
     """Those of `names` that are of a kind (`BODY`, `TITLE`, `TIME`), the preferred ones first."""
-    ranks = {word: rank for rank, word in enumerate(kind)}
-    found = [(ranks[plain(name)], position, name) for position, name in enumerate(names) if plain(name) in ranks]
+    ranks = _ranks(kind)
+    found = [
+        (ranks[spelled], position, name) for position, name in enumerate(names) if (spelled := plain(name)) in ranks
+    ]
     return [name for _, _, name in sorted(found)]
 
 

@@ -15,7 +15,7 @@ import polars as pl
 from forewarn.reading import levels
 from forewarn.reading.formats import stack_traces
 from forewarn.reading.formats.json_events import JsonLines, are_objects, keys_in
-from forewarn.reading.formats.line_reader import LineReader, to_said
+from forewarn.reading.formats.line_reader import LineReader, are_mostly, to_said
 from forewarn.reading.formats.logfmt import logfmt_in
 
 _SAMPLE = 40
@@ -219,7 +219,7 @@ def envelope_in(lines: list[str], name: str) -> Envelope | None:
     """The envelope of that name with what reads its messages, or None where such lines are not in it."""
     lines = lines[:_SAMPLE]
     envelope = next(one for one in ENVELOPES if one.name == name)
-    if sum(re.search(envelope.needs, line) is not None for line in lines) < envelope.share * len(lines) or not lines:
+    if not are_mostly(envelope.needs, lines, envelope.share):
         return None
     found = _groups(pl.Series(lines, dtype=pl.String), envelope.pattern)
     messages = found["m"].drop_nulls().to_list()

@@ -6,6 +6,8 @@ layouts are in the modules beside this one, and `registry` chooses among them.
 
 from __future__ import annotations
 
+import re
+
 import polars as pl
 
 SAID: dict[str, pl.DataType] = {
@@ -18,6 +20,9 @@ SAID: dict[str, pl.DataType] = {
 }
 """What a reader gives for each line: its `text`, its written time (`stamp`), the whole event as JSON (`raw`), `level`
 and `status` (`reading.levels`), and whether the line is not what it should be (`broken`). Null where there is none."""
+
+
+_FEW = 8
 
 
 class LineReader:
@@ -43,6 +48,15 @@ class LineReader:
     def together(self, lines: pl.Series) -> str:
         """The one line that several make: a String series, the first of which begins it."""
         return "\n".join(lines)
+
+
+def are_mostly(pattern: str, lines: list[str], share: float) -> bool:
+    """Whether a pattern is found in at least that share of some lines; where in none of a few, it is not looked for."""
+    search = re.compile(pattern).search
+    few = lines[:: max(len(lines) // _FEW, 1)]
+    if not lines or not any(map(search, few)):
+        return False
+    return sum(search(line) is not None for line in lines) >= share * len(lines)
 
 
 def to_said(columns: dict[str, pl.Series], height: int) -> pl.DataFrame:

@@ -14,7 +14,7 @@ import polars as pl
 
 from forewarn.reading import columns as fields
 from forewarn.reading import levels
-from forewarn.reading.formats.line_reader import LineReader, to_said
+from forewarn.reading.formats.line_reader import LineReader, are_mostly, to_said
 
 _KEY = r"[A-Za-z_@][A-Za-z0-9_.@/-]{0,60}"
 _QUOTED = r'"(?:[^"\\]|\\.)*"'
@@ -22,6 +22,7 @@ _PAIR = rf'(?:^|[\s,;])({_KEY})=({_QUOTED}|[^\s",;]*)'
 _IN_PYTHON = re.compile(_PAIR, re.ASCII)
 _NO_JSON_ESCAPE = r'\\[^"\\/bfnrtu]|[\x00-\x1f]'
 _AUDIT = re.compile(r"(?:node=\S+ )?type=[A-Z_]+ msg=audit\(")
+_TWO_PAIRS = rf"(?:^|[\s,;]){_KEY}=.*[\s,;]{_KEY}="
 _SAMPLE = 20
 _SHORT_TIMES = ("t", "ts", "time")
 
@@ -58,6 +59,8 @@ class Logfmt(LineReader):
 def logfmt_in(lines: list[str]) -> Logfmt | None:
     """The reader of a file with such lines, or None where they are no logfmt."""
     lines = lines[:_SAMPLE]
+    if not are_mostly(_TWO_PAIRS, lines, 0.5):
+        return None
     found = [dict(_IN_PYTHON.findall(line)) for line in lines]
     good = sum(_is_logfmt(line, pairs) for line, pairs in zip(lines, found, strict=True))
     if not lines or 2 * good < len(lines):
@@ -75,9 +78,11 @@ def logfmt_in(lines: list[str]) -> Logfmt | None:
 
 def _is_logfmt(line: str, pairs: dict[str, str]) -> bool:
     """Three pairs that are most of the line, one of them a message, a level or a time."""
+    if len(pairs) < 2:
+        return False
     telling = any(fields.known(pairs, kind) for kind in (fields.BODY, fields.TIME, levels.LEVEL))
     size = sum(len(name) + len(value) + 2 for name, value in pairs.items())
-    return len(pairs) >= 2 and telling and size >= 0.8 * len(line) and not _AUDIT.match(line)
+    return telling and size >= 0.8 * len(line) and not _AUDIT.match(line)
 
 
 def _value(key: str) -> pl.Expr:

@@ -6,14 +6,13 @@ begin with a syslog priority or a klog letter, that is read as their level.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
 import polars as pl
 
 from forewarn.reading import levels
 from forewarn.reading.formats import stack_traces
-from forewarn.reading.formats.line_reader import LineReader, to_said
+from forewarn.reading.formats.line_reader import LineReader, are_mostly, to_said
 
 _PRIORITY = r"^<([0-9]{1,3})>(?:1 )?"
 _KLOG = r"^([IWEF])[01][0-9][0-3][0-9] [0-9]{2}:[0-9]{2}:[0-9]{2}[.][0-9]+ "
@@ -69,6 +68,6 @@ def plain_in(lines: list[str], kind: str) -> PlainLines | None:
     """The reader of lines of that kind, or None where most of a file's lines are not of it."""
     pattern = MARKS[kind]
     lines = lines[:_SAMPLE]
-    if 2 * sum(re.search(pattern, line) is not None for line in lines) < len(lines) or (pattern and not lines):
+    if pattern and not are_mostly(pattern, lines, 0.5):
         return None
     return PlainLines("" if kind == "access_log" else pattern, kind == "access_log")
