@@ -22,13 +22,14 @@ HEAD = 1 << 16
 MAX_LINE = 1 << 20
 """Bytes of a line that are kept until its text is cut; the rest of the line is dropped as it is read."""
 PARQUET = "a Parquet file"
+ZIP, TAR = "a ZIP archive", "a tar archive"
 _UNPACK = "Unpack it first."
 _BINARY: tuple[tuple[bytes, int, str, str | None], ...] = (
     (b"PAR1", 0, PARQUET, None),
-    (b"PK\x03\x04", 0, "a ZIP archive or an Office document", _UNPACK),
+    (b"PK\x03\x04", 0, ZIP, _UNPACK),
     (b"7z\xbc\xaf\x27\x1c", 0, "a 7z archive", _UNPACK),
     (b"Rar!\x1a\x07", 0, "a RAR archive", _UNPACK),
-    (b"ustar", 257, "a tar archive", _UNPACK),
+    (b"ustar", 257, TAR, _UNPACK),
     (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", 0, "an Office document", "Save it as CSV or plain text first."),
     (b"%PDF-", 0, "a PDF document", "Convert it to plain text first (pdftotext)."),
     (b"ElfFile\0", 0, "a Windows event log (EVTX)", "Convert it to JSON lines first (evtx_dump -o jsonl)."),

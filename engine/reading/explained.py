@@ -16,6 +16,7 @@ import polars as pl
 from forewarn.errors import ForewarnError
 from forewarn.names import shown
 from forewarn.reading import timestamps
+from forewarn.reading.archives import ARCHIVES
 from forewarn.reading.compression import BrokenStream
 from forewarn.reading.decoding import PARQUET, TextStream
 from forewarn.reading.formats import declared_fields, delimited
@@ -93,6 +94,10 @@ def explain_reading(
     }
     if stream.look.binary == PARQUET:
         return Reading(**common | {"stored": "binary"}, format="parquet", title="Parquet", fields="the row")  # type: ignore[arg-type]
+    if stream.look.binary in ARCHIVES and records.height:
+        return Reading(
+            **common | {"stored": "binary"}, format="archive", title=f"{stream.look.binary}: members are sources"
+        )  # type: ignore[arg-type]
     if stream.look.binary:
         return unread
     found, layout = layout_of(start_of(stream.head, stream.whole, stream.path, text_column, time_column))

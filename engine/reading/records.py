@@ -28,6 +28,7 @@ from forewarn.errors import ForewarnError
 from forewarn.frames import RECORDS
 from forewarn.names import shown
 from forewarn.reading import timestamps
+from forewarn.reading.archives import ARCHIVES, members
 from forewarn.reading.compression import BrokenStream
 from forewarn.reading.decoding import PARQUET, TextStream
 from forewarn.reading.formats import declared_fields, json_documents, parquet
@@ -175,10 +176,20 @@ def _opened(
         return
     if stream.look.binary == PARQUET:
         yield from _parquet_records(stream, latest, wanted)
+    elif stream.look.binary in ARCHIVES and "!/" not in name:
+        yield from _members(stream, file, changed, wanted)
     elif stream.look.binary:
         wanted.problems.note(name, f"{stream.look.binary}; skipped", remedy=stream.look.remedy, unread=True)
     else:
         yield from _text_items(stream, latest, wanted, apart)
+
+
+def _members(
+    stream: TextStream, file: BinaryIO, changed: datetime, wanted: Wanted
+) -> Iterator[Lines | Cells | pl.DataFrame]:
+    """The items of the members of an archive that are text."""
+    for name, member, when in members(stream, file, changed, wanted.problems):
+        yield from _opened(name, member, when, wanted)
 
 
 def _text_items(stream: TextStream, latest: datetime, wanted: Wanted, apart: int) -> Iterator[Lines | Cells]:

@@ -37,6 +37,7 @@ _REFUSED = {
     b"\xfd7zXZ": "is compressed; it cannot be followed",
     b"BZh": "is compressed; it cannot be followed",
     b"PAR1": "is Parquet; it cannot be followed",
+    b"PK\x03\x04": "is a ZIP archive; it cannot be followed",
 }
 
 

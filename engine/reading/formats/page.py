@@ -33,8 +33,11 @@ that is several (CST) is named. A file in which no time is known is named too: t
 Then say which field has it (`--time-column`) or how it is written, in the letters of `strftime` (`--time-format
 '%d.%m.%Y %H:%M:%S'`), or give each record the time of its arrival (`forewarn watch --arrival-times`).
 
-**Not read**, and named with what to do: EVTX, systemd's binary journal, PDF, Office documents, archives, databases,
-images, programs.
+**Archives.** The members of ZIP and tar archives are sources of their own (`logs.zip!/a.log`). What unpacks to far
+more than it takes is left, an archive in an archive is named.
+
+**Not read**, and named with what to do: EVTX, systemd's binary journal, PDF, Office documents, 7z and RAR archives,
+databases, images, programs.
 """
 
 
