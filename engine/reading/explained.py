@@ -7,7 +7,7 @@ fields, the form of its times, how many of its first records have one, and three
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import cast
 
@@ -32,6 +32,10 @@ from forewarn.reading.time_option import form_of
 
 _BLOCK = 1 << 16
 _SHOWN = 3
+GIVE_TIME = (
+    "Name the field of the time with --time-column, or its form with --time-format '%d.%m.%Y %H:%M:%S'; "
+    "`forewarn watch --arrival-times` needs none."
+)
 _ZONED = r"\(\?P<(?:z|w|zn|east)>"
 
 
@@ -80,32 +84,27 @@ def explain_reading(
     except (OSError, BrokenStream):
         return unread
     timed = records.height - records["time"].null_count()
-    common = {
-        "path": name,
-        "stored": f"{stream.look.encoding}{f', {stream.compressed}' if stream.compressed else ''}",
-        "timed": timed,
-        "looked_at": records.height,
-        "records": _shown(records),
-        "problems": [str(problem) for problem in noted],
-        "remedy": ""
-        if timed or not records.height
-        else "Name the field of the time with --time-column, or its form "
-        "with --time-format '%d.%m.%Y %H:%M:%S'; `forewarn watch --arrival-times` needs none.",
-    }
-    if stream.look.binary == PARQUET:
-        return Reading(**common | {"stored": "binary"}, format="parquet", title="Parquet", fields="the row")  # type: ignore[arg-type]
-    if stream.look.binary in ARCHIVES and records.height:
-        return Reading(
-            **common | {"stored": "binary"}, format="archive", title=f"{stream.look.binary}: members are sources"
-        )  # type: ignore[arg-type]
-    if stream.look.binary:
+    begun = Reading(
+        name,
+        stored=f"{stream.look.encoding}{f', {stream.compressed}' if stream.compressed else ''}",
+        timed=timed,
+        looked_at=records.height,
+        records=_shown(records),
+        problems=[str(problem) for problem in noted],
+        remedy="" if timed or not records.height else GIVE_TIME,
+    )
+    kind = stream.look.binary
+    if kind == PARQUET or (kind in ARCHIVES and records.height):
+        format_, title = ("parquet", "Parquet") if kind == PARQUET else ("archive", f"{kind}: members are sources")
+        return replace(begun, stored="binary", format=format_, title=title, fields="the row" if kind == PARQUET else "")
+    if kind:
         return unread
     found, layout = layout_of(start_of(stream.head, stream.whole, stream.path, text_column, time_column))
     stamps, recognised = _stamps(layout, stream)
     forms = (given,) if given else recognised
     example = found.example
-    return Reading(
-        **common,  # type: ignore[arg-type]
+    return replace(
+        begun,
         format=found.name,
         title=example.title,
         text=_with_names(example.text, _names(layout, "text")),
