@@ -26,6 +26,7 @@ from forewarn.grouping.templates import mask_of
 from forewarn.rules import load_rules
 from forewarn.scoring import fusion
 from forewarn.scoring.adaptation import adapt
+from forewarn.scoring.case_votes import case_votes
 from forewarn.scoring.model import Model
 from forewarn.training.fit_options import FitOptions
 from forewarn.training.fitting import fit
@@ -110,7 +111,7 @@ def _events(context: Context) -> list[Event]:
         outliers = fit_outliers(vectors, texts, np.ones(len(texts), dtype=np.int64))
         signals = {
             "rules": fusion.prior().log_odds_of_sets(sets, rules)[number],
-            "cases": cases.vote(vectors),
+            "cases": case_votes(cases, vectors, written),
             "outliers": outliers.score(vectors, texts, in_sample=True),
         }
         crisis = (tweets["label"] == "on-topic").to_numpy()

@@ -29,6 +29,7 @@ from forewarn.grouping.templates import mask_of, plain_words
 from forewarn.options import Promise
 from forewarn.rules import load_rules
 from forewarn.scoring import fusion
+from forewarn.scoring.case_votes import case_votes
 from forewarn.scoring.model import Model
 from forewarn.training.fit_options import FitOptions
 from forewarn.training.fitting import fit
@@ -102,7 +103,7 @@ def events(context: Context) -> list[Event]:
             vectors = encoder.encode(written.to_list())
             sets = RuleSets()
             number = sets.number(rules.fired(records)).to_numpy()
-            cased = cases.vote(vectors)
+            cased = case_votes(cases, vectors, written)
             scores, floors = {}, {}
             for labels in LABELS:
                 numbers = model.fusion if labels != "none" else fusion.prior()

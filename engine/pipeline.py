@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from forewarn.alerting.evidence import Explainer
 from forewarn.alerting.incidents import incidents
-from forewarn.alerting.selection import decide_blocks
+from forewarn.alerting.selection import decide_blocks, nearest
 from forewarn.checkpoint import Checkpoint, identity_of
 from forewarn.errors import ForewarnError, InputError
 from forewarn.findings import EarlyWarning, dated, now
@@ -31,6 +31,7 @@ from forewarn.reading.dataframes import FrameLike, SeriesLike, is_frame, is_seri
 from forewarn.reading.prefetch import one_ahead
 from forewarn.reading.texts_in_memory import TextsInMemory
 from forewarn.runtime.chunked_frame import ChunkedFrame
+from forewarn.runtime.forked import check_not_forked
 from forewarn.runtime.timings import Progress, Stopwatch
 from forewarn.scan_result import Scan
 from forewarn.scoring.line_scores import LineScores
@@ -67,6 +68,7 @@ def scan(
     EncoderError, CaseBaseError and ModelError where what the options name cannot be used, OutputError where
     `line_scores` or what does not fit in memory cannot be written.
     """
+    check_not_forked()
     options = with_settings(options, settings)
     read = _input(paths, texts)
     if options.unusual:
@@ -190,13 +192,17 @@ def _warn(run: _Run, rules: RuleSet, intake: Intake, scorer: Scorer, scored: Chu
 
 def _decide(run: _Run, rules: RuleSet, intake: Intake, scorer: Scorer, scored: ChunkedFrame, warned: _Warned) -> Scan:
     """The policy chooses the alerts, and what means one thing becomes one incident."""
-    chosen = decide_blocks(scored, scorer.texts, run.options.policy, intake.rule_sets.last_words(rules))
-    alerts, alerted = Explainer(scorer, scored, rules, intake.rule_sets).alerts(chosen)
+    last_words = intake.rule_sets.last_words(rules)
+    chosen = decide_blocks(scored, scorer.texts, run.options.policy, last_words)
+    explainer = Explainer(scorer, scored, rules, intake.rule_sets)
+    alerts, alerted = explainer.alerts(chosen)
+    almost = [] if alerts else explainer.alerts(nearest(scored, scorer.texts, last_words))[0]
     alerts = [dated(alert, run.started) for alert in alerts]
     together = incidents(warned.warnings, warned.vectors, alerts, alerted)
     run.watch.lap("explain", len(alerts))
     return Scan(
         alerts=alerts,
+        nearest=next(iter(almost), None),
         warnings=warned.warnings,
         incidents=[
             dated(incident, run.started) for incident in together if incident.warnings or len(incident.alerts) > 1

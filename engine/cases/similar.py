@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from forewarn.errors import CaseBaseError, InputError
 from forewarn.findings import SCHEMA_VERSION, now
 from forewarn.grouping.function_words import is_function_word
+from forewarn.runtime.forked import check_not_forked
 
 if TYPE_CHECKING:
     from forewarn.embeddings import CaseBase, Encoder
@@ -82,6 +83,7 @@ def similar(
     """
     from forewarn.embeddings import CaseBase
 
+    check_not_forked()
     if not text.strip():
         raise InputError("the text is empty", remedy="Say in a sentence or more what happened.")
     if k < 1:

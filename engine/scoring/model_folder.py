@@ -77,6 +77,8 @@ def save_model(model: Model, folder: str | Path, card: str | None = None) -> Non
         "rule_levels": fusion.rule_levels,
         "rule_discount": fusion.rule_discount,
         "rule_scale": fusion.rule_scale,
+        "rule_repeat": fusion.rule_repeat,
+        "held": fusion.held,
         "slopes": {name: vars(slope) for name, slope in fusion.slopes.items()},
     }
     arrays: dict[str, NDArray[Any]] = {"reference": model.reference, "crisis": model.crisis, "sample": model.sample}
@@ -175,6 +177,9 @@ def load_model(folder: str | Path, *, device: str | None = None) -> Model:
             numbers["rule_discount"],
             {name: Slope(**slope) for name, slope in numbers["slopes"].items()},
             numbers["rule_scale"],
+            # Of a model that was written before there were such numbers.
+            numbers.get("rule_repeat", numbers["rule_discount"]),
+            numbers.get("held"),
             calibration,
         )
         head, ordinary, network = part("classifier"), part("baseline"), None

@@ -26,6 +26,7 @@ from forewarn.reading.dataframes import FrameLike, is_frame
 from forewarn.reading.labelled import labelled_frame, read_labelled
 from forewarn.scoring import fusion
 from forewarn.scoring.baseline import Baseline
+from forewarn.scoring.case_votes import case_votes
 from forewarn.scoring.fusion import Fusion
 from forewarn.scoring.model import Model, network_log_odds, sample_rows
 from forewarn.scoring.signals import scaled, signal_frame
@@ -279,7 +280,7 @@ def _signals(
             unusual[part] = reference.score(vectors[part], own, in_sample=ordinary is None)
     signals = {
         "rules": rule_log_odds(load_rules(), texts),
-        "cases": CaseBase.open(None, encoder=encoder).vote(vectors),
+        "cases": case_votes(CaseBase.open(None, encoder=encoder), vectors, written),
         "outliers": unusual,
     }
     return encoder, vectors, signals

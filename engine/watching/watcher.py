@@ -28,6 +28,7 @@ from forewarn.options import DEFAULT_PROMISE, Options, families, merged
 from forewarn.runtime.atomic import atomic_write
 from forewarn.runtime.chunked_frame import ChunkedFrame
 from forewarn.scoring import fusion
+from forewarn.scoring.case_votes import case_votes
 from forewarn.scoring.model_folder import open_model
 from forewarn.scoring.similarity import similarity
 from forewarn.warning.detector import STREAM_SCHEMA, ChangeDetector, Ended, Raised, Stream
@@ -174,7 +175,7 @@ class Watcher:
         written = plain(new["text"])
         vectors = self._encoder.encode(written.to_list())
         rules = self._numbers.log_odds_of_sets(self._sets, self._rules)[new["rule_set"].to_numpy()]
-        given: dict[str, Any] = {"rules": rules, "cases": self._cases.vote(vectors)}
+        given: dict[str, Any] = {"rules": rules, "cases": case_votes(self._cases, vectors, written)}
         if self._model:
             kinds = self._model.classify(vectors, written)
             if kinds is not None:
