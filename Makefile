@@ -6,7 +6,7 @@ READY := .venv/ready
 # The package's files. A strict editable installation links them one by one, so a new one asks for a new installation.
 FILES := build/files
 
-.PHONY: demo test lint style options pictures clean always
+.PHONY: demo test lint style options formats pictures clean always
 
 $(FILES): always
 	@mkdir -p $(@D)
@@ -38,6 +38,9 @@ style: $(READY)
 
 options: $(READY)
 	$(BIN)/python docs/make_options.py
+
+formats: $(READY)
+	$(BIN)/python docs/make_formats.py
 
 pictures: $(READY)
 	$(BIN)/python docs/make_pictures.py

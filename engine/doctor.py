@@ -9,9 +9,11 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import platform
+import shlex
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib import import_module
+from pathlib import Path
 
 from forewarn.errors import ForewarnError
 from forewarn.extras import EXTRAS, installed
@@ -60,6 +62,18 @@ def examine() -> list[Check]:
             own = error.remedy if isinstance(error, ForewarnError) else None
             findings.append(Check(look.__name__.strip("_"), said, own or remedy, broken=True))
     return findings
+
+
+def examine_file(path: Path) -> Check:
+    """How a file would be read, in a line; the remedy names the command that says more."""
+    from forewarn.reading.explained import explain_reading
+
+    reading = explain_reading(path)
+    if not reading.looked_at:
+        return Check(reading.path, "; ".join(reading.problems) or "nothing in it can be read", "", broken=True)
+    timed = f"{reading.timed:,} of {reading.looked_at:,} records at its start have a time"
+    more = f"forewarn scan --explain-reading {shlex.quote(str(path))}"
+    return Check(reading.path, f"{reading.format}; {timed}", f"{reading.remedy} {more}".strip())
 
 
 def _version(package: str) -> str | None:
@@ -147,7 +161,8 @@ def _rules() -> Iterator[Check]:
     named = ", ".join(f"{name} {count}" for name, count in sorted(packs.items()))
     yield Check("rules", f"{len(rules.rules)} in {len(packs)} packs: {named}")
     yield from (Check("rules", str(problem), broken=True) for problem in rules.problems)
-    record = {"source": ["doctor"], "line": [1], "time": [None], "text": [_ALARM], "raw": [None]}
+    record: dict[str, list[object]] = {name: [None] for name in RECORDS}
+    record |= {"source": ["doctor"], "line": [1], "text": [_ALARM]}
     hits = rules.match(pl.DataFrame(record, schema=RECORDS))["rule"].to_list()
     titles = ", ".join(rules.rules[rule].title for rule in hits)
     remedy = "" if hits else "Reinstall forewarn."

@@ -16,11 +16,14 @@ RECORDS: dict[str, pl.DataType] = {
     "time": pl.Datetime("us", "UTC"),
     "text": pl.String(),
     "raw": pl.String(),
+    "level": pl.UInt8(),
+    "status": pl.UInt16(),
 }
 """One row for each line, row or event of the input.
 
 `source` the path as the user gave it; `line` 1-based; `time` UTC, null where none was recognised; `text` what a person
-would read; `raw` for structured input the whole event as JSON, else null.
+would read; `raw` for structured input the whole event as JSON, else null; `level` how grave the record itself says it
+is, from 0 (emergency) to 7 (debug), `status` its HTTP status, both null where it does not say (`reading.levels`).
 """
 
 TEXTS: dict[str, pl.DataType] = {

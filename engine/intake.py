@@ -64,10 +64,12 @@ class Intake:
         time_column: str | None,
         watch: Stopwatch,
         progress: Progress | None = None,
+        *,
+        time_format: str | None = None,
     ) -> None:
         """Read all of the input that was not read before it was killed."""
         if isinstance(paths, TextsInMemory):
-            for block in paths.blocks(text_column, time_column, BLOCK_BYTES, self._problems):
+            for block in paths.blocks(text_column, time_column, BLOCK_BYTES, self._problems, time_format):
                 watch.lap("read", block.height)
                 self._group(self.keying.keyed(block), None)
                 watch.lap("match rules", block.height)
@@ -84,6 +86,7 @@ class Intake:
                 paths,
                 text_column=text_column,
                 time_column=time_column,
+                time_format=time_format,
                 block_bytes=BLOCK_BYTES,
                 problems=self._problems,
                 reached=reached,

@@ -136,7 +136,9 @@ def _read(
         stack.enter_context(timeline)
     table = stack.enter_context(TextTable())
     intake = Intake(rules, table, run.problems, timeline, lines, work)
-    intake.take_in(read, options.text_column, options.time_column, run.watch, run.progress)
+    intake.take_in(
+        read, options.text_column, options.time_column, run.watch, run.progress, time_format=options.time_format
+    )
     if intake.rows == 0:
         raise _nothing_to_read(read, run.problems)
     return intake

@@ -86,7 +86,7 @@ def test_a_full_disk_is_an_error_with_a_place(monkeypatch: pytest.MonkeyPatch) -
 def partial_texts(lines: list[str], size: int) -> tuple[list[pl.DataFrame], list[pl.DataFrame]]:
     """Records in blocks of `size`, and their partial texts."""
     rows = pl.DataFrame({"text": lines, "line": range(1, len(lines) + 1)}).with_columns(
-        source=pl.lit("a.log"), time=None, raw=None
+        source=pl.lit("a.log"), time=None, raw=None, level=None, status=None
     )
     records = rows.select(pl.col(name).cast(dtype) for name, dtype in RECORDS.items())
     blocks = [

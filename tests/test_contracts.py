@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import os
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,12 @@ from forewarn.detectors import fit_outliers
 from forewarn.embeddings import load_encoder
 from forewarn.errors import ForewarnError
 from forewarn.frames import RECORDS, SIGNAL_FRAME, SIGNALS
-from forewarn.reading import formats
+from forewarn.reading.explained import explain_reading
+from forewarn.reading.formats.examples import EXAMPLES
+from forewarn.reading.formats.page import formats_page
+from forewarn.reading.formats.registry import FORMATS
+from forewarn.reading.levels import of_words
+from forewarn.reading.lines import MAX_TEXT
 from forewarn.reading.records import read
 from forewarn.scoring import fusion
 
@@ -90,27 +96,34 @@ def test_a_detector_gives_tail_probabilities_and_the_same_ones_again(detector: s
     np.testing.assert_array_equal(first, again)
 
 
-ROWS = [("2026-03-01T08:00:00Z", f"pump {number} of the works reports pressure") for number in range(40)]
-
-
-def _json(path: Path) -> None:
-    path.write_text("".join(json.dumps({"time": time, "message": text}) + "\n" for time, text in ROWS))
-
-
-def _csv(path: Path) -> None:
-    path.write_text("time,message\n" + "".join(f"{time},{text}\n" for time, text in ROWS))
-
-
 def _parquet(path: Path) -> None:
-    pl.DataFrame(ROWS, schema=["time", "message"], orient="row").write_parquet(path)
+    rows = [("2026-11-29T08:04:00Z", "pump stopped"), ("2026-11-29T08:05:00Z", "pump started")]
+    pl.DataFrame(rows, schema=["time", "message"], orient="row").write_parquet(path)
 
 
-WRITERS: dict[str, Callable[[Path], None]] = {"json_events": _json, "delimited": _csv, "parquet": _parquet}
-READERS = sorted(path.stem for path in Path(str(formats.__path__[0])).glob("*.py") if path.stem != "__init__")
+def _written(name: str, path: Path, times: int = 1) -> Path:
+    """A file of a format: its example, `times` over."""
+    if name == "parquet":
+        _parquet(path)
+        return path
+    lines = EXAMPLES[name].lines
+    if name == "json_document":
+        lines = lines.replace("[\n", "[\n" + (lines.split("[\n")[1].removesuffix("\n]}}\n") + ",\n") * (times - 1))
+    elif name in ("declared_fields", "delimited"):
+        head = lines[: lines.index("08:04") if name == "declared_fields" else lines.index("2026")]
+        lines = head + lines.removeprefix(head) * times
+    else:
+        lines = lines * times
+    path.write_text(lines)
+    os.utime(path, (1_795_939_500, 1_795_939_500))
+    return path
 
 
-def test_every_reader_has_a_file_here() -> None:
-    assert sorted(WRITERS) == READERS
+READERS = ["parquet", *(one.name for one in FORMATS)]
+
+
+def test_every_format_has_an_example() -> None:
+    assert [one.name for one in FORMATS] == list(EXAMPLES)
 
 
 def _read(path: Path, block_bytes: int = 1 << 20) -> tuple[pl.DataFrame, list[ForewarnError]]:
@@ -119,34 +132,69 @@ def _read(path: Path, block_bytes: int = 1 << 20) -> tuple[pl.DataFrame, list[Fo
     return (pl.concat(blocks) if blocks else pl.DataFrame(schema=RECORDS)), problems
 
 
-@pytest.mark.parametrize("reader", READERS)
-def test_a_reader_gives_the_same_records_for_any_block_size(reader: str, tmp_path: Path) -> None:
-    WRITERS[reader](tmp_path / "a")
-    whole, problems = _read(tmp_path / "a")
-    assert (whole.schema, whole.height, problems) == (pl.Schema(RECORDS), len(ROWS), [])
-    assert whole["text"].to_list() == [text for _, text in ROWS]
+def test_the_page_of_formats_is_the_one_that_the_registry_makes() -> None:
+    page = Path(__file__).resolve().parents[1] / "docs" / "formats.md"
+    assert page.read_text("utf-8") == formats_page(), "make formats writes it anew"
+
+
+@pytest.mark.parametrize("name", list(EXAMPLES))
+def test_an_example_becomes_what_the_page_of_formats_says(name: str, tmp_path: Path) -> None:
+    records, problems = _read(_written(name, tmp_path / "a"))
+    example = EXAMPLES[name]
+    assert explain_reading(tmp_path / "a").format == name
+    assert (records.height, problems) == (2, [])
+    assert records["text"][0] == example.gives
+    assert records.select(pl.coalesce("level", of_words(pl.col("text")))).to_series()[0] == example.level
+    times = [datetime(2026, 11, 29, 8, minute, tzinfo=UTC) for minute in (4, 5)]
+    assert [time.replace(microsecond=0) for time in records["time"]] == times
+    raw = records["raw"][0]
+    assert (raw is None) == (example.fields == "none")
+    assert raw is None or isinstance(json.loads(raw), dict)
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_a_reader_gives_the_same_records_for_any_block_size(name: str, tmp_path: Path) -> None:
+    whole, problems = _read(_written(name, tmp_path / "a", 30))
+    assert (whole.schema, problems) == (pl.Schema(RECORDS), [])
+    assert whole.height == (2 if name == "parquet" else 60)
     assert whole["time"].null_count() == 0
     for size in (1, 100, 1_000):
         assert _read(tmp_path / "a", size)[0].equals(whole)
 
 
-@pytest.mark.parametrize("reader", READERS)
-def test_half_a_file_gives_what_is_whole_and_never_a_fault(reader: str, tmp_path: Path) -> None:
-    WRITERS[reader](tmp_path / "a")
+@pytest.mark.parametrize("name", READERS)
+def test_half_a_file_gives_what_is_whole_and_never_a_fault(name: str, tmp_path: Path) -> None:
+    whole, _ = _read(_written(name, tmp_path / "a", 30))
     content = (tmp_path / "a").read_bytes()
     (tmp_path / "a").write_bytes(content[: len(content) // 2])
     records, problems = _read(tmp_path / "a")
-    assert {text for _, text in ROWS} >= set(records["text"].to_list()[:-1])
+    if name == "json_document":
+        # What stands around the list is no event, and the document that holds it is not whole.
+        records = records.filter(pl.col("raw").is_not_null())
+    assert set(whole["text"]) >= set(records["text"].to_list()[:-1])
     assert records.height or problems
 
 
-@pytest.mark.parametrize("reader", READERS)
-def test_a_wrong_encoding_is_never_a_fault(reader: str, tmp_path: Path) -> None:
-    WRITERS[reader](tmp_path / "a")
-    content = (tmp_path / "a").read_bytes().replace(b"pressure", b"pr\xe9ssion\xff")
+@pytest.mark.parametrize("name", READERS)
+def test_a_wrong_encoding_is_never_a_fault(name: str, tmp_path: Path) -> None:
+    _written(name, tmp_path / "a", 30)
+    content = (tmp_path / "a").read_bytes().replace(b"stopped", b"st\xe9pped\xff")
     (tmp_path / "a").write_bytes(content)
     records, problems = _read(tmp_path / "a")
     assert records.height or problems
+
+
+@pytest.mark.parametrize("name", list(EXAMPLES))
+def test_a_huge_field_and_a_deep_one_leave_the_rest(name: str, tmp_path: Path) -> None:
+    for odd in ("x" * 3_000_000, '{"a":' * 10_000 + "1" + "}" * 10_000, "[" * 10_000):
+        _written(name, tmp_path / "a", 30)
+        content = (tmp_path / "a").read_text()
+        (tmp_path / "a").write_text(
+            content + "\n" + content.splitlines()[-1].replace("started", odd) + "\n" + odd + "\n"
+        )
+        records, _ = _read(tmp_path / "a")
+        assert records.height >= 59
+        assert records["text"].str.len_chars().max() <= MAX_TEXT  # type: ignore[operator]
 
 
 def _commands(command: click.Command, path: tuple[str, ...] = ()) -> list[tuple[tuple[str, ...], click.Command]]:

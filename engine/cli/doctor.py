@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import rich_click as click
@@ -14,24 +15,28 @@ if TYPE_CHECKING:
 
 
 @click.command("doctor", cls=Command)
+@click.argument("files", nargs=-1, type=click.Path(path_type=Path), metavar="[FILE…]")
 @printed()
-def command(form: str, terminal: Terminal) -> int:
+def command(files: tuple[Path, ...], form: str, terminal: Terminal) -> int:
     """Show what is installed and try it: texts are embedded and searched, a rule has to fire.
+
+    Of a FILE it says how it would be read, in a line; `forewarn scan --explain-reading FILE` says more.
 
     Exit status: 0 all that a scan needs works, 2 something is broken.
 
     \b
     forewarn doctor
     forewarn doctor --format jsonl
+    forewarn doctor examples/logs/payments.log
     """
     import msgspec
     from rich.table import Table
     from rich.text import Text
 
-    from forewarn.doctor import examine
+    from forewarn.doctor import examine, examine_file
 
     with terminal.stage("trying what is installed"):
-        findings = examine()
+        findings = [*map(examine_file, files)] if files else examine()
     if form == "jsonl":
         for finding in findings:
             click.echo(msgspec.json.encode(finding))

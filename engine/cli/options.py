@@ -51,6 +51,11 @@ text_column = click.option(
     "--text-column", metavar="COLUMN", help="The column that holds the text, for CSV, JSON and Parquet."
 )
 time_column = click.option("--time-column", metavar="COLUMN", help="The column that holds the time.")
+time_format = click.option(
+    "--time-format",
+    metavar="FORM",
+    help="How times are written, where they are not known by themselves: '%d.%m.%Y %H:%M:%S'.",
+)
 label_column = click.option(
     "--label-column", metavar="COLUMN", default="label", show_default=True, help="The column of the label."
 )

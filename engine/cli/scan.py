@@ -13,6 +13,8 @@ from forewarn.cli.commands import Command
 from forewarn.cli.options import names, on_standard_error, panels, printed, streams
 
 if TYPE_CHECKING:
+    from forewarn.errors import ForewarnError
+    from forewarn.options import Options
     from forewarn.output.terminal import Terminal
 
 
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
         *("--rules", "--logsource", "--cases", "--model", "--encoder", "--device", "--detectors", "--prior"),
         *("--no-adapt", "--seed"),
     ),
-    Read=("--text-column", "--time-column"),
+    Read=("--text-column", "--time-column", "--time-format", "--explain-reading"),
     Streams=("--late", "--one-stream", "--stream-by", "--by-category", "--count-repeats"),
     Output=("--output", *shared.PRINTED, "--scores", "--index", "--summary", "--explain-skipped", "--timings"),
     Checkpoint=("--resume", "--no-cache", "--help"),
@@ -59,6 +61,8 @@ if TYPE_CHECKING:
 @click.option("--no-cache", is_flag=True, help="Neither use nor keep the vectors of texts from other scans.")
 @shared.text_column
 @shared.time_column
+@shared.time_format
+@click.option("--explain-reading", is_flag=True, help="Show how each file is read, and scan nothing.")
 @click.option(
     "--scores",
     type=click.Path(path_type=Path),
@@ -109,6 +113,8 @@ def command(
     no_cache: bool,
     text_column: str | None,
     time_column: str | None,
+    time_format: str | None,
+    explain_reading: bool,
     scores: Path | None,
     index: Path | None,
     false_warnings: str,
@@ -142,6 +148,7 @@ def command(
     options = Options(
         text_column=text_column,
         time_column=time_column,
+        time_format=time_format,
         rules=rules or None,
         logsource=parse_logsource(logsource),
         cases=cases,
@@ -162,6 +169,8 @@ def command(
         by_category=by_category,
         voices=not count_repeats,
     )
+    if explain_reading:
+        return _explain_reading(paths, options, form, terminal)
     if output is not None and is_standard_output(output):
         output, form = None, "jsonl"
     check_outputs([*paths, *rules, cases, model], [output, scores, summary], [index])
@@ -201,3 +210,29 @@ def command(
     if explain_skipped:
         terminal.untried(found.untried)
     return 1 if found.alerts or found.warnings else 2 if not_read(paths, found.problems) else 0
+
+
+def _explain_reading(paths: tuple[str, ...], options: Options, form: str, terminal: Terminal) -> int:
+    """Show how each file is read; 2 where one cannot be."""
+    from forewarn.output.reading_view import reading_table
+    from forewarn.reading.explained import explain_reading
+    from forewarn.reading.paths import files_in
+    from forewarn.reading.problems import Problems
+    from forewarn.text_gate import json_line
+
+    noted: list[ForewarnError] = []
+    unread = False
+    for path in files_in(paths, Problems(noted)):
+        reading = explain_reading(
+            path,
+            text_column=options.text_column,
+            time_column=options.time_column,
+            time_format=options.time_format,
+        )
+        unread |= not reading.looked_at
+        if form == "jsonl":
+            sys.stdout.buffer.write(json_line(reading))
+        else:
+            terminal.table(reading_table(reading))
+    terminal.problems(noted)
+    return 2 if unread or noted else 0

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @panels(
     Choose=("--false-warnings",),
     Look_with=("--rules", "--logsource", "--cases", "--model", "--encoder", "--device"),
-    Read=("--text-column", "--time-column", "--arrival-times"),
+    Read=("--text-column", "--time-column", "--time-format", "--arrival-times"),
     Streams=("--late", "--one-stream", "--stream-by", "--by-category", "--count-repeats"),
     Output=("--output", *shared.PRINTED, "--exec", "--notify"),
     Checkpoint=("--state", "--help"),
@@ -58,6 +58,7 @@ if TYPE_CHECKING:
 @shared.model
 @shared.text_column
 @shared.time_column
+@shared.time_format
 def command(
     paths: tuple[str, ...],
     output: Path | None,
@@ -81,6 +82,7 @@ def command(
     model: Path | None,
     text_column: str | None,
     time_column: str | None,
+    time_format: str | None,
 ) -> int:
     """Follow files, folders or standard input (-) as they grow, and warn early.
 
@@ -110,6 +112,7 @@ def command(
     options = Options(
         text_column=text_column,
         time_column=time_column,
+        time_format=time_format,
         rules=rules or None,
         logsource=parse_logsource(logsource),
         cases=cases,

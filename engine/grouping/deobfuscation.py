@@ -11,6 +11,7 @@ import re
 
 import polars as pl
 
+from forewarn.grouping.speech import said
 from forewarn.grouping.templates import mask_of
 from forewarn.rules.language.normalise import CONFUSABLE, ZERO_WIDTH
 
@@ -32,8 +33,8 @@ _READINGS = (str.maketrans("013457", "oieast"), str.maketrans("013457", "oleast"
 
 
 def plain(texts: pl.Series) -> pl.Series:
-    """The texts as they were meant: String (n,), null where `texts` is null."""
-    made = texts
+    """The texts as they were meant, without the heads of log lines: String (n,), null where `texts` is null."""
+    made = said(texts)
     other = (texts.str.len_bytes() != texts.str.len_chars()).fill_null(False)
     if other.any():
         made = _replaced(made, other & made.str.contains(_UNSEEN).fill_null(False), _seen)

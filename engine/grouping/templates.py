@@ -13,6 +13,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from forewarn.reading.levels import of_words
 from forewarn.reading.time_names import HALF
 from forewarn.rules.correlation.correlator import Correlator, Hit
 from forewarn.rules.matching.digits import Kinds
@@ -111,6 +112,25 @@ class Templates:
         return number, written["template"]
 
 
+class OwnLevels:
+    """The level that each of `kinds` says in words of its own, found once (`levels.of_words`)."""
+
+    def __init__(self, kinds: Kinds) -> None:
+        self._kinds, self._begun = kinds, kinds.begun
+        self._of_kind = pl.Series(dtype=pl.UInt8)
+
+    def filled(self, level: pl.Series, kind: pl.Series) -> pl.Series:
+        """The levels of n records (UInt8), those that no field says by the words of their texts; `kind` their kinds."""
+        if self._begun != self._kinds.begun:
+            self._begun, self._of_kind = self._kinds.begun, pl.Series(dtype=pl.UInt8)
+        new = self._kinds.alike[len(self._of_kind) :]
+        if len(new):
+            found = new.alias("text").to_frame().select(of_words(pl.col("text"))).to_series()
+            self._of_kind = pl.concat([self._of_kind, found], rechunk=True)
+        said = self._of_kind.gather(kind)
+        return said if level.null_count() == len(level) else level.zip_with(level.is_not_null(), said)
+
+
 def _numbered(templates: pl.Series, known: pl.DataFrame) -> tuple[pl.Series, pl.DataFrame]:
     """The numbers of templates, and the known ones with those that are new."""
     own = templates.alias("template").to_frame()
@@ -144,13 +164,14 @@ class Keying:
 
     def __init__(self, rules: RuleSet, sets: RuleSets) -> None:
         self._rules, self._sets = rules, sets
-        self._templates = Templates(rules.kinds)
+        self._templates, self._levels = Templates(rules.kinds), OwnLevels(rules.kinds)
         self.correlator = Correlator(rules)
         self.completed: dict[tuple[int, int], Hit] = {}
 
     def keyed(self, records: pl.DataFrame) -> pl.DataFrame:
         """The records of one block, keyed."""
         kind = self._rules.kinds.of(records["text"])
+        records = records.with_columns(level=self._levels.filled(records["level"], kind))
         fired = self._rules.fired(records, kind)
         hits = self.correlator.add(records, fired)
         fired = fired.without(self._rules.silent).with_changes(_by_rule(hits), ())

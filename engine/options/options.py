@@ -26,7 +26,9 @@ _DECIDING = ("budget", "fdr", "threshold", "cost")
 class Options:
     """What a scan is told; every field has a default that works.
 
-    `rules` pack names, files or folders (None = all shipped packs); `logsource` what all the input is known to be of,
+    `text_column`, `time_column` the fields of text and time, `time_format` how times are written, in the letters of
+    strftime, where they are not known by themselves; `rules` pack names, files or folders (None = all shipped packs);
+    `logsource` what all the input is known to be of,
     such as `{"product": "linux", "service": "sshd"}`; `cases` a case base folder (None = the shipped
     one); `detectors` names of PyOD detectors for the view of meaning (None = those
     of the model, or KNN); `adapt` whether the scanned texts teach a fifth
@@ -43,6 +45,7 @@ class Options:
 
     text_column: str | None = None
     time_column: str | None = None
+    time_format: str | None = None
     rules: Sequence[str | Path] | None = None
     logsource: Mapping[str, str] | None = None
     cases: str | Path | None = None

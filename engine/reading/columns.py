@@ -8,16 +8,29 @@ reads like sentences, or all words together. It reads no file.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import cache
+from typing import TYPE_CHECKING
 
 import polars as pl
 from polars import selectors
 
+if TYPE_CHECKING:
+    from forewarn.reading.formats.line_reader import LineReader
+
+    InnerOf = Callable[[list[str]], LineReader | None]
+
 BODY = (
     *("message", "msg", "fulltext", "text", "content", "contents", "body", "正文", "内容", "全文", "文本", "消息"),
     *("log", "logmessage", "event", "tweet", "post", "payload", "comment", "review", "sentence", "article", "news"),
+    *("shortmessage", "textpayload", "fullmessage", "stringvalue"),
     *("summary", "摘要", "description", "描述", "详情", "details", "detail", "abstract", "微博", "评论", "新闻"),
 )
+REASON = (
+    *("error", "err", "exception", "reason", "cause", "errormessage", "errmsg", "exceptionmessage", "failure"),
+    *("excinfo", "stacktrace", "原因", "异常"),
+)
+"""Fields that say why, beside the message."""
 TITLE = ("title", "headline", "subject", "标题", "题目", "主题")
 TIME = (
     *("timestamp", "datetime", "time", "date", "ts", "utctime", "eventtime", "createdat", "created", "timecreated"),
@@ -42,10 +55,17 @@ def plain(name: str) -> str:
     return "".join(character for character in name.casefold() if character.isalnum())
 
 
+@cache
+def _ranks(kind: tuple[str, ...]) -> dict[str, int]:
+    return {word: rank for rank, word in enumerate(kind)}
+
+
 def known(names: Iterable[str], kind: tuple[str, ...]) -> list[str]:
     """Those of `names` that are of a kind (`BODY`, `TITLE`, `TIME`), the preferred ones first."""
-    ranks = {word: rank for rank, word in enumerate(kind)}
-    found = [(ranks[plain(name)], position, name) for position, name in enumerate(names) if plain(name) in ranks]
+    ranks = _ranks(kind)
+    found = [
+        (ranks[spelled], position, name) for position, name in enumerate(names) if (spelled := plain(name)) in ranks
+    ]
     return [name for _, _, name in sorted(found)]
 
 
@@ -73,6 +93,16 @@ def text_of(bodies: list[str], titles: list[str]) -> pl.Expr:
     body, title = _first_filled(bodies), _first_filled(titles)
     both = pl.when(body.str.starts_with(title)).then(body).otherwise(pl.concat_str(title, body, separator="\n"))
     return pl.coalesce(both, body, title)
+
+
+def with_reasons(text: pl.Expr, names: list[str]) -> pl.Expr:
+    """The texts with the first line of the first filled of these columns after them, unless they hold it."""
+    if not names:
+        return text
+    first = [column(name).str.extract(r"^\s*([^\n{\[\s][^\n]{0,500})") for name in names]
+    said = pl.coalesce([pl.when(~value.is_in(["null", "true", "false", "-", "0"])).then(value) for value in first])
+    more = said.is_not_null() & ~text.str.contains(said, literal=True)
+    return pl.when(more.fill_null(False)).then(pl.concat_str(text, said, separator=": ")).otherwise(text)
 
 
 def stamp_of(names: list[str]) -> pl.Expr:

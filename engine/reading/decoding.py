@@ -22,13 +22,14 @@ HEAD = 1 << 16
 MAX_LINE = 1 << 20
 """Bytes of a line that are kept until its text is cut; the rest of the line is dropped as it is read."""
 PARQUET = "a Parquet file"
+ZIP, TAR = "a ZIP archive", "a tar archive"
 _UNPACK = "Unpack it first."
 _BINARY: tuple[tuple[bytes, int, str, str | None], ...] = (
     (b"PAR1", 0, PARQUET, None),
-    (b"PK\x03\x04", 0, "a ZIP archive or an Office document", _UNPACK),
+    (b"PK\x03\x04", 0, ZIP, _UNPACK),
     (b"7z\xbc\xaf\x27\x1c", 0, "a 7z archive", _UNPACK),
     (b"Rar!\x1a\x07", 0, "a RAR archive", _UNPACK),
-    (b"ustar", 257, "a tar archive", _UNPACK),
+    (b"ustar", 257, TAR, _UNPACK),
     (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", 0, "an Office document", "Save it as CSV or plain text first."),
     (b"%PDF-", 0, "a PDF document", "Convert it to plain text first (pdftotext)."),
     (b"ElfFile\0", 0, "a Windows event log (EVTX)", "Convert it to JSON lines first (evtx_dump -o jsonl)."),
@@ -65,10 +66,19 @@ _MOST_NULS = 1 << 32
 
 @dataclass(frozen=True)
 class TextBlock:
-    """`data` holds whole lines of UTF-8, the last one ended too; `first_line` is the 1-based number of the first."""
+    """`data` holds whole lines of UTF-8, the last one ended too; `first_line` is the 1-based number of the first.
+
+    `lines` is how many there are, where that is known.
+    """
 
     first_line: int
     data: bytes
+    lines: int | None = None
+
+    @property
+    def height(self) -> int:
+        """How many lines there are."""
+        return self.data.count(b"\n") if self.lines is None else self.lines
 
 
 @dataclass(frozen=True)
@@ -238,8 +248,9 @@ class TextStream:
             self._encoding = "utf-8"
         for data in map(self._readable, _whole_lines(map(self._without_nuls, pieces), size)):
             first_line = self.lines + 1
-            self.lines += data.count(b"\n")
-            yield TextBlock(first_line, data if data.isascii() else self._valid(data, first_line))
+            height = data.count(b"\n")
+            self.lines += height
+            yield TextBlock(first_line, data if data.isascii() else self._valid(data, first_line), height)
         if self.broken:
             self._problems.note(
                 self.path,

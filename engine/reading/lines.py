@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
+from numpy.typing import NDArray
 
 from forewarn.reading import timestamps
 from forewarn.reading.formats import delimited as tables
-from forewarn.reading.formats import json_events as events
+from forewarn.reading.formats.line_reader import LineReader
 from forewarn.reading.problems import Problems
 from forewarn.reading.time_forms import TimeFormat
 
@@ -28,29 +28,30 @@ _VOTERS = 100
 
 @dataclass(frozen=True)
 class Origin:
-    """Where rows come from: the file, the latest time they can have, their time formats (None: the rows shall vote)."""
+    """Where rows come from: the file, the latest time they can have, their time formats (None: the rows shall vote).
+
+    A line that is numbered `apart` begins a record, whatever stands before it.
+    """
 
     source: str
     latest: datetime
     formats: tuple[TimeFormat, ...] | None
+    apart: int = 1
 
 
 @dataclass(frozen=True)
 class Lines:
-    """Lines of one file that wait to become records: `data`, one line for each of `numbers` (UInt64, shape (n,)).
-
-    `keys` set: the lines are JSON events.
-    """
+    """Lines of one file that wait to become records: `data`, one line for each of `numbers` (UInt64, shape (n,))."""
 
     origin: Origin
-    numbers: npt.NDArray[np.uint64]
+    numbers: NDArray[np.uint64]
     data: bytes
-    keys: events.Keys | None
+    reader: LineReader
 
     @property
     def kind(self) -> object:
         """Lines of one kind can be made into records together."""
-        return self.keys
+        return self.reader
 
     @property
     def size(self) -> int:
@@ -85,38 +86,78 @@ def records_of(waiting: Sequence[Lines | Cells], problems: Problems) -> pl.DataF
     )
     origins = [item.origin for item in waiting]
     run = said["run"].to_numpy()
-    bare = bool(lines) and lines[0].keys is None
+    cells = not lines or lines[0].reader.cells
     return said.select(
         pl.Series([origin.source for origin in origins]).gather(run).alias("source"),
         "line",
-        _times(origins, run, said["text" if bare else "stamp"], problems, cells=not bare).alias("time"),
+        _times(origins, run, said["stamp"], problems, cells=cells).alias("time"),
         "text",
         "raw",
+        "level",
+        "status",
     )
 
 
 def _lines_said(lines: Sequence[Lines], problems: Problems) -> pl.DataFrame:
-    """`run` (which of `lines`), `line`, `text`, `raw`, and of JSON events `stamp`; blank lines are left out."""
+    """`run` (which of `lines`), `line`, and what the reader gives (`line_reader.SAID`); blank lines are left out."""
     data = lines[0].data if len(lines) == 1 else b"".join(item.data for item in lines)
     text = pl.read_lines(data).to_series()
     line = np.concatenate([item.numbers for item in lines])
     run = np.repeat(np.arange(len(lines)), [len(item.numbers) for item in lines])
-    filled = is_filled(text)
-    if not filled.all():
+    reader = lines[0].reader
+    # One look finds out that no line is blank and none goes on with the one before, as in most blocks.
+    odd = not reader.odd or text.str.contains(reader.odd).any()
+    filled = is_filled(text) if odd else None
+    if filled is not None and not filled.all():
         text, line, run = text.filter(filled), line[filled.to_numpy()], run[filled.to_numpy()]
-    frame = pl.DataFrame({"run": run, "line": line, "text": text})
-    if lines[0].keys is None:
-        return frame.with_columns(raw=pl.lit(None, pl.String))
-    frame = frame.drop("text").hstack(events.events(text, lines[0].keys))
-    for (number,), broken in frame.filter("broken").group_by("run", maintain_order=True):
-        problems.note(
-            lines[int(str(number))].origin.source,
-            "is not whole JSON; read as plain text",
-            line=broken["line"][0],
-            times=broken.height,
-            remedy="Write one JSON object a line.",
-        )
+    if reader.joins and odd:
+        apart = np.array([item.origin.apart for item in lines], np.uint64)
+        text, line, run = _joined(reader, text, line, run, apart)
+    said = reader.said(text)
+    frame = pl.DataFrame({"run": run, "line": line}).hstack(said)
+    if said["broken"].any():
+        for (number,), broken in frame.filter("broken").group_by("run", maintain_order=True):
+            problems.note(
+                lines[int(str(number))].origin.source,
+                f"is not {reader.what}; read as plain text",
+                line=broken["line"][0],
+                times=broken.height,
+                remedy="Write one JSON object a line.",
+            )
     return frame
+
+
+def stamps_in(head: str, reader: LineReader) -> pl.Series:
+    """The written times of the first records of a file that starts with `head`: String (n,), null where none is."""
+    lines = pl.Series(head.split("\n")[: timestamps.SAMPLE], dtype=pl.String)
+    lines = lines.filter(is_filled(lines))
+    if reader.joins:
+        nothing = np.zeros(len(lines), np.int64)
+        lines, _, _ = _joined(reader, lines, nothing.astype(np.uint64), nothing, np.ones(1, np.uint64))
+    return reader.said(lines)["stamp"]
+
+
+def _joined(
+    reader: LineReader, text: pl.Series, line: NDArray[np.uint64], run: NDArray[np.int64], apart: NDArray[np.uint64]
+) -> tuple[pl.Series, NDArray[np.uint64], NDArray[np.int64]]:
+    """The same lines, those that belong together as one, which has the number of the first."""
+    belongs = reader.belongs(text).to_numpy()
+    if not belongs.any():
+        return text, line, run
+    begins = ~belongs
+    begins[:1] = True
+    begins[1:] |= run[1:] != run[:-1]
+    # The first line at or after the edge, for the one at it may be blank.
+    at_edge = line >= apart[run]
+    begins[1:] |= at_edge[1:] & ~at_edge[:-1]
+    first = np.flatnonzero(begins)
+    ends = np.append(first[1:], len(begins))
+    several = np.flatnonzero(ends - first > 1)
+    whole = [reader.together(text[int(first[at]) : int(ends[at])]) for at in several]
+    joined = text.gather(first)
+    if len(several):
+        joined = joined.scatter(several, pl.Series(whole, dtype=pl.String))
+    return joined, line[first], run[first]
 
 
 def _cells_said(cells: Sequence[Cells], problems: Problems) -> pl.DataFrame:
@@ -148,7 +189,7 @@ def is_filled(text: pl.Series) -> pl.Series:
 
 
 def _times(
-    origins: Sequence[Origin], run: npt.NDArray[np.int64], stamp: pl.Series, problems: Problems, *, cells: bool
+    origins: Sequence[Origin], run: NDArray[np.int64], stamp: pl.Series, problems: Problems, *, cells: bool
 ) -> pl.Series:
     """The time of each line or stamp, by the formats of the file it is from (`run`, shape (n,), ascending)."""
     formats = [origin.formats for origin in origins]
@@ -173,7 +214,8 @@ def _times(
     latest = pl.Series([origin.latest for origin in origins], dtype=timestamps.UTC_TIME)
     kinds = list(dict.fromkeys(formats))
     if len(kinds) == 1:
-        return timestamps.parse(stamp, kinds[0] or (), latest if len(origins) == 1 else latest.gather(run))
+        parsed = timestamps.parse_runs if cells else timestamps.parse
+        return parsed(stamp, kinds[0] or (), latest if len(origins) == 1 else latest.gather(run))
     time = pl.repeat(None, len(stamp), dtype=timestamps.UTC_TIME, eager=True)
     kind = np.array([kinds.index(form) for form in formats])[run]
     for number, chosen in enumerate(kinds):

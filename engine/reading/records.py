@@ -28,14 +28,19 @@ from forewarn.errors import ForewarnError
 from forewarn.frames import RECORDS
 from forewarn.names import shown
 from forewarn.reading import timestamps
+from forewarn.reading.archives import ARCHIVES, members
 from forewarn.reading.compression import BrokenStream
 from forewarn.reading.decoding import PARQUET, TextStream
+from forewarn.reading.formats import declared_fields, json_documents, parquet
 from forewarn.reading.formats import delimited as tables
-from forewarn.reading.formats import json_events as events
-from forewarn.reading.formats import parquet
-from forewarn.reading.lines import Cells, Lines, Origin, cut, is_filled, records_of
+from forewarn.reading.formats.json_events import JsonLines
+from forewarn.reading.formats.registry import Declared, Document, layout_of, start_of
+from forewarn.reading.line_blocks import with_their_rest
+from forewarn.reading.lines import Cells, Lines, Origin, cut, records_of, stamps_in
 from forewarn.reading.paths import files_in, reason
 from forewarn.reading.problems import Problems
+from forewarn.reading.time_forms import TimeFormat
+from forewarn.reading.time_option import form_of
 
 BLOCK_BYTES = 8 << 20
 """Bytes of input that are read together: more are matched quicker, fewer need less memory (docs/decisions.md)."""
@@ -46,23 +51,25 @@ def read(
     *,
     text_column: str | None = None,
     time_column: str | None = None,
+    time_format: str | None = None,
     block_bytes: int = BLOCK_BYTES,
     problems: list[ForewarnError] | Problems | None = None,
     reached: Reached | None = None,
 ) -> Iterator[pl.DataFrame]:
     """Read files, folders (all files below, sorted; hidden ones skipped) and `-` (standard input), in that order.
 
-    Yields records frames (`source`, `line`, `time`, `text`, `raw`) of about `block_bytes` bytes of input each; memory
+    Yields records frames (`frames.RECORDS`) of about `block_bytes` bytes of input each; memory
     stays at a small multiple of that. A file that is reached twice is read once.
 
     * `line` is the physical line in the decoded text (of a CSV row or a JSON event: where it starts; in Parquet: the
       row). Blank lines are counted, not kept.
     * `time` is UTC; a written time without an offset is taken as UTC, one without a year (syslog) gets the newest year
       that is not later than a day after the file was changed. The forms of time are those that the first 64 KiB of a
-      file show. Null where there is none.
-    * `text` is the line as it stands; of a JSON event its message, of a row its text column (`text_column`, else a
-      known name such as message or 正文, after the title if there is one, else the column that reads like sentences),
-      else "name: value; …". It is cut at 65,536 characters.
+      file show, or `time_format` (`time_option.form_of`). Null where there is none.
+    * `text` is the line as it stands, or what it says inside its envelope (`formats.registry`); the lines of a stack
+      trace are one with the line before them. Of a JSON event it is its message, of a row its text column
+      (`text_column`, else a known name such as message or 正文, after the title if there is one, else the column that
+      reads like sentences), else "name: value; …". It is cut at 65,536 characters.
     * `raw` is null for plain text, else the whole event or row as JSON.
 
     What cannot be read is appended to `problems` as `InputError` (path, line, remedy), one a file and kind, while the
@@ -72,7 +79,8 @@ def read(
     earlier call left gives the blocks after those, if the input and the arguments are the same.
     """
     noted = problems if isinstance(problems, Problems) else Problems(problems)
-    wanted = Wanted(text_column, time_column, max(block_bytes, 1), noted)
+    form = form_of(time_format) if time_format else None
+    wanted = Wanted(text_column, time_column, max(block_bytes, 1), noted, form)
     names = [paths] if isinstance(paths, str | Path) else paths
     yield from _blocks(_items_after(reached or Reached(), names, wanted), wanted)
 
@@ -98,7 +106,7 @@ def read_piece(
     file); `piece` whole lines; `lines_before` the lines of the file before the piece; `changed` when the file was.
     """
     skipped = head.count(b"\n")
-    blocks = list(_blocks(_opened(name, io.BytesIO(head + piece), changed, wanted), wanted))
+    blocks = list(_blocks(_opened(name, io.BytesIO(head + piece), changed, wanted, skipped + 1), wanted))
     if not blocks:
         return pl.DataFrame(schema=RECORDS)
     records = pl.concat(blocks).filter(pl.col("line") > skipped)
@@ -113,6 +121,8 @@ class Wanted:
     time_column: str | None
     block_bytes: int
     problems: Problems
+    time_form: TimeFormat | None = None
+    """The form in which times are written, where the user has said it."""
 
 
 def _items_after(
@@ -154,7 +164,10 @@ def _items(name: str, wanted: Wanted) -> Iterator[Lines | Cells | pl.DataFrame]:
         yield from _opened(shown(name), file, changed, wanted)
 
 
-def _opened(name: str, file: BinaryIO, changed: datetime, wanted: Wanted) -> Iterator[Lines | Cells | pl.DataFrame]:
+def _opened(
+    name: str, file: BinaryIO, changed: datetime, wanted: Wanted, apart: int = 1
+) -> Iterator[Lines | Cells | pl.DataFrame]:
+    """The items of an open file; the line numbered `apart` begins a record, whatever stands before it."""
     latest = changed + timedelta(days=1)
     try:
         stream = TextStream(name, file, wanted.block_bytes, wanted.problems)
@@ -163,47 +176,52 @@ def _opened(name: str, file: BinaryIO, changed: datetime, wanted: Wanted) -> Ite
         return
     if stream.look.binary == PARQUET:
         yield from _parquet_records(stream, latest, wanted)
+    elif stream.look.binary in ARCHIVES and "!/" not in name:
+        yield from _members(stream, file, changed, wanted)
     elif stream.look.binary:
         wanted.problems.note(name, f"{stream.look.binary}; skipped", remedy=stream.look.remedy, unread=True)
     else:
-        yield from _text_items(stream, latest, wanted)
+        yield from _text_items(stream, latest, wanted, apart)
 
 
-def _text_items(stream: TextStream, latest: datetime, wanted: Wanted) -> Iterator[Lines | Cells | pl.DataFrame]:
-    head, name = stream.head, stream.path
-    keys = None
-    as_lines = events.is_lines(head, stream.whole)
-    if as_lines or events.is_document(head):
-        keys = events.keys_in(head, wanted.text_column, wanted.time_column)
-        for kind, key in (("text", wanted.text_column), ("time", wanted.time_column)):
-            if key and key.rpartition(".")[2] not in head:
-                wanted.problems.note(
-                    name, f"no event at its start has the key {key!r} for the {kind}; the usual ones are read"
-                )
-    elif table := tables.table_in(head, stream.whole, name, wanted.text_column, wanted.time_column):
-        yield from _table_items(stream, table, latest, wanted)
+def _members(
+    stream: TextStream, file: BinaryIO, changed: datetime, wanted: Wanted
+) -> Iterator[Lines | Cells | pl.DataFrame]:
+    """The items of the members of an archive that are text."""
+    for name, member, when in members(stream, file, changed, wanted.problems):
+        yield from _opened(name, member, when, wanted)
+
+
+def _text_items(stream: TextStream, latest: datetime, wanted: Wanted, apart: int) -> Iterator[Lines | Cells]:
+    start = start_of(stream.head, stream.whole, stream.path, wanted.text_column, wanted.time_column)
+    _, layout = layout_of(start)
+    if isinstance(layout, Declared | tables.Table):
+        yield from _table_items(stream, layout, latest, wanted)
         return
-
-    formats = None
-    if _votes_alone(stream, wanted):
-        lines = pl.Series(head.split("\n")[: timestamps.SAMPLE], dtype=pl.String)
-        lines = lines.filter(is_filled(lines))
-        stamps = events.events(lines, keys)["stamp"] if keys else lines
-        formats = timestamps.recognise(stamps, cells=keys is not None)[0]
-    origin = Origin(name, latest, formats)
+    if isinstance(layout, Document | JsonLines):
+        for kind, key in (("text", wanted.text_column), ("time", wanted.time_column)):
+            if key and key.rpartition(".")[2] not in stream.head:
+                wanted.problems.note(
+                    stream.path, f"no event at its start has the key {key!r} for the {kind}; the usual ones are read"
+                )
+    reader = layout.reader if isinstance(layout, Document) else layout
+    formats: tuple[TimeFormat, ...] | None = (wanted.time_form,) if wanted.time_form else None
+    if formats is None and _votes_alone(stream, wanted):
+        formats = timestamps.recognise(stamps_in(stream.head, reader), cells=reader.cells)[0]
+    origin = Origin(stream.path, latest, formats, apart)
     blank = True
     blocks = stream.blocks(wanted.block_bytes)
-    if keys and not as_lines:
-        for numbers, data in events.document(blocks, head):
+    if isinstance(layout, Document):
+        for numbers, data in json_documents.document(blocks, stream.head):
             blank = False
-            yield Lines(origin, np.array(numbers, np.uint64), data, keys)
+            yield Lines(origin, np.array(numbers, np.uint64), data, reader)
     else:
-        for block in blocks:
+        for block in with_their_rest(blocks, reader) if reader.joins else blocks:
             blank = blank and block.data.isspace()
-            numbers_ = np.arange(block.first_line, stream.lines + 1, dtype=np.uint64)
-            yield Lines(origin, numbers_, block.data, keys)
+            numbers_ = np.arange(block.first_line, block.first_line + block.height, dtype=np.uint64)
+            yield Lines(origin, numbers_, block.data, reader)
     if blank and not stream.broken:
-        wanted.problems.note(name, "the file is empty")
+        wanted.problems.note(stream.path, "the file is empty")
 
 
 def _votes_alone(stream: TextStream, wanted: Wanted) -> bool:
@@ -211,7 +229,11 @@ def _votes_alone(stream: TextStream, wanted: Wanted) -> bool:
     return not stream.whole or 4 * len(stream.head) > wanted.block_bytes
 
 
-def _table_items(stream: TextStream, table: tables.Table, latest: datetime, wanted: Wanted) -> Iterator[Cells]:
+def _table_items(
+    stream: TextStream, layout: tables.Table | Declared, latest: datetime, wanted: Wanted
+) -> Iterator[Cells]:
+    declared = isinstance(layout, Declared)
+    table = layout.table if isinstance(layout, Declared) else layout
     for kind, column in (("text", wanted.text_column), ("time", wanted.time_column)):
         if column and column not in table.columns:
             why = _no_such_column(kind, column, table.columns)
@@ -219,16 +241,19 @@ def _table_items(stream: TextStream, table: tables.Table, latest: datetime, want
             if kind == "text":
                 return
             table = replace(table, times=())
-    formats = None
-    if _votes_alone(stream, wanted):
-        sample, _ = tables.rows_one_by_one(tables.whole_lines(stream.head, stream.whole), 1, table, final=False)
+    formats: tuple[TimeFormat, ...] | None = (wanted.time_form,) if wanted.time_form else None
+    if formats is None and _votes_alone(stream, wanted):
+        data = tables.whole_lines(stream.head, stream.whole)
+        data = declared_fields.uncommented(data) if declared else data
+        sample, _ = tables.rows_one_by_one(data, 1, table, final=False)
         skip = int(table.has_header)
         formats = timestamps.recognise(
             tables.to_columns(sample, table)["stamp"][skip : skip + timestamps.SAMPLE], cells=True
         )[0]
     origin = Origin(stream.path, latest, formats)
     empty = True
-    for rows in tables.rows_in(stream.blocks(wanted.block_bytes), table):
+    blocks = stream.blocks(wanted.block_bytes)
+    for rows in tables.rows_in(declared_fields.without_comments(blocks) if declared else blocks, table):
         empty = False
         yield Cells(origin, rows, table)
     if empty:

@@ -21,6 +21,8 @@ from forewarn.reading.dataframes import frame_of, is_frame, texts_of
 from forewarn.reading.formats import parquet
 from forewarn.reading.lines import cut, is_filled
 from forewarn.reading.problems import Problems
+from forewarn.reading.time_forms import TimeFormat
+from forewarn.reading.time_option import form_of
 
 
 class TextsInMemory:
@@ -35,13 +37,18 @@ class TextsInMemory:
         return self.source
 
     def blocks(
-        self, text_column: str | None, time_column: str | None, block_bytes: int, problems: Problems
+        self,
+        text_column: str | None,
+        time_column: str | None,
+        block_bytes: int,
+        problems: Problems,
+        time_format: str | None = None,
     ) -> Iterator[pl.DataFrame]:
         """The records, in blocks of about `block_bytes`. Raises InputError where a named column is missing."""
         # A day of grace, as for a file that was changed now: clocks and zones differ.
         latest = pl.Series([datetime.now(UTC) + timedelta(days=1)], dtype=timestamps.UTC_TIME)
         if self._frame is None:
-            blocks = _of_texts(self._texts, latest, block_bytes)
+            blocks = _of_texts(self._texts, latest, block_bytes, form_of(time_format) if time_format else None)
         else:
             blocks = _of_frame(self._frame, text_column, time_column, latest, block_bytes)
         for block in blocks:
@@ -51,10 +58,12 @@ class TextsInMemory:
             yield cut(records, problems)
 
 
-def _of_texts(texts: pl.Series | None, latest: pl.Series, block_bytes: int) -> Iterator[pl.DataFrame]:
+def _of_texts(
+    texts: pl.Series | None, latest: pl.Series, block_bytes: int, form: TimeFormat | None
+) -> Iterator[pl.DataFrame]:
     if texts is None or not len(texts):
         return
-    formats = timestamps.recognise(texts.head(timestamps.SAMPLE))[0]
+    formats = (form,) if form else timestamps.recognise(texts.head(timestamps.SAMPLE))[0]
     rows = max(int(block_bytes / max(texts.estimated_size() / len(texts), 1)), 100)
     for first in range(0, len(texts), rows):
         part = texts[first : first + rows]
@@ -64,7 +73,7 @@ def _of_texts(texts: pl.Series | None, latest: pl.Series, block_bytes: int) -> I
                 "time": timestamps.parse(part, formats, latest),
                 "text": part,
             }
-        ).with_columns(raw=pl.lit(None, pl.String))
+        ).with_columns(raw=pl.lit(None, pl.String), level=pl.lit(None, pl.UInt8), status=pl.lit(None, pl.UInt16))
         yield block.filter(is_filled(part))
 
 

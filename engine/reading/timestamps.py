@@ -142,6 +142,18 @@ def parse(texts: pl.Series, formats: Sequence[TimeFormat], latest: pl.Series) ->
     return _coalesce([_parse_one(texts, form, pl.lit(year), pl.lit(rest)) for form in formats])
 
 
+def parse_runs(stamps: pl.Series, formats: Sequence[TimeFormat], latest: pl.Series) -> pl.Series:
+    """What `parse` says; a stamp that is that of the row before, as in most logs, is parsed once."""
+    begins = stamps.ne_missing(stamps.shift(1))
+    begins |= pl.int_range(len(stamps), eager=True) == 0
+    if len(latest) > 1:
+        begins |= latest.ne_missing(latest.shift(1))
+    if 2 * int(begins.sum()) > len(stamps):
+        return parse(stamps, formats, latest)
+    own = parse(stamps.filter(begins), formats, latest.filter(begins) if len(latest) > 1 else latest)
+    return own.gather(begins.cast(pl.UInt32).cum_sum() - 1)
+
+
 def _coalesce(times: list[pl.Series]) -> pl.Series:
     return times[0] if len(times) == 1 else pl.select(pl.coalesce(times)).to_series()
 

@@ -36,8 +36,8 @@ NO_FEW_LINES = 20
 """Lines after which a file without a known time is named."""
 TIMELESS = "no time is known on its lines: no early warning from it"
 GIVE_TIMES = (
-    "Name the column or key of the time with --time-column, or follow it with `forewarn watch --arrival-times`; "
-    "the alerts of `forewarn scan` need no times."
+    "Name the column or key of the time with --time-column, or how it is written with --time-format; `forewarn watch "
+    "--arrival-times` needs none, and `forewarn scan --explain-reading FILE` shows how a file is read."
 )
 
 

@@ -37,6 +37,7 @@ _REFUSED = {
     b"\xfd7zXZ": "is compressed; it cannot be followed",
     b"BZh": "is compressed; it cannot be followed",
     b"PAR1": "is Parquet; it cannot be followed",
+    b"PK\x03\x04": "is a ZIP archive; it cannot be followed",
 }
 
 
@@ -159,7 +160,9 @@ class Follower:
                 self._problems.note(source, refused, remedy="Use `forewarn scan` on it.")
                 position.offset = size
                 return None
-            head = start[: position.offset]
+            # Line ends of old Macs are read as those of today: a file that has no others.
+            returns = b"\n" not in start and b"\r" in start.rstrip(b"\r")
+            head = start.replace(b"\r", b"\n")[: position.offset] if returns else start[: position.offset]
             head = head[: head.rfind(b"\n") + 1]
             file.seek(position.offset)
             if position.inside and not _past(file, position):
@@ -167,6 +170,8 @@ class Follower:
             data = file.read(max(most, HEAD))
             if b"\n" not in data and len(data) < MAX_LINE:
                 data += file.read(MAX_LINE - len(data))
+            if returns:
+                data = data.replace(b"\r", b"\n")
         whole = data[: data.rfind(b"\n") + 1]
         if not whole and len(data) >= MAX_LINE:
             position.inside = True

@@ -25,6 +25,7 @@ from forewarn.options import Options
 from forewarn.reading.decoding import MAX_LINE, cut_line
 from forewarn.reading.problems import Problems
 from forewarn.reading.records import Wanted, read_piece
+from forewarn.reading.time_option import form_of
 from forewarn.runtime.atomic import is_written_through, one_writer
 from forewarn.warning.timeline import GIVE_TIMES, NO_FEW_LINES, TIMELESS
 from forewarn.watching.delivery import Delivery, Notification, WarningLog, to_address, to_command
@@ -136,7 +137,8 @@ class _Following:
         self._shown = 0
         noted = Problems(self._collected)
         self._follower = Follower([path for path in self._paths if path != "-"], noted)
-        self._wanted = Wanted(options.text_column, options.time_column, 16 << 20, noted)
+        form = form_of(options.time_format) if options.time_format else None
+        self._wanted = Wanted(options.text_column, options.time_column, 16 << 20, noted, form)
         self._status = Status()
         self._untimed: dict[str, int] = {}
         self._given_up = False

@@ -121,6 +121,8 @@ def records(texts: list[str], source: str = "a.log") -> pl.DataFrame:
         "time": [datetime(2024, 5, 1, 9, n % 60, tzinfo=UTC) for n in range(len(texts))],
         "text": texts,
         "raw": [None] * len(texts),
+        "level": [None] * len(texts),
+        "status": [None] * len(texts),
     }
     return pl.DataFrame(rows, schema=RECORDS)
 

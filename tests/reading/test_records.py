@@ -26,6 +26,7 @@ from forewarn.frames import RECORDS
 from forewarn.reading import decoding as decode
 from forewarn.reading.decoding import MAX_LINE, TextBlock, look_at
 from forewarn.reading.formats import delimited as tables
+from forewarn.reading.formats import json_documents
 from forewarn.reading.formats import json_events as events
 from forewarn.reading.lines import MAX_TEXT
 from forewarn.reading.problems import Problems
@@ -69,8 +70,8 @@ def test_each_line_is_a_record_with_its_number_time_and_source(tmp_path: Path) -
     file = good(tmp_path / "gate.log", "2024-03-09 07:05:03 gate closed\n\n  \n2024-03-09 07:05:04 gate open\n")
     records, problems = table(file)
     assert records.rows() == [
-        (str(file), 1, datetime(2024, 3, 9, 7, 5, 3, tzinfo=UTC), "2024-03-09 07:05:03 gate closed", None),
-        (str(file), 4, datetime(2024, 3, 9, 7, 5, 4, tzinfo=UTC), "2024-03-09 07:05:04 gate open", None),
+        (str(file), 1, datetime(2024, 3, 9, 7, 5, 3, tzinfo=UTC), "2024-03-09 07:05:03 gate closed", None, None, None),
+        (str(file), 4, datetime(2024, 3, 9, 7, 5, 4, tzinfo=UTC), "2024-03-09 07:05:04 gate open", None, None, None),
     ]
     assert problems == []
 
@@ -494,7 +495,7 @@ def test_a_document_gives_back_its_elements_with_their_lines(
     ]
     found = [
         (number, json.loads(line))
-        for numbers, data in events.document(iter(blocks), text)
+        for numbers, data in json_documents.document(iter(blocks), text)
         for number, line in zip(numbers, data.decode().split("\n")[:-1], strict=True)
     ]
     assert [event for _, event in found] == items
@@ -880,7 +881,7 @@ def test_a_zone_of_several_meanings_is_named(tmp_path: Path) -> None:
         ({"level": "fatal", "msg": "gate shut"}, "[fatal] gate shut"),
         ({"level": 50, "msg": "gate shut"}, "[error] gate shut"),
         ({"level": 30, "msg": "gate shut"}, "gate shut"),
-        ({"PRIORITY": "2", "MESSAGE": "gate shut"}, "[crit] gate shut"),
+        ({"PRIORITY": "2", "MESSAGE": "gate shut"}, "[fatal] gate shut"),
         ({"severityNumber": 21, "body": "gate shut"}, "[fatal] gate shut"),
         ({"level": "ERROR", "msg": "error: gate shut"}, "error: gate shut"),
         ({"severity": "info", "message": "gate shut"}, "gate shut"),

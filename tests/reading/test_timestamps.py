@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from forewarn.reading import timestamps
+from forewarn.reading import time_forms, timestamps
 from forewarn.reading.time_names import ZONES
 
 LATEST = datetime(2024, 6, 15, 12, 0, tzinfo=UTC)
@@ -344,3 +344,14 @@ def test_any_text_can_be_asked_for_its_time(lines: list[str], cells: bool) -> No
 @given(st.lists(st.text(alphabet="0123456789-/: .,TZ+[]年月日时分<>", max_size=30), max_size=8), st.booleans())
 def test_any_digits_and_separators_can_be_asked_for_their_time(lines: list[str], cells: bool) -> None:
     assert len(times(lines, cells=cells)) == len(lines)
+
+
+@given(st.lists(st.sampled_from(["2024-03-09 07:05:03", "Mar  9 07:05:03", "x", None]), max_size=12), st.booleans())
+def test_runs_of_equal_stamps_are_parsed_as_they_are_alone(stamps: list[str | None], several: bool) -> None:
+    written = pl.Series(stamps, dtype=pl.String)
+    formats = [form for form in time_forms.FORMATS if form.name in ("iso", "month day")]
+    days = [utc(2024, 3, 1 + number // 2 * 4) for number in range(len(stamps))] if several else [utc(2024, 4, 1)]
+    latest = pl.Series(days[: max(len(stamps), 1)], dtype=pl.Datetime("us", "UTC"))
+    assert timestamps.parse_runs(written, formats, latest).equals(
+        timestamps.parse(written, formats, latest), null_equal=True
+    )

@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -531,6 +532,35 @@ def test_a_state_that_cannot_be_written_is_named(tmp_path: Path) -> None:
         watch([tmp_path], OPTIONS, tmp_path / "file", Receivers(print), threading.Event())
     with pytest.raises(OutputError), atomic_write(tmp_path / "file" / "state"):
         pass
+
+
+UNKNOWN = [f"day 29 of 11 in 2026, {8 + number // 60} h {number % 60} min: job {number} done" for number in range(30)]
+
+
+def test_a_file_without_a_known_time_is_named_and_a_form_of_time_mends_it(log: Path, tmp_path: Path) -> None:
+    put(log, UNKNOWN, "w")
+    running = Watch(log, tmp_path / "state").until(30)
+    running.end()
+    (named,) = running.problems
+    assert "no time is known" in str(named)
+    assert "--time-format" in str(named)
+    assert "--arrival-times" in str(named)
+    form = "day %d of %m in %Y, %H h %M min"
+    mended = Watch(log, tmp_path / "other", replace(OPTIONS, time_format=form)).until(30)
+    mended.end()
+    assert mended.problems == []
+
+
+def test_carriage_returns_alone_end_the_lines_of_a_followed_file(tmp_path: Path) -> None:
+    log = tmp_path / "a.log"
+    follower = Follower([log], Problems([]))
+    log.write_bytes(b"one\rtwo\rthr")
+    (piece,) = follower.new(1 << 20)
+    assert (piece.data, piece.lines_before) == (b"one\ntwo\n", 0)
+    with log.open("ab") as file:
+        file.write(b"ee\r")
+    (piece,) = follower.new(1 << 20)
+    assert (piece.head, piece.data, piece.lines_before) == (b"one\ntwo\n", b"three\n", 2)
 
 
 def test_a_fault_between_the_detector_and_the_log_loses_no_warning(

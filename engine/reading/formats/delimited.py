@@ -18,6 +18,7 @@ import numpy.typing as npt
 import polars as pl
 
 from forewarn.reading import columns as fields
+from forewarn.reading import levels
 from forewarn.reading.decoding import MAX_LINE, TextBlock
 from forewarn.reading.time_columns import by_content
 
@@ -34,6 +35,15 @@ _NUMBER_OR_TIME = re.compile(r"\s*[+-]?[\d.,:/ -]*\d[\d.,:/ -]*([TZ%].*)?\s*")
 """What a column's name never looks like."""
 
 
+_POSTGRES = (
+    *("log_time", "user_name", "database_name", "process_id", "connection_from", "session_id", "session_line_num"),
+    *("command_tag", "session_start_time", "virtual_transaction_id", "transaction_id", "error_severity"),
+    *("sql_state_code", "message", "detail", "hint", "internal_query", "internal_query_pos", "context", "query"),
+    *("query_pos", "location", "application_name", "backend_type", "leader_pid", "query_id"),
+)
+_STARTS_POSTGRES = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} [A-Z+-]")
+
+
 @dataclass(frozen=True)
 class Table:
     """How a delimited file is laid out, and which of its columns matter.
@@ -47,6 +57,10 @@ class Table:
     bodies: tuple[str, ...]
     titles: tuple[str, ...]
     times: tuple[str, ...]
+    levels: tuple[str, ...] = ()
+    statuses: tuple[str, ...] = ()
+    day: str = ""
+    """The day of times that have none."""
 
 
 @dataclass(frozen=True)
@@ -90,6 +104,11 @@ def table_in(head: str, whole: bool, path: str, given_text: str | None, given_ti
         return _single_column(sample, named, given_text)
     fit, delimiter, rows = best
     header = [name.strip().lstrip("\ufeff") for name in rows[0]]
+    if _is_postgres(rows, delimiter):
+        names = (*_POSTGRES, *(f"column_{number}" for number in range(len(_POSTGRES) + 1, len(header) + 1)))
+        names = names[: len(header)]
+        reasons = ("message",)
+        return Table(",", names, False, reasons, (), ("log_time",), ("error_severity",))
     has_header = (_is_header(header) and len(rows) > 1) or given_text in header
     if named and fit < 0.5:
         return None
@@ -103,9 +122,17 @@ def table_in(head: str, whole: bool, path: str, given_text: str | None, given_ti
     return _table(delimiter, header, has_header, rows[1:] if has_header else rows, given_text, given_time)
 
 
+def _is_postgres(rows: list[list[str]], delimiter: str) -> bool:
+    """Whether rows are those of PostgreSQL's csvlog, which has no header (its manual, 19.8.4)."""
+    fit = [row for row in rows if len(row) in (23, 24, 26) and _STARTS_POSTGRES.match(row[0])]
+    return delimiter == "," and 2 * len(fit) > len(rows) and all(row[11].isupper() for row in fit)
+
+
 def _header_may_matter(head: str, given_text: str | None) -> bool:
     """A quick look that spares most plain text the csv module: are there known names in the first line?"""
     first = head.split("\n", 1)[0]
+    if _STARTS_POSTGRES.match(first) and first.count(",") >= 20:
+        return True
     if len(first) > 4096:
         return False
     names = [name.strip(" \t\r\"'") for name in re.split(r"[,\t;|]", first)]
@@ -170,7 +197,16 @@ def _table(
         times = by_content({name: [row[i] for row in sample] for i, name in enumerate(columns)})
     if not bodies and not titles:
         bodies = fields.wordiest(columns, rows)
-    return Table(delimiter, tuple(columns), has_header, tuple(bodies), tuple(titles), tuple(times))
+    return Table(
+        delimiter,
+        tuple(columns),
+        has_header,
+        tuple(bodies),
+        tuple(titles),
+        tuple(times),
+        tuple(fields.known(columns, levels.LEVEL)),
+        tuple(fields.known(columns, levels.STATUS)),
+    )
 
 
 def _unlike(names: list[str]) -> list[str]:
@@ -308,13 +344,20 @@ def _one_row(lines: list[str], at: int, delimiter: str) -> tuple[list[str] | Non
 
 
 def to_columns(rows: TableRows, table: Table) -> pl.DataFrame:
-    """What n rows say: n rows `text` (null where there is nothing), `stamp` (the written time), `raw`, all String."""
+    """What n rows say: n rows `text` (null where there is nothing), `stamp` (the written time), `raw`, all String.
+
+    With them come `level` UInt8 and `status` UInt16 (`reading.levels`).
+    """
+    stamp = fields.stamp_of(list(table.times))
     frame = rows.cells.select(
         raw=pl.struct(pl.all()).struct.json_encode(),
         text=pl.coalesce(
             fields.text_of(list(table.bodies), list(table.titles)), fields.described(table.columns, table.times)
         ),
-        stamp=fields.stamp_of(list(table.times)),
+        stamp=pl.lit(table.day + " ") + stamp if table.day else stamp,
+        level=levels.first_of(list(table.levels)),
+        status=levels.status_of(list(table.statuses)),
     )
+    frame = frame.with_columns(text=levels.with_marks(frame["text"], frame["level"], frame["status"]))
     unfit = rows.whole.is_not_null()
     return frame.with_columns(pl.coalesce(rows.whole, "text").alias("text"), raw=pl.when(~unfit).then("raw"))

@@ -1,51 +1,54 @@
-"""JSON → one row an event: what it says, when, and the whole event.
+"""JSON lines → one row an event: what it says, when, how grave, and the whole event.
 
-In: lines of text of which most are JSON objects, or a JSON document (an array, or objects spread over lines). Out: for
-each event its text, its written time and its raw JSON on one line. A line that is not whole JSON is kept as plain text
-and marked, so that nothing is lost. Whole blocks are parsed at once; only around a line that cannot be parsed are
-lines looked at one by one.
+In: lines of text of which most are JSON objects. Out: for each event what `line_reader.SAID` names. A line that is
+not whole JSON is kept as plain text and marked, so that nothing is lost. Whole blocks are parsed at once; only around
+a line that cannot be parsed are lines looked at one by one. What a message holds that is JSON or logfmt itself is
+opened.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
-from itertools import chain
+from dataclasses import dataclass, replace
 
 import polars as pl
 
 from forewarn.reading import columns as fields
 from forewarn.reading import levels
-from forewarn.reading.decoding import MAX_LINE, TextBlock
+from forewarn.reading.decoding import MAX_LINE
+from forewarn.reading.formats.line_reader import LineReader
 from forewarn.reading.time_columns import by_content
 
 _ONE_BY_ONE = 256
 """Runs of lines that cannot be parsed are halved down to this many, which are then parsed one by one."""
-_LONGEST_EVENT = 1 << 24
-"""Characters of one event of a document; a longer one is read as lines of text."""
 _SAMPLE = 20
-
-# Documents that wrap their events: {"Records": [{…
-_WRAPPER = re.compile(
-    r'\s*\{\s*"(?:records|events|logs|entries|items|data|results|hits|value|documents)"\s*:\s*(?=\[\s*\{)', re.I
-)
-_DOCUMENT = re.compile(r'\s*(?:\{\s*(?:"|\})|\[\s*(?:[{"]|\]))')
-_BETWEEN = re.compile(r"[\s,\[\]\x1e]*")
 _STRING = r'"(?:[^"\\]|\\.)*"(?:\s*:)?'
 _NESTED_TIME = (
     r'"(?:@?SystemTime|UtcTime|@?timestamp|TimeCreated|\$date|time|created_at)"\s*:\s*"?([^",{}\[\]\s][^",}]*)'
 )
+# A message and a level one object further in: GCP, ECS, OTLP, and what collectors wrap.
+_WITHIN = r'"(?:jsonPayload|json_payload|body|fields|payload|log|event|data|record|message)"\s*:\s*\{[^{}]{0,4000}?'
+_NESTED_BODY = _WITHIN + r'"(?:message|msg|stringValue|text)"\s*:\s*("(?:[^"\\]|\\.)*")'
+_NESTED_LEVEL = _WITHIN + r'"(?:level|severity)"\s*:\s*"([A-Za-z]+)"'
+_BYTES = r"^\[\s*[0-9]{1,3}(?:\s*,\s*[0-9]{1,3})*\s*\]$"
+"""A message as journald writes it where it is no UTF-8 or holds control characters: a list of bytes."""
 
-
+_STATE = (
+    r'"((?i:[a-z_.-]*(?:state|code|errno|errors?|fail(?:ed|ures?)?|healthy|ready|success|ok|up|down|online|degraded|'
+    r'(?:un)?available|restarts|exit)))"\s*:\s*(-?[0-9]{1,18}(?:\.[0-9]{1,9})?|true|false)\b'
+)
+"""Fields whose numbers and truths say how things are."""
 _VALUE = r'"([^"\\]{1,40})"\s*:\s*(?:"([^"\\]{6,64})"|([0-9]{9,19}(?:\.[0-9]+)?))'
 _NOT_JSON = object()
 
 
 @dataclass(frozen=True)
 class Keys:
-    """The keys of a file's events that carry their text and time, the preferred ones first; `given` by the user."""
+    """The keys of a file's events that carry their text, time, level, status and reason, the preferred ones first.
+
+    `given` by the user; `wrapped` the key whose value is a message in a layout of its own, and `inner` reads that.
+    """
 
     bodies: tuple[str, ...]
     titles: tuple[str, ...]
@@ -54,15 +57,32 @@ class Keys:
     given_time: str | None = None
     levels: tuple[str, ...] = ()
     statuses: tuple[str, ...] = ()
+    reasons: tuple[str, ...] = ()
+    nested_level: bool = False
+    wrapped: str | None = None
+    inner: LineReader | None = None
 
     @property
     def all(self) -> list[str]:
         """Every key once."""
-        given = [key for key in (self.given_text, self.given_time) if key]
-        return list(dict.fromkeys([*self.bodies, *self.titles, *self.times, *self.levels, *self.statuses, *given]))
+        given = [key for key in (self.given_text, self.given_time, self.wrapped) if key]
+        named = (*self.bodies, *self.titles, *self.times, *self.levels, *self.statuses, *self.reasons)
+        return list(dict.fromkeys([*named, *given]))
 
 
-def keys_in(head: str, given_text: str | None, given_time: str | None) -> Keys:
+@dataclass(frozen=True)
+class JsonLines(LineReader):
+    """One event a line."""
+
+    keys: Keys
+    what = "whole JSON"
+
+    def said(self, lines: pl.Series) -> pl.DataFrame:
+        """What n lines say."""
+        return events(lines, self.keys)
+
+
+def keys_in(head: str, given_text: str | None = None, given_time: str | None = None) -> Keys:
     """The keys that the start of a file shows."""
     names = dict.fromkeys(re.findall(r'"([^"\\]{1,40})"\s*:', head))
     times = fields.known(names, fields.TIME)
@@ -71,15 +91,29 @@ def keys_in(head: str, given_text: str | None, given_time: str | None) -> Keys:
         for name, quoted, number in re.findall(_VALUE, head):
             values.setdefault(name, []).append(quoted or number)
         times = by_content(values)
+    # A Windows event counts its levels in its own way, and the rules for such events know it.
+    windows = "EventID" in names and "Channel" in names
     return Keys(
         tuple(fields.known(names, fields.BODY)),
         tuple(fields.known(names, fields.TITLE)),
         tuple(times),
         given_text,
         given_time,
-        tuple(fields.known(names, levels.LEVEL)),
+        () if windows else tuple(fields.known(names, levels.LEVEL)),
         tuple(fields.known(names, levels.STATUS)),
+        tuple(fields.known(names, fields.REASON)),
+        re.search(_NESTED_LEVEL, head) is not None,
     )
+
+
+def with_inner(keys: Keys, head: str, inner_of: fields.InnerOf) -> Keys:
+    """The same keys, with the layout of what their messages hold: `inner_of` says it of a sample of messages."""
+    found = [event for line in head.split("\n")[:_SAMPLE] if isinstance(event := _loaded(line), dict)]
+    for key in keys.bodies:
+        values = [value.strip() for event in found if isinstance(value := event.get(key), str) and value.strip()]
+        if len(values) * 2 >= len(found) and (inner := inner_of(values)):
+            return replace(keys, wrapped=key, inner=inner)
+    return keys
 
 
 def is_lines(head: str, whole: bool) -> bool:
@@ -87,21 +121,13 @@ def is_lines(head: str, whole: bool) -> bool:
     lines = head.split("\n", 2 * _SAMPLE)
     if not whole or len(lines) > 2 * _SAMPLE:
         lines.pop()
-    lines = [line for line in lines if line.strip()][:_SAMPLE]
+    return are_objects([line for line in lines if line.strip()][:_SAMPLE])
+
+
+def are_objects(lines: list[str]) -> bool:
+    """Whether most of some lines are JSON objects."""
     objects = sum(line.lstrip().startswith("{") and isinstance(_loaded(line), dict) for line in lines)
-    if len(lines) == 1 and whole and _WRAPPER.match(head):
-        return False
     return objects > 0 and 2 * objects >= len(lines)
-
-
-def is_document(head: str) -> bool:
-    """Whether a file that starts like this is a JSON document: an array, or objects of more than one line."""
-    if not _DOCUMENT.match(head):
-        return False
-    values = _Values(head)
-    values.feed(head)
-    found = len(list(values.taken(final=False))) > 0
-    return values.ends_inside_a_value or (found and values.is_empty)
 
 
 def _loaded(line: str) -> object:
@@ -112,21 +138,30 @@ def _loaded(line: str) -> object:
 
 
 def events(lines: pl.Series, keys: Keys) -> pl.DataFrame:
-    """The events on `lines` (String, n non-blank lines): n rows `text`, `stamp`, `raw` (all String), `broken` Boolean.
+    """What the events on n lines (String, none blank) say: n rows of `line_reader.SAID`.
 
-    `text` is the event's text fields, or, where it has none, its string values as "key: value; …". A broken line is its
-    own text and has no `raw`.
+    `text` is the event's text fields, or, where it has none, its telling values as "key: value; …", with its level and
+    status where they are those of trouble. A broken line is its own text and has no `raw`.
     """
     parsed = _parsed(lines, keys.all)
     raw = parsed.select(raw=pl.when(~pl.col("broken")).then(lines)).to_series()
     bodies, titles, times = list(keys.bodies), list(keys.titles), list(keys.times)
     text, stamp = fields.text_of(bodies, titles), fields.stamp_of(times)
+    if keys.reasons and bodies:
+        text = fields.with_reasons(text, [name for name in keys.reasons if name not in bodies])
     if keys.given_text:
         text = pl.coalesce(_named(keys.given_text), text)
     if keys.given_time:
         stamp = pl.coalesce(_named(keys.given_time), stamp)
-    marks = list(dict.fromkeys([*keys.levels, *keys.statuses]))
-    frame = parsed.with_columns(raw).select("raw", "broken", *marks, text=text, stamp=stamp)
+    frame = parsed.with_columns(raw).select(
+        "raw",
+        "broken",
+        text=text,
+        stamp=stamp,
+        level=levels.first_of(list(keys.levels)),
+        status=levels.status_of(list(keys.statuses)),
+        wrapped=fields.column(keys.wrapped) if keys.wrapped else pl.lit(None, pl.String),
+    )
     timeless = frame["stamp"].is_null() & frame["raw"].is_not_null()
     if timeless.any():
         nested = [pl.col("raw").str.extract(_NESTED_TIME)]
@@ -134,14 +169,52 @@ def events(lines: pl.Series, keys: Keys) -> pl.DataFrame:
             named = "|".join(map(re.escape, times))
             nested.append(pl.col("raw").str.extract(rf'"(?:{named})"\s*:\s*"?([^",{{}}\[\]\s][^",}}]*)'))
         frame = frame.with_columns(stamp=pl.coalesce("stamp", *nested))
+    if keys.nested_level:
+        nested_level = levels.number(pl.col("raw").str.extract(_NESTED_LEVEL))
+        frame = frame.with_columns(level=pl.coalesce("level", nested_level))
+    frame = _with_messages(frame, keys)
+    if keys.inner:
+        frame = _opened(frame, keys.inner)
+    text_ = frame.select(pl.coalesce("text", lines)).to_series()
+    marked = levels.with_marks(text_, frame["level"], frame["status"])
+    return frame.select("stamp", "raw", "level", "status", "broken").insert_column(0, marked.alias("text"))
+
+
+def _with_messages(frame: pl.DataFrame, keys: Keys) -> pl.DataFrame:
+    """The same with texts where no field of the event itself is one."""
+    if keys.bodies:
+        in_bytes = (frame["text"].str.starts_with("[") & frame["text"].str.contains(_BYTES)).fill_null(False).arg_true()
+        if len(in_bytes):
+            written = [_of_bytes(text) for text in frame["text"].gather(in_bytes)]
+            frame = frame.with_columns(frame["text"].scatter(in_bytes, pl.Series(written, dtype=pl.String)))
     silent = (frame["text"].is_null() & ~frame["broken"]).arg_true()
-    if len(silent):
-        frame = frame.with_columns(frame["text"].scatter(silent, _rendered(raw.gather(silent), keys.times)))
-    frame = frame.with_columns(pl.coalesce("text", lines))
-    if marks:
-        told = levels.with_level_and_status(pl.col("text"), list(keys.levels), list(keys.statuses))
-        frame = frame.with_columns(text=pl.when("broken").then("text").otherwise(told))
-    return frame.select("raw", "broken", "text", "stamp")
+    if not len(silent):
+        return frame
+    raw = frame["raw"].gather(silent)
+    within = raw.to_frame("raw").select(pl.col("raw").str.extract(_NESTED_BODY)).to_series()
+    text = pl.select(pl.coalesce(_unquoted(within), _told(raw, keys.times))).to_series()
+    return frame.with_columns(frame["text"].scatter(silent, text))
+
+
+def _of_bytes(listed: str) -> str:
+    numbers = [int(number) for number in listed[1:-1].split(",")]
+    return bytes(number & 0xFF for number in numbers).decode("utf-8", "replace")
+
+
+def _opened(frame: pl.DataFrame, inner: LineReader) -> pl.DataFrame:
+    """The same with what the messages say that are in a layout of their own; what the event itself says goes before."""
+    filled = frame["wrapped"].str.strip_chars().fill_null("")
+    rows = (filled != "").arg_true()
+    if not len(rows):
+        return frame
+    own = inner.said(filled.gather(rows))
+    whole = (~own["broken"]).arg_true()
+    rows, own = rows.gather(whole), own[whole]
+    columns = {"text": own["text"]}
+    for name in ("level", "status", "stamp"):
+        columns[name] = pl.select(pl.coalesce(frame[name].gather(rows), own[name])).to_series()
+    columns["level"] = pl.select(pl.coalesce(own["level"], columns["level"])).to_series()
+    return frame.with_columns(frame[name].scatter(rows, values) for name, values in columns.items())
 
 
 def _named(key: str) -> pl.Expr:
@@ -157,21 +230,29 @@ def _parsed(lines: pl.Series, keys: list[str]) -> pl.DataFrame:
     schema = dict.fromkeys(keys or ["message"], pl.String)
     if not (lines.str.len_bytes() > MAX_LINE).any():
         try:
-            frame = pl.read_ndjson(lines.str.join("\n").item().encode(), schema=schema)
+            written = lines.str.join("\n").item().encode()
+            frame = pl.read_ndjson(written, schema=schema)
         except pl.exceptions.PolarsError:
             pass
         else:
             if frame.height == len(lines):
-                return _last_of_twice(frame.with_columns(broken=pl.lit(False)), lines, list(schema))
+                return _last_of_twice(frame.with_columns(broken=pl.lit(False)), lines, list(schema), written)
     if len(lines) <= _ONE_BY_ONE:
         return _parsed_one_by_one(lines, list(schema))
     middle = len(lines) // 2
     return pl.concat([_parsed(lines[:middle], keys), _parsed(lines[middle:], keys)])
 
 
-def _last_of_twice(parsed: pl.DataFrame, lines: pl.Series, keys: list[str]) -> pl.DataFrame:
-    """The same with the last value of a key that is given twice, as event rules have it; polars takes the first."""
-    twice = pl.any_horizontal(pl.col("line").str.count_matches(f'"{key}"', literal=True) > 1 for key in keys)
+def _last_of_twice(parsed: pl.DataFrame, lines: pl.Series, keys: list[str], written: bytes) -> pl.DataFrame:
+    """The same with the last value of a key that is given twice, as event rules have it; polars takes the first.
+
+    `written` are the lines together.
+    """
+    # A key that stands in the block no more often than it has values is given once in each event.
+    suspects = [key for key in keys if written.count(f'"{key}"'.encode()) > parsed[key].count()]
+    if not suspects:
+        return parsed
+    twice = pl.any_horizontal(pl.col("line").str.count_matches(f'"{key}"', literal=True) > 1 for key in suspects)
     rows = lines.to_frame("line").select(twice).to_series().arg_true()
     if not len(rows):
         return parsed
@@ -195,6 +276,19 @@ def _parsed_one_by_one(lines: pl.Series, keys: list[str]) -> pl.DataFrame:
     }
     frame = pl.DataFrame(clean, schema=dict.fromkeys(keys, pl.String))
     return frame.with_columns(broken=pl.Series(broken, dtype=pl.Boolean))
+
+
+def _told(raw: pl.Series, times: tuple[str, ...]) -> pl.Series:
+    """What events without a message say: their words, then numbers and truths that tell how things are."""
+    states = raw.to_frame("raw").select(
+        pl.col("raw")
+        .str.extract_all(_STATE)
+        .list.eval(pl.element().str.replace(_STATE, "${1}: ${2}"))
+        .list.join("; ")
+        .replace("", None)
+    )
+    both = pl.concat_list(_rendered(raw, times).alias("words"), states.to_series().alias("states"))
+    return pl.select(both.list.drop_nulls().list.join("; ").replace("", None)).to_series()
 
 
 def _rendered(raw: pl.Series, times: tuple[str, ...] = ()) -> pl.Series:
@@ -229,95 +323,3 @@ def _unquoted(tokens: pl.Series) -> pl.Series:
         loose = [_loaded(token) for token in quoted]
         texts = [text.encode("utf-8", "replace").decode() if isinstance(text, str) else "" for text in loose]
         return plain.scatter(escaped, pl.Series(texts, dtype=pl.String))
-
-
-def document(blocks: Iterator[TextBlock], head: str) -> Iterator[tuple[list[int], bytes]]:
-    """The values of a JSON document, a block's worth at a time: their line numbers, and one value a line, compact.
-
-    Values are the elements of an array (or of the array that an object wraps), or objects one after another. What is
-    no whole value comes as it stands, line by line. `head` is how the document starts.
-    """
-    values = _Values(head)
-    for block in chain(blocks, [None]):
-        if block:
-            values.feed(block.data.decode())
-        found = list(values.taken(final=block is None))
-        if found:
-            yield [line for line, _ in found], ("\n".join(text for _, text in found) + "\n").encode("utf-8", "replace")
-
-
-class _Values:
-    """The JSON values in text that comes piece by piece; holds no more than the value that has not ended."""
-
-    def __init__(self, head: str) -> None:
-        wrapper = _WRAPPER.match(head)
-        self._wrapped = wrapper is not None
-        self._skip = wrapper.end() if wrapper else 0
-        self._text = ""
-        self._line = 1
-        self._lost = False
-        self._decoder = json.JSONDecoder(strict=False)
-        self.ends_inside_a_value = False
-        """Whether the text so far is JSON that goes on."""
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether all of the text so far has been taken."""
-        return not self._text.strip()
-
-    def feed(self, text: str) -> None:
-        self._text += text
-
-    def taken(self, final: bool) -> Iterator[tuple[int, str]]:
-        """Take the values that are whole, each with the line on which it starts; `final` = no more text will come."""
-        text, at, counted = self._text, 0, 0
-        self.ends_inside_a_value = False
-        if self._skip and (len(text) > self._skip or final):
-            at, self._skip = self._skip, 0
-        while not self._skip:
-            between = _BETWEEN.match(text, at)
-            begin = between.end() if between else at
-            if self._wrapped and "]" in text[at:begin]:
-                # What follows the array in the object around it is about the document, no event.
-                begin = len(text)
-            if begin == len(text):
-                at = begin
-                break
-            found = self._value(text, begin)
-            if found is None:
-                if not final and not self._lost and len(text) - begin < _LONGEST_EVENT:
-                    at = begin
-                    break
-                # A line of its own, and so are those after it, up to one that starts an object.
-                begin = max(text.rfind("\n", 0, begin) + 1, at)
-                end = text.find("\n", begin) + 1 or len(text)
-                found = text[begin:end].rstrip("\r\n"), end
-                self._lost = True
-            self._line += text.count("\n", counted, begin)
-            yield self._line, found[0]
-            self._line += text.count("\n", begin, found[1])
-            counted = at = found[1]
-        self._line += text.count("\n", counted, at)
-        self._text = text[at:]
-
-    def _value(self, text: str, begin: int) -> tuple[str, int] | None:
-        """The value that starts at `begin`, on one line, and where it ends; None where it is not (yet) whole."""
-        if self._lost and text[begin] != "{":
-            return None
-        try:
-            value, end = self._decoder.raw_decode(text, begin)
-        except (ValueError, RecursionError) as error:
-            self.ends_inside_a_value = _is_at_end(error, text)
-            return None
-        self._lost = False
-        raw = text[begin:end]
-        if "\n" in raw or "\r" in raw:
-            raw = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-        return raw, end
-
-
-def _is_at_end(error: Exception, text: str) -> bool:
-    """Whether JSON could not be read because it goes on after `text`, and not for what `text` holds."""
-    if not isinstance(error, json.JSONDecodeError):
-        return False
-    return error.msg.startswith("Unterminated string") or error.pos >= len(text.rstrip()) - 8

@@ -1,7 +1,7 @@
 """Parquet → one record a row: what it says, when, and the whole row as JSON.
 
 In: a Parquet file and the columns that the user named, if any. Out: frames `line` (the row's number), `time`, `text`,
-`raw`, a batch of rows at a time. Columns of bytes are left out.
+`raw`, `level`, `status`, a batch of rows at a time. Columns of bytes are left out.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import IO
 import polars as pl
 
 from forewarn.reading import columns as fields
+from forewarn.reading import levels
 from forewarn.reading.timestamps import SAMPLE, UTC_TIME, from_number, parse, recognise
 
 
@@ -29,7 +30,7 @@ def rows(
     latest: pl.Series,
     block_bytes: int,
 ) -> Iterator[pl.DataFrame]:
-    """The records of a Parquet file: frames `line` (the row's number) UInt64, `time`, `text`, `raw`.
+    """The records of a Parquet file: frames `line` (the row's number) UInt64, `time`, `text`, `raw`, `level`, `status`.
 
     `columns` as of `columns_of`, `latest` as of `timestamps.parse`. Raises polars' errors where the file is damaged.
     """
@@ -44,6 +45,7 @@ def rows(
     if not bodies and not titles:
         sample = head.select([fields.column(name).cast(pl.String).fill_null("") for name in words])
         bodies = fields.wordiest(words, sample.rows())
+    graves, statuses = fields.known(columns, levels.LEVEL), fields.known(columns, levels.STATUS)
     written = [name for name in times if columns[name] == pl.String]
     stamps = head.select(stamp=fields.stamp_of(written))["stamp"].drop_nulls()
     formats = recognise(stamps, cells=True)[0] if len(stamps) else ()
@@ -51,19 +53,25 @@ def rows(
     line = 1
     for batch in scan.collect_batches(chunk_size=max(int(block_bytes / size), 100)):
         cells = batch.with_columns(
-            [fields.column(name).cast(pl.String) for name in dict.fromkeys([*words, *bodies])]
+            [fields.column(name).cast(pl.String) for name in dict.fromkeys([*words, *bodies, *graves, *statuses])]
         ).select(
             raw=batch.select(pl.struct(pl.all()).struct.json_encode()).to_series(),
             text=pl.coalesce(fields.text_of(bodies, titles), fields.described(words, times)),
             stamp=fields.stamp_of(written),
+            level=levels.first_of(graves),
+            status=levels.status_of(statuses),
             typed=pl.coalesce([_typed(name, columns[name]) for name in times if name not in written] or [_NEVER]),
         )
         yield pl.DataFrame(
             {
                 "line": pl.int_range(line, line + batch.height, dtype=pl.UInt64, eager=True),
                 "time": pl.select(pl.coalesce(cells["typed"], parse(cells["stamp"], formats, latest))).to_series(),
-                "text": cells.select(pl.coalesce("text", "raw")).to_series(),
+                "text": levels.with_marks(
+                    cells.select(pl.coalesce("text", "raw")).to_series(), cells["level"], cells["status"]
+                ),
                 "raw": cells["raw"],
+                "level": cells["level"],
+                "status": cells["status"],
             }
         )
         line += batch.height
