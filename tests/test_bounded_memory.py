@@ -17,6 +17,7 @@ from forewarn.alerting.selection import decide, decide_blocks
 from forewarn.errors import OutputError
 from forewarn.frames import RECORDS, SCORED, TEXTS
 from forewarn.grouping import text_table
+from forewarn.grouping.deobfuscation import plain
 from forewarn.grouping.templates import group, keyed
 from forewarn.grouping.text_table import TextNumbers, TextTable
 from forewarn.options import Options, Policy
@@ -267,7 +268,8 @@ def test_the_same_lines_are_raised_from_a_sample(
     for signal in ("rules", "cases"):
         assert np.allclose(lines[signal].to_numpy(), before[signal].to_numpy(), atol=1e-6, equal_nan=True)
     for signal in ("outliers", "log_odds"):
-        assert np.corrcoef(lines[signal].to_numpy(), before[signal].to_numpy())[0, 1] > 0.9
+        # Without the heads of lines, which all have in common, texts are further apart and a sample's are fewer alike.
+        assert np.corrcoef(lines[signal].to_numpy(), before[signal].to_numpy())[0, 1] > 0.75
     p_values = found.scores.array("p_value")
     assert 0 < p_values.min() <= p_values.max() <= 1
 
@@ -276,5 +278,5 @@ def test_vectors_are_made_anew_where_they_were_not_kept(log: Path, monkeypatch: 
     bounded(monkeypatch, spill=True)
     found = scan([log], Options(cache=False))
     numbers = np.array([5, 1_234, 2_345, 5])
-    expected = TinyEncoder().encode(found.texts.rows(numbers)["example"].to_list())
+    expected = TinyEncoder().encode(plain(found.texts.rows(numbers)["example"]).to_list())
     assert np.allclose(found.vectors(numbers), expected, atol=1e-6)

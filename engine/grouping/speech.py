@@ -25,17 +25,19 @@ _YEAR_AFTER = r"(?:[ ][12][0-9]{3}\b)?"
 _EPOCH = r"1[0-9]{9}(?:[.][0-9]+|[0-9]{3,9})?\b"
 _TIME = rf"[\[(<\"']?(?:{_DATE}[T ,:\t_-]{{1,3}}{_CLOCK}{_ZONE}{_YEAR_AFTER}|{_EPOCH})[\])>\"']?"
 _LEVEL = rf"(?:[\[(<|]\s?(?i:{OWN_WORDS})\s?[\])>|]?|(?:{OWN_WORDS})\b)[:|]?"
-_NAME = r"[A-Za-z_][\w.$/@-]{0,60}"
+_NAME = r"[A-Za-z_][A-Za-z0-9_.$/@-]*"
 _PROCESS = rf"{_NAME}(?:\[[0-9]+\])?:"
-_BRACKETS = r"(?:\[[^\]\s]{1,60}\]|\([^)\s]{1,60}\)|[0-9]{1,7}|---?|-|\|)"
+_BRACKETS = r"(?:\[[^\]\s]+\]|\([^)\s]+\)|[0-9]{1,7}|---?|-|\|)"
 # After a time: host and program as syslog has them, threads and numbers, a level and the name of its logger.
 _HEAD = (
     rf"^\s*{_TIME}[\s,;|:-]{{1,3}}"
-    rf"(?:\S{{1,80}} {_NAME}(?:\[[0-9]+\]:|:| [0-9-]+ - -)\s+)?"
+    rf"(?:\S+ {_NAME}(?:\[[0-9]+\]:|:| [0-9-]+ - -)\s+)?"
     rf"(?:{_BRACKETS}\s+){{0,3}}(?:{_LEVEL}\s+(?:{_BRACKETS}\s+){{0,3}}(?:{_PROCESS}\s+)?)?"
 )
 _MARK = rf"^\[(?:{'|'.join(LEVELS[: LOUD + 1])})\] "
-_TELLING_NAME = r"(?i)(?:error|exception|fail|panic|fatal|fault|denied|refused|timeout|warn)[\w.$]*(?:\[[0-9]+\])?:\s*$"
+_TELLING_NAME = (
+    r"(?i)(?:error|exception|fail|panic|fatal|fault|denied|refused|timeout|warn)[A-Za-z0-9_.$]*(?:\[[0-9]+\])?:\s*$"
+)
 _WORDS = r"(?:\S+\s+){3}\S|[\x{2e80}-\x{9fff}\x{ac00}-\x{d7a3}]{4}"
 """A message that can be understood without what stands before it: four words, or as many signs."""
 
