@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
 import msgspec
+import numpy as np
 
 from forewarn.rules.correlation.windows import Value, Window
+from forewarn.rules.language.correlations import COMPARE
 
 MOST_RECORDS = 200_000
 """Records of a group that are remembered."""
@@ -105,6 +107,35 @@ class Group:
                 return completed
         return None
 
+    def extend(
+        self, columns: Sequence[list[int]], bounds: Sequence[tuple[str, int | float]]
+    ) -> list[tuple[int, Completed]]:
+        """Take k more records at once, by time, of which the `bounds` count: the windows they complete, by their place.
+
+        `columns` are what `add` takes of each: times, rows, sources, lines.
+        """
+        times, rows, sources, lines = columns
+        if times[0] < self.last:
+            found = [self.add(*record, None) for record in zip(times, rows, sources, lines, strict=True)]
+            return [(at, completed) for at, completed in enumerate(found) if completed is not None]
+        first = bisect_left(self._times, times[0] - self.span)
+        window = np.array([*self._times[first:], *times], dtype=np.int64)
+        new = len(window) - len(times)
+        self._times.extend(times)
+        self._rows.extend(rows)
+        self._sources.extend(sources)
+        self._lines.extend(lines)
+        self._values += [None] * len(times)
+        starts = first + np.searchsorted(window, window[new:] - self.span)
+        ends = np.arange(first + new, len(self))
+        counts = ends + 1 - starts
+        completing = np.logical_and.reduce([COMPARE[name](counts, bound) for name, bound in bounds])
+        self._begin_anew()
+        return [
+            (at, self._window_of(int(counts[at]), int(starts[at]), int(ends[at])))
+            for at in np.flatnonzero(completing).tolist()
+        ]
+
     def has(self, time: int, row: int, value: Value) -> bool:
         """Whether a record has brought that value."""
         low, high = bisect_left(self._times, time), bisect_right(self._times, time)
@@ -134,8 +165,9 @@ class Group:
 
     def _completed(self, window: Window, start: int, last: int) -> Completed | None:
         value = window.holds()
-        if value is None:
-            return None
+        return None if value is None else self._window_of(value, start, last)
+
+    def _window_of(self, value: Decimal | int, start: int, last: int) -> Completed:
         named = slice(max(start, last + 1 - MOST_NAMED), last + 1)
         places = list(zip(self._sources[named], self._lines[named], strict=True))
         return Completed(value, self._times[start], self._times[last], last + 1 - start, places)
