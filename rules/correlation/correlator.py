@@ -48,7 +48,7 @@ class Hit(msgspec.Struct, frozen=True):
 
     `row` of its block; `rule` its place in `RuleSet.known`; `group` the values of its fields; `value` what was counted
     or made of values; `first`, `last` the times of the window's records (UTC), `size` how many; `records` the latest of
-    them, source and line.
+    them, source and line; `news` whether its group completed none for a span before, or has doubled since.
     """
 
     row: int
@@ -59,6 +59,7 @@ class Hit(msgspec.Struct, frozen=True):
     last: datetime
     size: int
     records: list[tuple[str, int]]
+    news: bool
 
 
 class _Entry(NamedTuple):
@@ -260,6 +261,7 @@ class Correlator:
             last=_moment(completed.last),
             size=completed.size,
             records=[(names[source], line) for source, line in completed.records],
+            news=completed.news,
         )
 
     def _expired(self, group: Group) -> bool:

@@ -33,7 +33,8 @@ class Completed:
     """A window that fulfils its condition: `value` what was counted or made, from the record `first` to `last`.
 
     Times in microseconds since 1970; `records` the latest of them, each as the number of its source and its line;
-    `size` how many there are.
+    `size` how many there are; `news` whether none was completed for a span before, or twice as many are in it as when
+    that was so last.
     """
 
     value: Decimal | int
@@ -41,6 +42,7 @@ class Completed:
     last: int
     size: int
     records: list[tuple[int, int]]
+    news: bool
 
 
 class PackedGroup(msgspec.Struct, array_like=True):
@@ -49,6 +51,7 @@ class PackedGroup(msgspec.Struct, array_like=True):
     correlation: int
     names: list[str]
     seen: int
+    told: tuple[int, int]
     times: bytes
     rows: bytes
     sources: bytes
@@ -71,6 +74,8 @@ class Group:
         self._start = 0
         self._window = make()
         self.seen = 1
+        self._told = (-(1 << 62), 0)
+        """The time of the last completed window, and the size at which one was news."""
 
     def __len__(self) -> int:
         return len(self._times)
@@ -170,7 +175,10 @@ class Group:
     def _window_of(self, value: Decimal | int, start: int, last: int) -> Completed:
         named = slice(max(start, last + 1 - MOST_NAMED), last + 1)
         places = list(zip(self._sources[named], self._lines[named], strict=True))
-        return Completed(value, self._times[start], self._times[last], last + 1 - start, places)
+        (before, told), now, size = self._told, self._times[last], last + 1 - start
+        news = now - before > self.span or size >= 2 * told
+        self._told = (max(before, now), size if news else told)
+        return Completed(value, self._times[start], self._times[last], size, places, news)
 
     def forget(self, before: int, most: int = MOST_RECORDS) -> int:
         """Drop the records from before a time, and the oldest of more than so many; about how many bytes they took."""
@@ -189,14 +197,16 @@ class Group:
             array("q", column).tobytes() for column in (self._times, self._rows, self._sources, self._lines)
         )
         values = [str(value) if isinstance(value, Decimal) else value for value in self._values]
-        return PackedGroup(self.correlation, list(self.names), self.seen, times, rows, sources, lines, values)
+        return PackedGroup(
+            self.correlation, list(self.names), self.seen, self._told, times, rows, sources, lines, values
+        )
 
     def restore(self, packed: PackedGroup, *, numbers: bool) -> None:
         """Go on from a saved group; its values are `numbers`, or not. Raises ValueError where its parts do not fit."""
         columns = [array("q", content) for content in (packed.times, packed.rows, packed.sources, packed.lines)]
         if {len(column) for column in columns} != {len(packed.values)}:
             raise ValueError("a group of columns of different lengths")
-        self.seen = packed.seen
+        self.seen, self._told = packed.seen, packed.told
         self._times, self._rows, sources, self._lines = columns
         self._sources = array("l", sources)
         self._values = [Decimal(value) if numbers and value is not None else value for value in packed.values]
