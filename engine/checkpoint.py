@@ -37,7 +37,7 @@ from forewarn.runtime.spill import Kept, SpilledFrames, check, forget
 if TYPE_CHECKING:
     from forewarn.rules.language.rule import Correlation, Rule
 
-SCHEMA = 3
+CHECKPOINT_SCHEMA = 3
 EVERY = 10.0
 """Seconds between two checkpoints, and before the first: a scan that takes less leaves nothing behind."""
 _ENDS = 4096
@@ -169,7 +169,7 @@ class Checkpoint:
         if self._identity is None or self.reading is None:
             raise RuntimeError("a scan says what it is of before it keeps anything")
         kept = {name: blocks.kept for name, blocks in self._blocks.items()}
-        content = msgspec.json.encode(_Checkpoint(SCHEMA, self._identity, self.reading, kept, self.started))
+        content = msgspec.json.encode(_Checkpoint(CHECKPOINT_SCHEMA, self._identity, self.reading, kept, self.started))
         with atomic_write(self._folder / _NAME) as part:
             part.write_bytes(_checksum(content) + b"\n" + content)
         self._since = time.monotonic()
@@ -253,7 +253,7 @@ def _read(file: Path) -> _Checkpoint:
         checksum, content = file.read_bytes().split(b"\n", 1)
         if checksum != _checksum(content):
             raise ValueError
-        if msgspec.json.decode(content, type=dict).get("schema") != SCHEMA:
+        if msgspec.json.decode(content, type=dict).get("schema") != CHECKPOINT_SCHEMA:
             raise OutputError("was written by another version", path=file)
         return msgspec.json.decode(content, type=_Checkpoint)
     except (OSError, ValueError):

@@ -37,6 +37,7 @@ All shipped past crises but five have another one as near; of the first signs th
 domain, of the others 40 %; 85 % of ordinary texts have none (docs/decisions.md).
 """
 _WORDS = 5
+_HELD = Reason(note="a rule of level high or critical fires: no other signal carries the text below the threshold")
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,8 @@ class Explainer:
         ]
         if score["calibration_log_odds"]:
             evidence.append(Evidence("calibration", score["calibration_log_odds"]))
+        if score["held_log_odds"]:
+            evidence.append(Evidence("held", score["held_log_odds"], why=[_HELD]))
         # What a missing signal says where there are labels.
         evidence += [
             Evidence(name, score[f"{name}_log_odds"])
@@ -115,7 +118,7 @@ class Explainer:
         if not members:
             return []
         numbers = self.scorer.numbers
-        parts = numbers.rule_set_parts(numbers.weights_of_set(self.rule_sets, text["rule_set"], self.rules))
+        parts = numbers.parts_of_set(self.rule_sets, text["rule_set"], self.rules)
         correlations = correlated(self.completed, self.rules, text["text_key"], members)
         reasons = [
             msgspec.structs.replace(correlations[rule], log_odds=float(part))

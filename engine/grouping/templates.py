@@ -60,6 +60,9 @@ _VARIABLE_PARTS = "|".join(
     )
 )
 
+# A run of ASCII that is a name or may hold one: with anything but letters before, or between, letters and digits.
+_NAMES = r"[A-Za-z]*[!-@\[-`{-~]+[A-Za-z0-9][!-~]*|[!-@\[-`{-~][!-~]*"
+
 
 def mask(text: pl.Expr) -> pl.Expr:
     """Replace numbers, dates, addresses, identifiers, paths and short quoted values with `<*>` and fold white space.
@@ -186,7 +189,8 @@ def keyed(
     """The n records with what they are grouped by: `template` and `rule_set` (UInt32 (n,)).
 
     `templates` is what `Templates.of` gives for them, where it is known. With them come `pair`, the number of their
-    (template, rule set) in this block, and the hashes `text_key` and `template_key` (UInt64) of it and of the template.
+    (template, rule set) in this block, and the hashes `text_key` and `kind_key` (UInt64) of it and of its template's
+    `plain_words`.
     """
     number, written = templates or _templates(records["text"])
     both = number.cast(pl.UInt64) * (1 << 32) + rule_sets
@@ -194,7 +198,7 @@ def keyed(
     pairs = pairs.with_columns(
         written.gather(pairs["both"] // (1 << 32)).alias("template"),
         rule_set=(pl.col("both") % (1 << 32)).cast(pl.UInt32),
-    ).with_columns(text_key(), template_key=pl.col("template").hash(seed=0))
+    ).with_columns(text_key(), kind_key=plain_words(pl.col("template")).hash(seed=0))
     return (
         records.with_columns(both.alias("both")).join(pairs, on="both", how="left", maintain_order="left").drop("both")
     )
@@ -224,6 +228,16 @@ def group(records: pl.DataFrame, first_row: int) -> pl.DataFrame:
         .hstack(records.select(place.name.prefix("last_"))[pairs["last"]])
         .with_columns(count=pairs["len"].cast(pl.UInt64))
     )
+
+
+def plain_words(template: pl.Expr) -> pl.Expr:
+    """What stays of a template when everything is taken out of it that may be a name: whatever is no plain word.
+
+    A package, a host, a path, `user=anna` or `[worker]` that was never there makes no new kind of line; another word
+    does.
+    """
+    words = template.str.replace_all(_NAMES, "").str.replace_all(r"\s+", " ")
+    return words.str.strip_chars()
 
 
 def text_key() -> pl.Expr:

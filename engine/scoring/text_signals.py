@@ -18,6 +18,7 @@ from forewarn.grouping.deobfuscation import plain
 from forewarn.grouping.rule_sets import RuleSets
 from forewarn.grouping.templates import mask_of
 from forewarn.scoring import fusion
+from forewarn.scoring.case_votes import case_votes
 
 if TYPE_CHECKING:
     from forewarn.detectors import Outliers
@@ -40,7 +41,7 @@ class TextSignals:
         vectors = self.encoder.encode(written.to_list())
         signals = {
             "rules": rule_log_odds(self.rules, texts),
-            "cases": self.cases.vote(vectors),
+            "cases": case_votes(self.cases, vectors, written),
             "outliers": self.outliers.score(vectors, mask_of(written), in_sample=False),
         }
         return written, vectors, signals

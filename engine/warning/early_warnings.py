@@ -25,6 +25,7 @@ from forewarn.findings import EarlyWarning, Moved, Place, Reason, level_of
 from forewarn.grouping.deobfuscation import plain
 from forewarn.grouping.function_words import content_runs, is_function_word
 from forewarn.grouping.templates import text_key
+from forewarn.options import Promise
 from forewarn.runtime.chunked_frame import ChunkedFrame
 from forewarn.warning.detector import Raised, StreamRows
 from forewarn.warning.volume import FEWER
@@ -152,7 +153,7 @@ class UnassignedWarning:
     clock: int
 
 
-def explain(events: Sequence[Raised], known: TextIndex, false_warnings: str) -> list[UnassignedWarning]:
+def explain(events: Sequence[Raised], known: TextIndex, promise: Promise) -> list[UnassignedWarning]:
     """What streams that have changed warn of, in the order given.
 
     Where a number of records has changed, no past crisis is named: what they say is not what the warning is about.
@@ -170,7 +171,7 @@ def explain(events: Sequence[Raised], known: TextIndex, false_warnings: str) -> 
     leads = []
     for at, event in enumerate(events):
         central = int(np.argmax(vectors[at] @ centres[at]))
-        warning = _warning(event, since[at], loud[at], texts[at], central, about, similar[at], known, false_warnings)
+        warning = _warning(event, since[at], loud[at], texts[at], central, about, similar[at], known, promise)
         leads.append(UnassignedWarning(warning, centres[at], texts[at][central], event.at["clock"]))
     return leads
 
@@ -190,7 +191,7 @@ def _warning(
     about: dict[int, tuple[str, int]],
     similar: list[Reason],
     known: TextIndex,
-    false_warnings: str,
+    promise: Promise,
 ) -> EarlyWarning:
     """The warning of a change, of the texts `since` its onset the rows `loud` of which are the loudest.
 
@@ -211,7 +212,7 @@ def _warning(
         onset=place(raised.onset),
         onset_low=place(raised.low),
         onset_high=place(raised.high),
-        false_warnings=false_warnings,
+        false_warnings=promise.said(in_log=raised.in_log),
         value=_short(at["value"]),
         size=len(since) if raised.size is None else raised.size,
         text=since.text_of(int(loud[central])),

@@ -24,11 +24,12 @@ from forewarn.frames import SIGNAL_FRAME
 from forewarn.grouping.deobfuscation import plain
 from forewarn.grouping.rule_sets import RuleSets
 from forewarn.grouping.templates import Keying
-from forewarn.options import Options, Promise, families, merged
+from forewarn.options import DEFAULT_PROMISE, Options, families, merged
 from forewarn.rules.correlation.correlator import Correlator, Hit
 from forewarn.runtime.atomic import atomic_write
 from forewarn.runtime.chunked_frame import ChunkedFrame
 from forewarn.scoring import fusion
+from forewarn.scoring.case_votes import case_votes
 from forewarn.scoring.model_folder import open_model
 from forewarn.scoring.similarity import similarity
 from forewarn.warning.detector import STREAM_SCHEMA, ChangeDetector, Ended, Raised, Stream
@@ -36,7 +37,7 @@ from forewarn.warning.early_warnings import Incidents, TextIndex, explain, place
 from forewarn.warning.timeline import Clocks, scored
 from forewarn.watching.follow import Position
 
-SCHEMA = 5
+STATE_SCHEMA = 5
 _MOST_TEXTS = 200_000
 """Distinct texts after which only those of the references and the newest half are kept."""
 _KNOWN = {
@@ -89,8 +90,10 @@ class Watcher:
         self._keying = Keying(self._rules, self._sets)
         self._texts = pl.DataFrame(schema=_KNOWN)
         self._clocks = Clocks(options.late)
-        self._promise = options.promise or Promise()
-        self.surge = ChangeDetector(self._promise, families(options), options.voices, options.stream_by or "by")
+        self._promise = options.promise or DEFAULT_PROMISE
+        self.surge = ChangeDetector(
+            self._promise, families(options), options.voices, options.stream_by or "by", self._numbers.base
+        )
         self._merge = merged(self.surge.families)
         self._incidents = Incidents()
         self._open = OpenIncidents()
@@ -156,7 +159,7 @@ class Watcher:
             embedded=self._embedded,
             completed=self._keying.completed,
         )
-        leads = iter(explain([event for event in events if isinstance(event, Raised)], known, self._promise.text))
+        leads = iter(explain([event for event in events if isinstance(event, Raised)], known, self._promise))
         found: list[EarlyWarning | Incident] = []
         for event in events:
             if isinstance(event, Raised):
@@ -185,7 +188,7 @@ class Watcher:
         written = plain(new["text"])
         vectors = self._encoder.encode(written.to_list())
         rules = self._numbers.log_odds_of_sets(self._sets, self._rules)[new["rule_set"].to_numpy()]
-        given: dict[str, Any] = {"rules": rules, "cases": self._cases.vote(vectors)}
+        given: dict[str, Any] = {"rules": rules, "cases": case_votes(self._cases, vectors, written)}
         if self._model:
             kinds = self._model.classify(vectors, written)
             if kinds is not None:
@@ -222,7 +225,7 @@ class Watcher:
         for number, (centre, _) in enumerate(self._incidents.open.values()):
             arrays[f"incident.{number}"] = centre
         saved = _Saved(
-            SCHEMA,
+            STATE_SCHEMA,
             self._made_for,
             positions,
             {name: state.tolist() for name, state in self._clocks.state.items()},
@@ -246,7 +249,7 @@ class Watcher:
         try:
             with safe_open(path, "numpy") as file:
                 saved = msgspec.json.decode((file.metadata() or {}).get("state", "{}"), type=_Saved)
-                if saved.schema != SCHEMA or saved.made_for != self._made_for:
+                if saved.schema != STATE_SCHEMA or saved.made_for != self._made_for:
                     raise InputError("was made with other rules, options or another version", path=path)
                 arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
             texts = _unpacked(arrays["texts"], _KNOWN)

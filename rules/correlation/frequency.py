@@ -75,8 +75,11 @@ class FrequencySketch:
         return self.kept, zlib.compress(bytes(self._counters), 1)
 
     def restore(self, kept: int, packed: bytes) -> None:
-        """Go on from a saved state. Raises ValueError where it is of another size."""
-        counters = zlib.decompressobj().decompress(packed, len(self._counters) + 1)
+        """Go on from a saved state. Raises ValueError where it is damaged, or of another size."""
+        try:
+            counters = zlib.decompressobj().decompress(packed, len(self._counters) + 1)
+        except zlib.error as error:
+            raise ValueError(str(error)) from None
         if len(counters) != len(self._counters):
             raise ValueError("a sketch of another size")
         self.kept, self._counters = kept, bytearray(counters)
