@@ -158,8 +158,9 @@ def _templates(texts: pl.Series) -> tuple[pl.Series, pl.Series]:
 class Keying:
     """Says what records are grouped by: their template, and the set of rules that fire on them.
 
-    Correlations are among these rules, on the records that complete them. `correlator` is their state; `completed` the
-    latest hit of each by the text (`text_key`) and the rule (its place in `RuleSet.known`), of the latest texts.
+    Correlations are among these rules, on the records that complete them first or with twice as many. `correlator` is
+    their state; `completed` the latest hit of each by the text (`text_key`) and the rule (its place in
+    `RuleSet.known`), of the latest texts.
     """
 
     def __init__(self, rules: RuleSet, sets: RuleSets) -> None:
@@ -173,7 +174,8 @@ class Keying:
         kind = self._rules.kinds.of(records["text"])
         records = records.with_columns(level=self._levels.filled(records["level"], kind))
         fired = self._rules.fired(records, kind)
-        hits = self.correlator.add(records, fired)
+        # A thousand records of one attack are one thing to look at.
+        hits = [hit for hit in self.correlator.add(records, fired) if hit.news]
         fired = fired.without(self._rules.silent).with_changes(_by_rule(hits), ())
         rows = keyed(records, self._sets.number(fired), self._templates.of(records["text"], kind))
         self._keep(hits, rows["text_key"])

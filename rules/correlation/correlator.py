@@ -17,7 +17,6 @@ from operator import itemgetter
 from typing import NamedTuple
 
 import msgspec
-import numpy as np
 import polars as pl
 
 from forewarn.errors import RuleError
@@ -38,6 +37,8 @@ _LEFT = 0.8
 """The share of the bytes that is kept when there are too many."""
 _LONGEST = 200
 """Characters of a field's value; what is longer is told apart by a digest."""
+_TIME, _ROW, _SOURCE, _LINE = "\x00time", "\x00row", "\x00source", "\x00line"
+"""Columns that no field is called like."""
 _DAY = 86_400_000_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -47,7 +48,7 @@ class Hit(msgspec.Struct, frozen=True):
 
     `row` of its block; `rule` its place in `RuleSet.known`; `group` the values of its fields; `value` what was counted
     or made of values; `first`, `last` the times of the window's records (UTC), `size` how many; `records` the latest of
-    them, source and line.
+    them, source and line; `news` whether its group completed none for a span before, or has doubled since.
     """
 
     row: int
@@ -58,6 +59,7 @@ class Hit(msgspec.Struct, frozen=True):
     last: datetime
     size: int
     records: list[tuple[str, int]]
+    news: bool
 
 
 class _Entry(NamedTuple):
@@ -99,7 +101,15 @@ class Correlator:
                 for rule in of:
                     places.setdefault(rule, []).append(member)
             self._members.append(places)
+        self._several = [len(places) > 1 or any(len(own) > 1 for own in places.values()) for places in self._members]
         self._inner = {rule for places in self._members for rule in places if rule >= self._first}
+        # A correlation of correlations wants to know each record that completes one.
+        self._at_once = [
+            one.kind == "event_count"
+            and not self._several[number]
+            and not self._inner.intersection([self._first + number, *self._members[number]])
+            for number, one in enumerate(rules.correlations)
+        ]
         self._fields = MemberFields(rules, asked_of_rules(rules, self._members))
         self._most_bytes, self._bytes = most_bytes, 0
         self._groups = FrequentKeys[Group](most_groups, self._expired)
@@ -123,10 +133,17 @@ class Correlator:
             return []
         self._before = self._rows
         self._rows += records.height
-        by_rule = self._entries(records, fired)
+        frames = self._frames(records, fired)
+        by_rule: dict[int, list[_Entry]] = {}
         found: list[Hit] = []
-        for number in range(len(self._members)):
-            own = [entry for rule in self._members[number] for entry in by_rule.get(rule, ())]
+        for number, members in enumerate(self._members):
+            if self._at_once[number]:
+                (rule,) = members
+                found += self._counted(number, frames[rule]) if rule in frames else []
+                continue
+            for rule in members.keys() & frames.keys() - by_rule.keys():
+                by_rule[rule] = _entries(rule, frames[rule])
+            own = [entry for rule in members for entry in by_rule.get(rule, ())]
             hits = self._correlated(number, sorted(own, key=itemgetter(0, 1, 2)))
             found += [hit for _, hit in hits]
             if (rule := self._first + number) in self._inner:
@@ -134,8 +151,11 @@ class Correlator:
         found = [hit for hit in found if hit.rule not in self._rules.silent]
         return sorted(found, key=lambda hit: (hit.last, hit.row, hit.rule))
 
-    def _entries(self, records: pl.DataFrame, fired: Fired) -> dict[int, list[_Entry]]:
-        """The rules about records that are members, each with the timed records on which it fired."""
+    def _frames(self, records: pl.DataFrame, fired: Fired) -> dict[int, pl.DataFrame]:
+        """The rules about records that are members, each with the timed records on which it fired, by time.
+
+        Their `time`, `row`, `source` and `line` are numbers; a column for each field that is asked of the rule.
+        """
         wanted = [rule for rule in {rule for places in self._members for rule in places} if rule < self._first]
         hits = fired.of_rules(wanted).by_row()
         if hits.is_empty():
@@ -144,29 +164,47 @@ class Correlator:
         timed = chosen["time"].is_not_null()
         self.untimed += hits.filter(~timed)["row"].n_unique()
         hits, chosen = hits.filter(timed), chosen.filter(timed)
-        times = chosen["time"].dt.epoch("us").to_numpy()
-        latest = int(times.max()) if len(times) else self._latest
+        times = chosen["time"].dt.epoch("us")
+        latest = int(times.to_numpy().max()) if len(times) else self._latest
         if latest < clock.time_ns() // 1_000 + _DAY:
             self._latest = max(self._latest, latest)
-        entries: dict[int, list[_Entry]] = {}
-        rules = hits["rule"].to_numpy()
-        for rule in np.unique(rules).tolist():
-            at = np.flatnonzero(rules == rule)
-            own = chosen[at]
-            fields = self._fields.of(rule, own)
-            numbers = (hits["row"].gather(at).cast(pl.Int64) + self._before).to_list()
-            places = zip(own["source"].to_list(), own["line"].to_list(), strict=True)
-            entries[rule] = [
-                _Entry(time, row, rule, self._source(source), line, values)
-                for time, row, (source, line), values in zip(times[at].tolist(), numbers, places, fields, strict=True)
-            ]
-        return entries
+        for name in chosen["source"].unique(maintain_order=True):
+            if name not in self._sources:
+                self._sources[name] = len(self._names)
+                self._names.append(name)
+        places = pl.DataFrame(
+            {
+                _TIME: times,
+                _ROW: hits["row"].cast(pl.Int64) + self._before,
+                _SOURCE: chosen["source"].replace_strict(self._sources, return_dtype=pl.Int64),
+                _LINE: chosen["line"].cast(pl.Int64),
+            }
+        )
+        frames = {}
+        for rule in hits["rule"].unique():
+            own = (hits["rule"] == rule).arg_true()
+            frames[rule] = places[own].hstack(self._fields.of(rule, chosen[own])).sort(_TIME, _ROW)
+        return frames
 
-    def _source(self, name: str) -> int:
-        if name not in self._sources:
-            self._sources[name] = len(self._names)
-            self._names.append(name)
-        return self._sources[name]
+    def _counted(self, number: int, frame: pl.DataFrame) -> list[Hit]:
+        """What a correlation that counts the hits of one rule makes of them: a group at once.
+
+        The same as `_correlated` makes of them one by one.
+        """
+        one = self._rules.correlations[number]
+        fields, _ = field_names(one, one.rules[0])
+        own = frame.drop_nulls(fields)
+        groups = own.group_by(fields, maintain_order=True) if fields else [((), own)]
+        found = []
+        for names, records in groups:
+            if records.height:
+                group = self._group(number, one, tuple(_shortened(str(name)) for name in names))
+                group.seen += records.height - 1
+                columns = [records[column].to_list() for column in (_TIME, _ROW, _SOURCE, _LINE)]
+                rows, completed = columns[1], group.extend(columns, one.bounds)
+                found += [self._hit(number, one, group, rows[at], window) for at, window in completed]
+                self._grown(group, records.height * group.bytes_of(None))
+        return found
 
     def _correlated(self, number: int, entries: Sequence[_Entry]) -> list[tuple[_Entry, Hit]]:
         """What one correlation makes of the entries of its members, which are sorted by time."""
@@ -183,7 +221,7 @@ class Correlator:
                 group = self._group(number, correlation, tuple(map(_shortened, names)))
                 # Two members may fire on one record, which is counted once.
                 if (completed := self._added(group, entry, value)) is not None:
-                    hit = self._hit(number, correlation, group, entry, completed)
+                    hit = self._hit(number, correlation, group, entry.row, completed)
                     found.append((entry, hit))
         return found
 
@@ -198,21 +236,24 @@ class Correlator:
         return group
 
     def _added(self, group: Group, entry: _Entry, value: Value) -> Completed | None:
-        if len(self._members[group.correlation]) > 1 and group.has(entry.time, entry.row, value):
+        if self._several[group.correlation] and group.has(entry.time, entry.row, value):
             return None
         completed = group.add(entry.time, entry.row, entry.source, entry.line, value)
-        self._bytes += group.bytes_of(value)
+        self._grown(group, group.bytes_of(value))
+        return completed
+
+    def _grown(self, group: Group, size: int) -> None:
+        self._bytes += size
         if len(group) > MOST_RECORDS:
             self._bytes -= group.forget(group.last - group.span, MOST_RECORDS // 2)
         if self._bytes > self._most_bytes:
             self._make_room()
-        return completed
 
-    def _hit(self, number: int, one: Correlation, group: Group, entry: _Entry, completed: Completed) -> Hit:
+    def _hit(self, number: int, one: Correlation, group: Group, row: int, completed: Completed) -> Hit:
         names, value = self._names, completed.value
         whole = isinstance(value, int) or value == value.to_integral_value()
         return Hit(
-            row=entry.row - self._before,
+            row=row - self._before,
             rule=self._first + number,
             group=dict(zip(one.group_by, group.names, strict=True)),
             value=int(value) if whole else float(value),
@@ -220,6 +261,7 @@ class Correlator:
             last=_moment(completed.last),
             size=completed.size,
             records=[(names[source], line) for source, line in completed.records],
+            news=completed.news,
         )
 
     def _expired(self, group: Group) -> bool:
@@ -283,6 +325,16 @@ class Correlator:
         self._names = list(saved.sources)
         self._sources = {name: at for at, name in enumerate(saved.sources)}
         self._latest, self._rows, self.untimed = saved.latest, saved.rows, saved.untimed
+
+
+def _entries(rule: int, frame: pl.DataFrame) -> list[_Entry]:
+    """The records of a frame of `_frames`, one by one."""
+    fields = frame.drop(_TIME, _ROW, _SOURCE, _LINE).to_dicts() if frame.width > 4 else [{}] * frame.height
+    places = frame.select(_TIME, _ROW, _SOURCE, _LINE).iter_rows()
+    return [
+        _Entry(time, row, rule, source, line, own)
+        for (time, row, source, line), own in zip(places, fields, strict=True)
+    ]
 
 
 def _value(correlation: Correlation, member: int, text: str | None) -> Value:

@@ -70,18 +70,19 @@ class MemberFields:
     def __init__(self, rules: RuleSet, asked: Mapping[int, Sequence[str]]) -> None:
         self._rules, self._asked = rules.rules, asked
 
-    def of(self, rule: int, records: pl.DataFrame) -> list[dict[str, str | None]]:
-        """The values that n records have on which a rule fired (a records frame): a dictionary for each."""
+    def of(self, rule: int, records: pl.DataFrame) -> list[pl.Series]:
+        """The values that n records have on which a rule fired (a records frame): a String series (n,) for each field.
+
+        Null where there is none, or an empty one.
+        """
         names = self._asked.get(rule, ())
-        if not names:
-            return [{}] * records.height
         made = self._rules[rule]
         texts = records["text"].fill_null("")
         raw = records["raw"] if "raw" in records.columns else pl.repeat(None, len(texts), dtype=pl.String, eager=True)
         known = line_fields()
         about_text = made.logsource.get("category") == TEXT or bool(raw.null_count())
         keys = {name: (name, *(known[name].keys if about_text and name in known else ())) for name in names}
-        columns: list[list[str | None]] = []
+        columns: list[pl.Series] = []
         events = Events(raw.fill_null("null"), [key for own in keys.values() for key in own])
         for name in names:
             parts = [events.dense(key).alias(str(at)) for at, key in enumerate(dict.fromkeys(keys[name]))]
@@ -89,8 +90,8 @@ class MemberFields:
             values = values.set(values == "", None)
             if about_text and values.null_count():
                 values = _filled(values, made, name, texts)
-            columns.append(values.to_list())
-        return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
+            columns.append(values.alias(name))
+        return columns
 
 
 def _filled(values: pl.Series, rule: Rule, name: str, texts: pl.Series) -> pl.Series:

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
 import msgspec
+import numpy as np
 
 from forewarn.rules.correlation.windows import Value, Window
+from forewarn.rules.language.correlations import COMPARE
 
 MOST_RECORDS = 200_000
 """Records of a group that are remembered."""
@@ -31,7 +33,8 @@ class Completed:
     """A window that fulfils its condition: `value` what was counted or made, from the record `first` to `last`.
 
     Times in microseconds since 1970; `records` the latest of them, each as the number of its source and its line;
-    `size` how many there are.
+    `size` how many there are; `news` whether none was completed for a span before, or twice as many are in it as when
+    that was so last.
     """
 
     value: Decimal | int
@@ -39,6 +42,7 @@ class Completed:
     last: int
     size: int
     records: list[tuple[int, int]]
+    news: bool
 
 
 class PackedGroup(msgspec.Struct, array_like=True):
@@ -47,6 +51,7 @@ class PackedGroup(msgspec.Struct, array_like=True):
     correlation: int
     names: list[str]
     seen: int
+    told: tuple[int, int]
     times: bytes
     rows: bytes
     sources: bytes
@@ -69,6 +74,8 @@ class Group:
         self._start = 0
         self._window = make()
         self.seen = 1
+        self._told = (-(1 << 62), 0)
+        """The time of the last completed window, and the size at which one was news."""
 
     def __len__(self) -> int:
         return len(self._times)
@@ -105,6 +112,35 @@ class Group:
                 return completed
         return None
 
+    def extend(
+        self, columns: Sequence[list[int]], bounds: Sequence[tuple[str, int | float]]
+    ) -> list[tuple[int, Completed]]:
+        """Take k more records at once, by time, of which the `bounds` count: the windows they complete, by their place.
+
+        `columns` are what `add` takes of each: times, rows, sources, lines.
+        """
+        times, rows, sources, lines = columns
+        if times[0] < self.last:
+            found = [self.add(*record, None) for record in zip(times, rows, sources, lines, strict=True)]
+            return [(at, completed) for at, completed in enumerate(found) if completed is not None]
+        first = bisect_left(self._times, times[0] - self.span)
+        window = np.array([*self._times[first:], *times], dtype=np.int64)
+        new = len(window) - len(times)
+        self._times.extend(times)
+        self._rows.extend(rows)
+        self._sources.extend(sources)
+        self._lines.extend(lines)
+        self._values += [None] * len(times)
+        starts = first + np.searchsorted(window, window[new:] - self.span)
+        ends = np.arange(first + new, len(self))
+        counts = ends + 1 - starts
+        completing = np.logical_and.reduce([COMPARE[name](counts, bound) for name, bound in bounds])
+        self._begin_anew()
+        return [
+            (at, self._window_of(int(counts[at]), int(starts[at]), int(ends[at])))
+            for at in np.flatnonzero(completing).tolist()
+        ]
+
     def has(self, time: int, row: int, value: Value) -> bool:
         """Whether a record has brought that value."""
         low, high = bisect_left(self._times, time), bisect_right(self._times, time)
@@ -134,11 +170,15 @@ class Group:
 
     def _completed(self, window: Window, start: int, last: int) -> Completed | None:
         value = window.holds()
-        if value is None:
-            return None
+        return None if value is None else self._window_of(value, start, last)
+
+    def _window_of(self, value: Decimal | int, start: int, last: int) -> Completed:
         named = slice(max(start, last + 1 - MOST_NAMED), last + 1)
         places = list(zip(self._sources[named], self._lines[named], strict=True))
-        return Completed(value, self._times[start], self._times[last], last + 1 - start, places)
+        (before, told), now, size = self._told, self._times[last], last + 1 - start
+        news = now - before > self.span or size >= 2 * told
+        self._told = (max(before, now), size if news else told)
+        return Completed(value, self._times[start], self._times[last], size, places, news)
 
     def forget(self, before: int, most: int = MOST_RECORDS) -> int:
         """Drop the records from before a time, and the oldest of more than so many; about how many bytes they took."""
@@ -157,14 +197,16 @@ class Group:
             array("q", column).tobytes() for column in (self._times, self._rows, self._sources, self._lines)
         )
         values = [str(value) if isinstance(value, Decimal) else value for value in self._values]
-        return PackedGroup(self.correlation, list(self.names), self.seen, times, rows, sources, lines, values)
+        return PackedGroup(
+            self.correlation, list(self.names), self.seen, self._told, times, rows, sources, lines, values
+        )
 
     def restore(self, packed: PackedGroup, *, numbers: bool) -> None:
         """Go on from a saved group; its values are `numbers`, or not. Raises ValueError where its parts do not fit."""
         columns = [array("q", content) for content in (packed.times, packed.rows, packed.sources, packed.lines)]
         if {len(column) for column in columns} != {len(packed.values)}:
             raise ValueError("a group of columns of different lengths")
-        self.seen = packed.seen
+        self.seen, self._told = packed.seen, packed.told
         self._times, self._rows, sources, self._lines = columns
         self._sources = array("l", sources)
         self._values = [Decimal(value) if numbers and value is not None else value for value in packed.values]

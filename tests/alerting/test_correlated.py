@@ -75,6 +75,15 @@ def test_a_scan_raises_the_records_that_complete_a_correlation_and_says_what_it_
     assert alert.category == "security"
 
 
+def test_an_attack_is_told_when_it_is_one_and_each_time_it_has_doubled(tmp_path: Path, options: Options) -> None:
+    found = scan(_log(tmp_path, ["k1"] * 20), Options(rules=options.rules, adapt=False, policy=options.policy))
+    (alert,) = _alerts(found)
+    assert (alert.count, alert.first.line, alert.last.line) == (2, 64, 68)
+    assert _why(alert)[0].note == f"8 records of badge k1 in 0:07:00, the last {tmp_path}/door.log:66, " + (
+        f"{tmp_path}/door.log:67, {tmp_path}/door.log:68"
+    )
+
+
 def test_members_that_do_not_stand_alone_say_nothing(tmp_path: Path, options: Options) -> None:
     found = scan(_log(tmp_path, ["k1", "k2", "k3", "k4", "k5"]), options)
     assert _alerts(found) == []
@@ -118,14 +127,14 @@ def test_what_many_texts_rest_on_is_remembered_of_the_last_ones(tmp_path: Path, 
     from forewarn.grouping import templates
 
     words = ["".join(chr(97 + (n // 26**place) % 26) for place in range(4)) for n in range(300)]
-    lines = [f"2026-01-05T01:00:00Z door {word}: badge k1 was refused" for word in words]
+    lines = [f"2026-01-05T01:00:00Z door {word}: badge {word} was refused" for word in words for _ in range(4)]
     (tmp_path / "door.log").write_text("\n".join(lines) + "\n", "utf-8")
     (records,) = read([str(tmp_path / "door.log")])
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(templates, "MOST_COMPLETED", 20)
         watcher = Watcher(options)
-        for at in range(0, 300, 30):
-            watcher.add(records[at : at + 30])
+        for at in range(0, 1200, 120):
+            watcher.add(records[at : at + 120])
     kept = [hit.records[-1][1] for hit in watcher._keying.completed.values()]
     assert len(kept) <= 40
-    assert kept[-20:] == list(range(281, 301))
+    assert kept[-20:] == list(range(1200 - 19 * 4, 1201, 4))

@@ -82,7 +82,7 @@ def test_lines_are_masked_the_same_whatever_came_before(blocks: list[list[str]],
             kind = kinds.of(texts)
             number, written = templates.of(texts, kind)
             assert written.gather(number).to_list() == [masked(text) for text in block]
-            alike = [re.sub("[0-9]", "0", text.replace("\n", "\r")) for text in block]
+            alike = [re.sub("[0-9]", "0", text) for text in block]
             assert kinds.alike.gather(kind).to_list() == alike
             assert written.is_duplicated().sum() == 0
 

@@ -465,6 +465,32 @@ def test_pieces_and_a_saved_state_between_them_change_nothing(
     ]
 
 
+@given(
+    st.lists(EVENT, max_size=30),
+    st.sampled_from([{"gte": 3}, {"gt": 1, "lt": 4}, {"eq": 2}, {"neq": 1}, {"gte": 2.5}]),
+    st.integers(1, 30),
+    st.booleans(),
+)
+@settings(deadline=None, max_examples=150)
+def test_groups_that_are_counted_at_once_are_counted_as_one_by_one(
+    events: list[tuple[int, str, str, int]], condition: dict[str, float], size: int, grouped: bool
+) -> None:
+    rules = _rules(_base("a"), _correlation(condition=condition, **{"group-by": ["who"] if grouped else None}))
+    records = _records(*_as_events(events))
+    at_once, one_by_one = Correlator(rules), Correlator(rules)
+    assert at_once._at_once == [True]
+    one_by_one._at_once = [False]
+    for first in range(0, records.height, size):
+        block = records[first : first + size]
+        fired = rules.fired(block)
+        assert at_once.add(block, fired) == one_by_one.add(block, fired)
+    # Which group came last is another thing where each comes once in a block.
+    remembered = [
+        {key: group.packed() for key, group in correlator._groups.items()} for correlator in (at_once, one_by_one)
+    ]
+    assert remembered[0] == remembered[1]
+
+
 @given(st.lists(EVENT, max_size=25), st.randoms())
 @settings(deadline=None, max_examples=100)
 def test_the_order_in_which_records_are_read_does_not_change_which_groups_fire(
