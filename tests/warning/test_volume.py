@@ -236,6 +236,8 @@ def records(source: Source, path: str) -> pl.DataFrame:
             "time": pl.Series(source.begin + np.arange(len(lines)) * 10_000_000).cast(pl.Datetime("us", "UTC")),
             "text": lines,
             "raw": pl.repeat(None, len(lines), dtype=pl.String, eager=True),
+            "level": pl.repeat(None, len(lines), dtype=pl.UInt8, eager=True),
+            "status": pl.repeat(None, len(lines), dtype=pl.UInt16, eager=True),
         }
     )
 
