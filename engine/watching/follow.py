@@ -37,6 +37,7 @@ _REFUSED = {
     b"\xfd7zXZ": "is compressed; it cannot be followed",
     b"BZh": "is compressed; it cannot be followed",
     b"PAR1": "is Parquet; it cannot be followed",
+    b"ElfFile\0": "is a Windows event log (EVTX); it cannot be followed",
 }
 
 

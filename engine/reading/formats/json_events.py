@@ -19,6 +19,7 @@ import polars as pl
 from forewarn.reading import columns as fields
 from forewarn.reading import levels
 from forewarn.reading.decoding import MAX_LINE, TextBlock
+from forewarn.reading.event_text import event_texts
 from forewarn.reading.time_columns import by_content
 
 _ONE_BY_ONE = 256
@@ -136,7 +137,7 @@ def events(lines: pl.Series, keys: Keys) -> pl.DataFrame:
         frame = frame.with_columns(stamp=pl.coalesce("stamp", *nested))
     silent = (frame["text"].is_null() & ~frame["broken"]).arg_true()
     if len(silent):
-        frame = frame.with_columns(frame["text"].scatter(silent, _rendered(raw.gather(silent), keys.times)))
+        frame = frame.with_columns(frame["text"].scatter(silent, _without_message(raw.gather(silent), keys.times)))
     frame = frame.with_columns(pl.coalesce("text", lines))
     if marks:
         told = levels.with_level_and_status(pl.col("text"), list(keys.levels), list(keys.statuses))
@@ -195,6 +196,13 @@ def _parsed_one_by_one(lines: pl.Series, keys: list[str]) -> pl.DataFrame:
     }
     frame = pl.DataFrame(clean, schema=dict.fromkeys(keys, pl.String))
     return frame.with_columns(broken=pl.Series(broken, dtype=pl.Boolean))
+
+
+def _without_message(raw: pl.Series, times: tuple[str, ...]) -> pl.Series:
+    """What events without a text of their own say: as far as their shape is known the telling fields, else all."""
+    texts = event_texts(raw)
+    unknown = texts.is_null().arg_true()
+    return texts.scatter(unknown, _rendered(raw.gather(unknown), times)) if len(unknown) else texts
 
 
 def _rendered(raw: pl.Series, times: tuple[str, ...] = ()) -> pl.Series:

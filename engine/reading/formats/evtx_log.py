@@ -1,0 +1,158 @@
+"""EVTX → one event a record: the binary logs of Windows, decoded by the `evtx` library.
+
+In: a file on a disk. Out: its events as JSON, each on one line, with their ordinals, a few at a time; chunks that are
+damaged are noted by their numbers, and what can be read of them and all others is read. The time of an event is what it
+says itself (`TimeCreated`), not when its record was written.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+from collections.abc import Generator, Iterator
+from typing import IO, TYPE_CHECKING
+
+from forewarn.reading.problems import Problems
+
+if TYPE_CHECKING:
+    from evtx import PyEvtxParser
+
+HEADER, CHUNK = 4096, 65_536
+"""Bytes of a file's header, and of each of the chunks after it."""
+MAGIC, CHUNK_MAGIC = b"ElfFile\0", b"ElfChnk\0"
+_CHUNK_NUMBER = re.compile(r"chunk number ([0-9]+)")
+_NOT_AS_WRITTEN = "CRC32"
+"""In what the library says of a chunk that is whole, but not as its checksum says."""
+_MOST_NAMED = 8
+_REMEDY = "Copy the log again (wevtutil epl)."
+Record = dict[str, str]
+"""What the library gives of a record: its JSON is under `data`."""
+_FAULTS = (RuntimeError, OSError, ValueError)
+
+
+def events(file: IO[bytes], size: int, name: str, problems: Problems) -> Iterator[tuple[list[int], bytes]]:
+    """The events of a file: ordinals from 1, and as many lines of JSON, of about `size` bytes together.
+
+    `file` is on a disk; `name` is what it is called in problems. Raises ValueError where nothing of it can be read.
+    """
+    numbers: list[int] = []
+    lines: list[str] = []
+    filled = 0
+    for number, text in enumerate(_texts(file, name, problems), 1):
+        numbers.append(number)
+        lines.append(text)
+        filled += len(text)
+        if filled >= size:
+            yield numbers, _joined(lines)
+            numbers, lines, filled = [], [], 0
+    if numbers:
+        yield numbers, _joined(lines)
+
+
+def with_header(file: IO[bytes], copy: IO[bytes]) -> None:
+    """Write a file of which the first bytes are lost, but not the chunks, to `copy`, so that it can be read."""
+    file.seek(0)
+    copy.write(_whole_header(file.read(HEADER)))
+    while piece := file.read(1 << 20):
+        copy.write(piece)
+
+
+def _texts(file: IO[bytes], name: str, problems: Problems) -> Iterator[str]:
+    chunks, rest, blank = _chunks(file)
+    try:
+        records = _parser(file, validated=True).records_json()
+    except _FAULTS as error:
+        raise ValueError(str(error).rpartition("stream.: ")[2]) from error
+    damaged: list[int] = []
+    doubtful: list[int] = []
+    unnumbered = 0
+    while True:
+        try:
+            record: Record | None = next(records, None)
+        except _FAULTS as error:
+            found = _CHUNK_NUMBER.search(str(error))
+            if found is None:
+                unnumbered += 1
+            else:
+                number = int(found[1])
+                whole = yield from _chunk(file, number)
+                whole = whole and _NOT_AS_WRITTEN in str(error)
+                (doubtful if whole else damaged).append(number + 1)
+            continue
+        if record is None:
+            break
+        yield record["data"]
+    if rest:
+        yield from _chunk(file, chunks)
+        problems.note(
+            name, f"is cut inside chunk {chunks + 1}; what is whole of it and before it is read", remedy=_REMEDY
+        )
+    if blank:
+        problems.note(name, f"{_named(blank)} empty, and others follow; their events are lost", remedy=_REMEDY)
+    if damaged:
+        problems.note(name, f"{_named(damaged)} damaged; the rest is read", remedy=_REMEDY)
+    if unnumbered:
+        problems.note(name, "holds records that are damaged; the rest is read", times=unnumbered, remedy=_REMEDY)
+    if doubtful:
+        why = "not as written (copied while in use, or damaged); read as it stands"
+        problems.note(name, f"{_named(doubtful)} {why}", remedy=_REMEDY)
+
+
+def _chunk(file: IO[bytes], number: int) -> Generator[str, None, bool]:
+    """What can be read of one chunk (from 0) by itself, whatever its checksum says; returns whether that is all."""
+    file.seek(0)
+    head = _whole_header(file.read(HEADER))
+    file.seek(HEADER + number * CHUNK)
+    alone = io.BytesIO(head + file.read(CHUNK).ljust(CHUNK, b"\0"))
+    whole = True
+    try:
+        records = _parser(alone, validated=False).records_json()
+    except _FAULTS:
+        return False
+    while True:
+        try:
+            record: Record | None = next(records, None)
+        except _FAULTS:
+            whole = False
+            continue
+        if record is None:
+            return whole
+        yield record["data"]
+
+
+def _parser(file: IO[bytes], *, validated: bool) -> PyEvtxParser:
+    from evtx import PyEvtxParser
+
+    # One thread: processes share the cores, and records come in the order of the file. By its name a file is read
+    # without the interpreter; one that was laid down has none.
+    source = file.name if isinstance(getattr(file, "name", None), str) else file
+    return PyEvtxParser(source, number_of_threads=1, indent=False, validate_checksums=validated)
+
+
+def _chunks(file: IO[bytes]) -> tuple[int, int, list[int]]:
+    """How many whole chunks a file has, the bytes after them, and which of the others are empty, from 1."""
+    chunks, rest = divmod(max(file.seek(0, 2) - HEADER, 0), CHUNK)
+    blank: list[int] = []
+    waiting: list[int] = []
+    for number in range(chunks):
+        magic = os.pread(file.fileno(), len(CHUNK_MAGIC), HEADER + number * CHUNK)
+        if magic == bytes(len(CHUNK_MAGIC)):
+            waiting.append(number + 1)
+        else:
+            blank, waiting = blank + waiting, []
+    return chunks, rest, blank
+
+
+def _whole_header(head: bytes) -> bytes:
+    return MAGIC + head[len(MAGIC) :]
+
+
+def _named(numbers: list[int]) -> str:
+    named = ", ".join(map(str, numbers[:_MOST_NAMED]))
+    more = f" and {len(numbers) - _MOST_NAMED:,} more" if len(numbers) > _MOST_NAMED else ""
+    return f"chunk {named} is" if len(numbers) == 1 else f"chunks {named}{more} are"
+
+
+def _joined(lines: list[str]) -> bytes:
+    return ("\n".join(lines) + "\n").encode("utf-8", "replace")
