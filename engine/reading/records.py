@@ -107,6 +107,11 @@ def read_piece(
     return records.with_columns((pl.col("line").cast(pl.Int64) + (lines_before - skipped)).cast(pl.UInt64))
 
 
+def read_opened(name: str, file: BinaryIO, changed: datetime, wanted: Wanted) -> Iterator[pl.DataFrame]:
+    """The records of one file that is open, as `read` gives them."""
+    yield from _blocks(_opened(name, file, changed, wanted), wanted)
+
+
 @dataclass(frozen=True)
 class Wanted:
     """What the caller of `read` asked for, and where problems go."""

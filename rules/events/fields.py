@@ -57,10 +57,15 @@ class Column:
         codes, own = np.unique(self.codes[chosen], return_inverse=True)
         return Column(self.rows[chosen], own, self.distinct.gather(codes))
 
+    @cached_property
+    def _texts(self) -> list[str | None]:
+        return self.distinct.to_list()
+
     def at(self, row: int) -> list[str]:
         """The values of one event."""
         first, last = np.searchsorted(self.rows, [row, row + 1])
-        return list(self.distinct.gather(self.codes[first:last]).drop_nulls())
+        found = [self._texts[code] for code in self.codes[first:last]]
+        return [text for text in found if text is not None]
 
     def first(self) -> Column:
         """The first value of each event."""

@@ -15,6 +15,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from forewarn.arrays import Rows
+from forewarn.rules.events.census import Census
 from forewarn.rules.events.fields import Column, Events
 from forewarn.rules.language.normalise import folded
 from forewarn.rules.language.rule import TEXT, All, Atom, Leaf, Node, Not, Pattern, Rule
@@ -32,14 +33,15 @@ _NOWHERE: Rows = np.empty(0, dtype=np.int64)
 class EventMatcher:
     """The compiled patterns of rules about events: `rules` by their number in the rule set.
 
-    `holds`, `similar` take a closer look. `tried` are the rules that an event was for so far; `asked` the patterns of
-    each field, `fields` their compiled form; `keywords` that of each product's keywords, `searching` its rules
-    that have any.
+    `holds`, `similar` take a closer look. `tried` are the rules that an event was for so far, `census` what events
+    there were; `asked` the patterns of each field, `fields` their compiled form; `keywords` that of each product's
+    keywords, `searching` its rules that have any.
     """
 
     def __init__(self, rules: Mapping[int, Rule], holds: Verdict, similar: Similar, state: Mapping[str, bytes]) -> None:
         self.rules, self._verdict, self._similar = rules, holds, similar
         self.tried: set[int] = set()
+        self.census = Census()
         self.asked = _fields(rules.values())
         self.asked.pop(TEXT, None)
         # Keywords of web servers would be found all over Windows events: each product's are looked for in its own.
@@ -94,14 +96,17 @@ class EventMatcher:
         events = Events(raw, self._read)
         rows, numbers, hits = [_NOWHERE], [_NOWHERE], self._hits_of(events)
         may_fire = self._may_fire(events, hits)
+        unjudged = self.census.add(events)
         for product, scopes in self._scopes.items():
             if product not in ("", "windows") and not len(events.others):
                 continue
             block = self._block_of(raw, events, hits, product, self._searched_in(events, product))
             for (source, fields), own in scopes.items():
                 chosen = may_fire.intersection(own)
-                covered = events.covered(dict(source), fields) if chosen or not self.tried.issuperset(own) else _NOWHERE
+                asked = chosen or unjudged or not self.tried.issuperset(own)
+                covered = events.covered(dict(source), fields) if asked else _NOWHERE
                 if len(covered):
+                    unjudged = unjudged and self.census.mark(events, covered)
                     self.tried.update(own)
                     for number in chosen:
                         selected = block.select(self.rules[number].condition, self.rules[number].atoms) & Selection(
