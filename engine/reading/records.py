@@ -285,7 +285,7 @@ def _evtx_events(stream: TextStream, latest: datetime, wanted: Wanted) -> Iterat
         try:
             for numbers, data in evtx_log.events(file, wanted.block_bytes, stream.path, wanted.problems):
                 found = True
-                yield Lines(origin, np.array(numbers, np.uint64), data, EVTX_KEYS)
+                yield Lines(origin, np.arange(numbers.start, numbers.stop, dtype=np.uint64), data, EVTX_KEYS)
         except ValueError as error:
             wanted.problems.note(stream.path, f"cannot be read as EVTX: {error}", remedy="Copy it again.", unread=True)
         else:

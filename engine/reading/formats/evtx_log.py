@@ -26,28 +26,24 @@ _NOT_AS_WRITTEN = "CRC32"
 """In what the library says of a chunk that is whole, but not as its checksum says."""
 _MOST_NAMED = 8
 _REMEDY = "Copy the log again (wevtutil epl)."
-Record = dict[str, str]
-"""What the library gives of a record: its JSON is under `data`."""
 _FAULTS = (RuntimeError, OSError, ValueError)
 
 
-def events(file: IO[bytes], size: int, name: str, problems: Problems) -> Iterator[tuple[list[int], bytes]]:
+def events(file: IO[bytes], size: int, name: str, problems: Problems) -> Iterator[tuple[range, bytes]]:
     """The events of a file: ordinals from 1, and as many lines of JSON, of about `size` bytes together.
 
     `file` is on a disk; `name` is what it is called in problems. Raises ValueError where nothing of it can be read.
     """
-    numbers: list[int] = []
     lines: list[str] = []
-    filled = 0
-    for number, text in enumerate(_texts(file, name, problems), 1):
-        numbers.append(number)
+    first, filled = 1, 0
+    for text in _texts(file, name, problems):
         lines.append(text)
         filled += len(text)
         if filled >= size:
-            yield numbers, _joined(lines)
-            numbers, lines, filled = [], [], 0
-    if numbers:
-        yield numbers, _joined(lines)
+            yield range(first, first + len(lines)), _joined(lines)
+            first, lines, filled = first + len(lines), [], 0
+    if lines:
+        yield range(first, first + len(lines)), _joined(lines)
 
 
 def with_header(file: IO[bytes], copy: IO[bytes]) -> None:
@@ -69,20 +65,18 @@ def _texts(file: IO[bytes], name: str, problems: Problems) -> Iterator[str]:
     unnumbered = 0
     while True:
         try:
-            record: Record | None = next(records, None)
+            for record in records:
+                yield record["data"]
+            break
         except _FAULTS as error:
             found = _CHUNK_NUMBER.search(str(error))
             if found is None:
                 unnumbered += 1
-            else:
-                number = int(found[1])
-                whole = yield from _chunk(file, number)
-                whole = whole and _NOT_AS_WRITTEN in str(error)
-                (doubtful if whole else damaged).append(number + 1)
-            continue
-        if record is None:
-            break
-        yield record["data"]
+                continue
+            number = int(found[1])
+            whole = yield from _chunk(file, number)
+            whole = whole and _NOT_AS_WRITTEN in str(error)
+            (doubtful if whole else damaged).append(number + 1)
     if rest:
         yield from _chunk(file, chunks)
         problems.note(
@@ -112,13 +106,11 @@ def _chunk(file: IO[bytes], number: int) -> Generator[str, None, bool]:
         return False
     while True:
         try:
-            record: Record | None = next(records, None)
+            for record in records:
+                yield record["data"]
+            return whole
         except _FAULTS:
             whole = False
-            continue
-        if record is None:
-            return whole
-        yield record["data"]
 
 
 def _parser(file: IO[bytes], *, validated: bool) -> PyEvtxParser:
@@ -135,8 +127,9 @@ def _chunks(file: IO[bytes]) -> tuple[int, int, list[int]]:
     chunks, rest = divmod(max(file.seek(0, 2) - HEADER, 0), CHUNK)
     blank: list[int] = []
     waiting: list[int] = []
+    descriptor = file.fileno()
     for number in range(chunks):
-        magic = os.pread(file.fileno(), len(CHUNK_MAGIC), HEADER + number * CHUNK)
+        magic = os.pread(descriptor, len(CHUNK_MAGIC), HEADER + number * CHUNK)
         if magic == bytes(len(CHUNK_MAGIC)):
             waiting.append(number + 1)
         else:
@@ -155,4 +148,4 @@ def _named(numbers: list[int]) -> str:
 
 
 def _joined(lines: list[str]) -> bytes:
-    return ("\n".join(lines) + "\n").encode("utf-8", "replace")
+    return "\n".join([*lines, ""]).encode()
