@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from forewarn.reading.event_text import event_texts
 from forewarn.rules import RuleSet
 from forewarn.rules.events.fields import Events
 from forewarn.rules.events.shapes import shapes
@@ -304,3 +305,34 @@ def test_every_shape_is_known_by_its_own_keys() -> None:
     for shape in shapes():
         keys = {one_of[0]: {} for one_of in shape.has}
         assert Recogniser().shape(keys)[0].name == shape.name
+
+
+HOSTILE = [
+    "[" * 100_000 + "]" * 100_000,
+    '{"a":' * 100_000 + "1" + "}" * 100_000,
+    '{"Event":{"System":{"EventID":1,"Channel":"Security"},"EventData":'
+    + '{"a":' * 100_000
+    + "1"
+    + "}" * 100_000
+    + "}}",
+    '{"winlog":' + "[" * 100_000 + "]" * 100_000 + "}",
+    '{"Event":{"System":[]}}',
+    '{"Event":{"System":{"EventID":{},"Channel":[]}}}',
+    '{"System":1}',
+    '{"winlog":1,"event":2}',
+    '{"class_uid":"x","activity_id":[],"metadata":null}',
+    '{"EventCode":null}',
+    '{"Event":{"System":{"EventID":1},"EventData":{"Image":"C:\\\\w\\\\mshta.exe","CommandLine":"http"}}}',
+    '{"EventID":"4688","Channel":null,"EventData":[1,{"Data":[{"@Name":5}]}]}',
+    "{}",
+    "not JSON",
+]
+
+
+def test_hostile_events_fire_nothing_and_stop_nothing() -> None:
+    rules = _rules(*RULES)
+    good = json.dumps(EVENTS[0])
+    raw = [good, *HOSTILE, good]
+    rows = rules.match(pl.DataFrame({"text": raw, "raw": raw})).rows()
+    assert rows == [(0, 0), (0, 2), (len(raw) - 1, 0), (len(raw) - 1, 2)]
+    assert event_texts(pl.Series(HOSTILE)).len() == len(HOSTILE)

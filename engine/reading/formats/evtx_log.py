@@ -11,12 +11,9 @@ import io
 import os
 import re
 from collections.abc import Generator, Iterator
-from typing import IO, TYPE_CHECKING
+from typing import IO, cast
 
 from forewarn.reading.problems import Problems
-
-if TYPE_CHECKING:
-    from evtx import PyEvtxParser
 
 HEADER, CHUNK = 4096, 65_536
 """Bytes of a file's header, and of each of the chunks after it."""
@@ -57,7 +54,7 @@ def with_header(file: IO[bytes], copy: IO[bytes]) -> None:
 def _texts(file: IO[bytes], name: str, problems: Problems) -> Iterator[str]:
     chunks, rest, blank = _chunks(file)
     try:
-        records = _parser(file, validated=True).records_json()
+        records = _records(file, validated=True)
     except _FAULTS as error:
         raise ValueError(str(error).rpartition("stream.: ")[2]) from error
     damaged: list[int] = []
@@ -101,7 +98,7 @@ def _chunk(file: IO[bytes], number: int) -> Generator[str, None, bool]:
     alone = io.BytesIO(head + file.read(CHUNK).ljust(CHUNK, b"\0"))
     whole = True
     try:
-        records = _parser(alone, validated=False).records_json()
+        records = _records(alone, validated=False)
     except _FAULTS:
         return False
     while True:
@@ -113,13 +110,15 @@ def _chunk(file: IO[bytes], number: int) -> Generator[str, None, bool]:
             whole = False
 
 
-def _parser(file: IO[bytes], *, validated: bool) -> PyEvtxParser:
+def _records(file: IO[bytes], *, validated: bool) -> Iterator[dict[str, str]]:
+    """The records of a file, each with its JSON under `data`; what is damaged is raised, and the next goes on."""
     from evtx import PyEvtxParser
 
     # One thread: processes share the cores, and records come in the order of the file. By its name a file is read
     # without the interpreter; one that was laid down has none.
     source = file.name if isinstance(getattr(file, "name", None), str) else file
-    return PyEvtxParser(source, number_of_threads=1, indent=False, validate_checksums=validated)
+    parser = PyEvtxParser(source, number_of_threads=1, indent=False, validate_checksums=validated)
+    return cast("Iterator[dict[str, str]]", parser.records_json())
 
 
 def _chunks(file: IO[bytes]) -> tuple[int, int, list[int]]:
