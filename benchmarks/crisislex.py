@@ -18,7 +18,7 @@ from benchmarks.measures import auroc, average_precision, expected_calibration_e
 from forewarn.alerting.selection import discovery_limit
 from forewarn.detectors import fit_outliers
 from forewarn.embeddings import CaseBase, load_encoder
-from forewarn.findings import LEVELS
+from forewarn.findings import ALERT_LEVELS
 from forewarn.frames import SIGNAL_FRAME
 from forewarn.grouping.deobfuscation import plain
 from forewarn.grouping.rule_sets import RuleSets
@@ -26,12 +26,13 @@ from forewarn.grouping.templates import mask_of
 from forewarn.rules import load_rules
 from forewarn.scoring import fusion
 from forewarn.scoring.adaptation import adapt
+from forewarn.scoring.case_votes import case_votes
 from forewarn.scoring.model import Model
 from forewarn.training.fit_options import FitOptions
 from forewarn.training.fitting import fit
 
 Floats = NDArray[np.float64]
-_CRITICAL = np.log(LEVELS["critical"] / (1 - LEVELS["critical"]))
+_CRITICAL = np.log(ALERT_LEVELS["critical"] / (1 - ALERT_LEVELS["critical"]))
 SHARES = (0.93, 0.8, 0.5, 0.2, 0.1, 0.03, 0.01)
 
 
@@ -109,8 +110,8 @@ def _events(context: Context) -> list[Event]:
         number = sets.number(rules.fired(records)).to_numpy()
         outliers = fit_outliers(vectors, texts, np.ones(len(texts), dtype=np.int64))
         signals = {
-            "rules": sets.log_odds(rules, fusion.prior())[number],
-            "cases": cases.vote(vectors),
+            "rules": fusion.prior().log_odds_of_sets(sets, rules)[number],
+            "cases": case_votes(cases, vectors, written),
             "outliers": outliers.score(vectors, texts, in_sample=True),
         }
         crisis = (tweets["label"] == "on-topic").to_numpy()

@@ -25,10 +25,11 @@ from forewarn.embeddings import CaseBase, Encoder, load_encoder
 from forewarn.frames import SIGNAL_FRAME
 from forewarn.grouping.deobfuscation import plain
 from forewarn.grouping.rule_sets import RuleSets
-from forewarn.grouping.templates import mask_of
+from forewarn.grouping.templates import mask_of, plain_words
 from forewarn.options import Promise
 from forewarn.rules import load_rules
 from forewarn.scoring import fusion
+from forewarn.scoring.case_votes import case_votes
 from forewarn.scoring.model import Model
 from forewarn.training.fit_options import FitOptions
 from forewarn.training.fitting import fit
@@ -57,10 +58,12 @@ class Event:
     kind: NDArray[np.uint64]
     crisis: NDArray[np.bool_]
     scores: dict[str, Floats]
+    floors: dict[str, float]
 
     def records(self, labels: str) -> pl.DataFrame:
-        """What a stream is fed."""
-        return pl.DataFrame({"score": self.scores[labels], "key": self.key, "kind": self.kind, "clock": self.clock})
+        """What a stream is fed, and above which `floor` its texts are alarming by themselves."""
+        columns = {"score": self.scores[labels], "key": self.key, "kind": self.kind, "clock": self.clock}
+        return pl.DataFrame(columns).with_columns(floor=pl.lit(self.floors[labels]))
 
 
 class Remembering:
@@ -100,22 +103,23 @@ def events(context: Context) -> list[Event]:
             vectors = encoder.encode(written.to_list())
             sets = RuleSets()
             number = sets.number(rules.fired(records)).to_numpy()
-            cased = cases.vote(vectors)
-            scores = {}
+            cased = case_votes(cases, vectors, written)
+            scores, floors = {}, {}
             for labels in LABELS:
                 numbers = model.fusion if labels != "none" else fusion.prior()
-                signals = {"rules": sets.log_odds(rules, numbers)[number], "cases": cased}
+                signals = {"rules": numbers.log_odds_of_sets(sets, rules)[number], "cases": cased}
                 if labels != "none":
                     signals["classifier"] = model.classify(vectors, written)[:, 0]
-                scores[labels] = fusion.past_scores(numbers, _frame(signals))
+                scores[labels], floors[labels] = fusion.past_scores(numbers, _frame(signals)), numbers.base
             found.append(
                 Event(
                     name,
                     read["clock"].to_numpy(),
                     read["tweet"].hash(seed=0).to_numpy(),
-                    mask_of(read["tweet"]).hash(seed=0).to_numpy(),
+                    kinds_of(read["tweet"]).to_numpy(),
                     (read["label"] == "on-topic").to_numpy(),
                     scores,
+                    floors,
                 )
             )
     return found
@@ -142,8 +146,17 @@ def _frame(signals: dict[str, Floats]) -> pl.DataFrame:
 
 def detector(records: pl.DataFrame, texts: float) -> Alarms:
     """The e-detector at one false warning in `texts`."""
-    codes = run(Stream(), records, Promise(texts))[1]
+    codes = run(Stream(), records, Promise(texts), floor=_floor(records))[1]
     return np.flatnonzero(codes == surge_kernel.RAISED).tolist()
+
+
+def _floor(records: pl.DataFrame) -> float:
+    return float(records["floor"][0])
+
+
+def kinds_of(texts: pl.Series) -> pl.Series:
+    """The hash of each text's kind, UInt64 (n,), as a scan has it."""
+    return mask_of(texts).to_frame("template").select(plain_words(pl.col("template")).hash(seed=0)).to_series()
 
 
 def quiet_streams(found: list[Event], labels: str, orders: int) -> list[pl.DataFrame]:
@@ -239,7 +252,7 @@ def _row(
 
 def _onset(records: pl.DataFrame, rate: float, raised: int, onset: int) -> float:
     """Minutes from the true onset to the estimated one."""
-    _, codes, onsets = run(Stream(), records[: raised + 1], Promise(rate))
+    _, codes, onsets = run(Stream(), records[: raised + 1], Promise(rate), floor=_floor(records))
     counted_ = np.flatnonzero(codes != surge_kernel.REPEATED)
     began = counted_[len(counted_) - 1 - onsets[raised][0]]
     return (int(records["clock"][int(began)]) - onset) / MINUTE

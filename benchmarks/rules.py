@@ -93,7 +93,9 @@ def _tweets(context: Context) -> Table:
         frame = pl.DataFrame({"text": texts, "raw": pl.Series([None], dtype=pl.String).new_from_index(0, len(texts))})
         scores = np.zeros(len(texts))
         for (row,), hits in rules.match(frame).group_by("row"):
-            scores[row] = fusion.rule_set_parts(every[hits["rule"].to_numpy()]).sum()
+            fired = hits["rule"].to_numpy()
+            categories = [rules.rules[rule].category for rule in fired]
+            scores[row] = fusion.rule_set_parts(every[fired], categories).sum()
         fires = scores > 0
         event = file.stem.removesuffix("-ontopic_offtopic")
         rows.append([event, auroc(labels, scores), float(fires[labels].mean()), float(fires[~labels].mean())])

@@ -12,10 +12,11 @@ import contextlib
 import os
 import re
 import tokenize
+import weakref
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import msgspec
 import numpy as np
@@ -26,7 +27,7 @@ from forewarn.errors import CaseBaseError
 from forewarn.runtime.atomic import checksum
 from forewarn.runtime.foreign import Unfit, check_array, notes_of, part_of
 
-SCHEMA = 1
+CASES_SCHEMA = 1
 CASES: dict[str, pl.DataType] = {
     "id": pl.String(),
     "time": pl.String(),
@@ -82,14 +83,16 @@ class Manifest(msgspec.Struct):
 
 @dataclass(frozen=True)
 class Stored:
-    """A base as its folder holds it.
+    """A base as its folder held it when it was read; a later change of the folder does not touch it.
 
-    `manifest`; `file` of the cases; `vectors` int8 (m, d), memory-mapped; `parts` uint8 (n,), how many vectors each
-    case has, in order; `index` of `nearest.train`, or None where the base is small.
+    `manifest`; `folder`; `file` of the cases, open, since the next generation deletes its name; `vectors` int8 (m, d),
+    memory-mapped; `parts` uint8 (n,), how many vectors each case has, in order; `index` of `nearest.train`, or None
+    where the base is small.
     """
 
     manifest: Manifest
-    file: Path
+    folder: Path
+    file: IO[bytes]
     light: pl.DataFrame
     parts: NDArray[np.uint8]
     vectors: NDArray[np.int8]
@@ -99,14 +102,14 @@ class Stored:
         """Whole cases (`CASES`) by their numbers, in the order given."""
         groups = sorted({number // _GROUP for number in numbers})
         # One group at a time: the reader skips the others.
-        with _readable(self.file.parent):
+        with _readable(self.folder):
             read = pl.concat(_columns(self.file, CASES).slice(group * _GROUP, _GROUP).collect() for group in groups)
         first = {group: place * _GROUP for place, group in enumerate(groups)}
         return read[[first[number // _GROUP] + number % _GROUP for number in numbers]]
 
     def all_rows(self) -> pl.DataFrame:
         """Every case (`CASES`)."""
-        with _readable(self.file.parent):
+        with _readable(self.folder):
             return _columns(self.file, CASES).collect()
 
 
@@ -146,9 +149,9 @@ def _manifest(folder: Path) -> Manifest:
     try:
         content = notes_of(folder, _MANIFEST)
         schema = msgspec.json.decode(content, type=dict[str, Any]).get("schema")
-        if schema != SCHEMA:
+        if schema != CASES_SCHEMA:
             raise CaseBaseError(
-                f"has schema {schema}, this program reads {SCHEMA}",
+                f"has schema {schema}, this program reads {CASES_SCHEMA}",
                 path=folder,
                 remedy="Use the version of forewarn that wrote it, or build it anew.",
             )
@@ -206,8 +209,8 @@ def _read(folder: Path, manifest: Manifest, thorough: bool) -> Stored:
             )
         if (thorough or total <= _CHECKED) and checksum(path) != file.sha256:
             raise CaseBaseError(f"{path.name} is not as it was written", path=folder, remedy=_AGAIN)
-    with _readable(folder):
-        cases = folder / manifest.names["cases"]
+    with contextlib.ExitStack() as stack, _readable(folder):
+        cases = stack.enter_context((folder / manifest.names["cases"]).open("rb"))
         light = _columns(cases, [*LIGHT, "parts"]).collect()
         vectors = np.load(folder / manifest.names["vectors"], mmap_mode="r", allow_pickle=False)
         index = None
@@ -224,11 +227,14 @@ def _read(folder: Path, manifest: Manifest, thorough: bool) -> Stored:
             raise Unfit("its cases, their labels and their vectors do not go together")
         if index is not None and (index.ntotal, index.d) != (len(vectors), manifest.dimension):
             raise Unfit("its index is of other vectors")
-    return Stored(manifest, cases, light.drop("parts"), light["parts"].to_numpy(), vectors, index)
+        stored = Stored(manifest, folder, cases, light.drop("parts"), own, vectors, index)
+        weakref.finalize(stored, stack.pop_all().close)
+    return stored
 
 
-def _columns(file: Path, names: Iterable[str]) -> pl.LazyFrame:
+def _columns(file: IO[bytes], names: Iterable[str]) -> pl.LazyFrame:
     """These columns of the cases; a base that was written before there were examples has none."""
+    file.seek(0)
     rows = pl.scan_parquet(file)
     if "example" not in rows.collect_schema():
         rows = rows.with_columns(example=pl.lit(False))
@@ -288,7 +294,7 @@ def write(
             faiss.write_index(index, str(folder / names["index"]))
         files = {role: _written(folder / name) for role, name in names.items()}
         manifest = Manifest(
-            SCHEMA,
+            CASES_SCHEMA,
             generation,
             _version(),
             *encoder,

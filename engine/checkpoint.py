@@ -30,13 +30,14 @@ from forewarn.names import shown
 from forewarn.reading.paths import can_be_read_again, files_in
 from forewarn.reading.problems import Noted, Problems
 from forewarn.reading.records import Reached
+from forewarn.rules.correlation.correlator import Hit
 from forewarn.runtime.atomic import atomic_write, forget_parts, is_written_through, not_written, target_of, work_folder
 from forewarn.runtime.spill import Kept, SpilledFrames, check, forget
 
 if TYPE_CHECKING:
-    from forewarn.rules.language.rule import Rule
+    from forewarn.rules.language.rule import Correlation, Rule
 
-SCHEMA = 2
+CHECKPOINT_SCHEMA = 3
 EVERY = 10.0
 """Seconds between two checkpoints, and before the first: a scan that takes less leaves nothing behind."""
 _ENDS = 4096
@@ -49,7 +50,8 @@ class Reading(msgspec.Struct):
 
     `reached` the place in the input, None = all is read; `rows` records of `files`; `rule_sets` the sets met so far;
     `tried` the rules that a record was for; `clocks` of each source, and how many records came too `late` for them;
-    `problems` what could not be read.
+    `problems` what could not be read; `correlations` the correlator's state, and `completed` its hits, each with the
+    key of its text and its rule.
     """
 
     reached: Reached | None
@@ -60,6 +62,8 @@ class Reading(msgspec.Struct):
     clocks: dict[str, list[int]]
     late: int
     problems: list[Noted]
+    correlations: bytes
+    completed: list[tuple[int, int, Hit]]
 
 
 class Identity(msgspec.Struct):
@@ -165,7 +169,7 @@ class Checkpoint:
         if self._identity is None or self.reading is None:
             raise RuntimeError("a scan says what it is of before it keeps anything")
         kept = {name: blocks.kept for name, blocks in self._blocks.items()}
-        content = msgspec.json.encode(_Checkpoint(SCHEMA, self._identity, self.reading, kept, self.started))
+        content = msgspec.json.encode(_Checkpoint(CHECKPOINT_SCHEMA, self._identity, self.reading, kept, self.started))
         with atomic_write(self._folder / _NAME) as part:
             part.write_bytes(_checksum(content) + b"\n" + content)
         self._since = time.monotonic()
@@ -222,7 +226,9 @@ def checkpoint_of(
             lock.release()
 
 
-def identity_of(paths: Sequence[str | Path], rules: Sequence[Rule], options: Mapping[str, object]) -> Identity:
+def identity_of(
+    paths: Sequence[str | Path], rules: Sequence[Rule | Correlation], options: Mapping[str, object]
+) -> Identity:
     """What a scan is of: what its files look like, and what else its result depends on."""
     content = hashlib.sha256(msgspec.msgpack.encode(rules)).hexdigest()
     versions = {name: importlib.metadata.version(name) for name in ("forewarn", "polars")}
@@ -247,7 +253,7 @@ def _read(file: Path) -> _Checkpoint:
         checksum, content = file.read_bytes().split(b"\n", 1)
         if checksum != _checksum(content):
             raise ValueError
-        if msgspec.json.decode(content, type=dict).get("schema") != SCHEMA:
+        if msgspec.json.decode(content, type=dict).get("schema") != CHECKPOINT_SCHEMA:
             raise OutputError("was written by another version", path=file)
         return msgspec.json.decode(content, type=_Checkpoint)
     except (OSError, ValueError):

@@ -19,7 +19,7 @@ from forewarn.errors import InputError
 
 SCHEMA_VERSION = 1
 """The version of the lines' form; it grows when a field changes its meaning or goes, not when one comes."""
-LEVELS = {"critical": 0.97, "high": 0.85, "medium": 0.5, "low": 0.0}
+ALERT_LEVELS = {"critical": 0.97, "high": 0.85, "medium": 0.5, "low": 0.0}
 """The least probability of each level, the highest level first."""
 
 
@@ -36,7 +36,8 @@ class Reason(msgspec.Struct, frozen=True, omit_defaults=True):
 
     `id` and `title` name a rule or a past case; `log_odds` its own share of the signal's contribution, where the signal
     is a sum; `spans` character ranges [start, end) of the alert's text; `similarity` cosine, −1 to 1; `words` those
-    that moved the score most; `note` a sentence for people.
+    that moved the score most; `note` a sentence for people; `records` those that a correlation rests on, at most the
+    latest twenty.
     """
 
     id: str | None = None
@@ -52,6 +53,7 @@ class Reason(msgspec.Struct, frozen=True, omit_defaults=True):
     decision: str | None = None
     words: list[str] = []
     note: str | None = None
+    records: list[Place] = []
 
 
 class Evidence(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -115,9 +117,11 @@ class EarlyWarning(msgspec.Struct, frozen=True, tag_field="kind", tag="warning")
     `false_warnings` how seldom such a warning comes by chance; `value` the detector's; `moved` the loudest texts since;
     `new_words` what they say and earlier texts did not; `size` how many texts since the onset; `curve` the detector
     before the warning; `incident` the incident that it belongs to; `raised_by` what changed: "alarming texts", "new
-    kinds", "more records than usual" or "fewer records than usual". With the last two there is a `volume`; `raised`,
+    kinds", "a new alarming kind that keeps coming", "more records than usual" or "fewer records than usual". With the
+    last two there is a `volume`; `raised`,
     `onset` and its bounds are then moments between two records, at the place of the last one before, and `moved` the
-    texts of the burst or the last ones before the silence.
+    texts of the burst or the last ones before the silence. `correlations` are the rules about several records that its
+    loudest texts complete.
     """
 
     id: str
@@ -141,6 +145,7 @@ class EarlyWarning(msgspec.Struct, frozen=True, tag_field="kind", tag="warning")
     curve: list[tuple[datetime | None, float]]
     raised_by: str = "alarming texts"
     volume: Volume | None = None
+    correlations: list[Reason] = []
     schema_version: int = SCHEMA_VERSION
     time: datetime | None = None
     detected_at: datetime | None = None
@@ -262,7 +267,7 @@ def alert_id(template: str, rule_ids: list[str]) -> str:
 
 def level_of(probability: float) -> str:
     """The level that a probability stands for."""
-    return next(level for level, least in LEVELS.items() if probability >= least)
+    return next(level for level, least in ALERT_LEVELS.items() if probability >= least)
 
 
 def json_schema() -> dict[str, Any]:

@@ -57,11 +57,13 @@ SCORES: dict[str, pl.DataType] = {
     "base": pl.Float64(),
     **{f"{signal}_log_odds": pl.Float64() for signal in SIGNALS},
     "calibration_log_odds": pl.Float64(),
+    "held_log_odds": pl.Float64(),
 }
 """One row for each distinct text.
 
 `log_odds` = `base` + the sum of the `*_log_odds` contributions (natural logarithm), of which `calibration_log_odds` is
-what calibration adds to the sum of the others (0 before any label); `probability` its logistic
+what calibration adds to the sum of the others (0 before any label) and `held_log_odds` what keeps a text above the
+threshold on which a rule of level high or critical fires; `probability` its logistic
 function; `low`, `high` the Venn–Abers interval (null before any label); `p_value` conformal, against the reference.
 """
 

@@ -49,9 +49,10 @@ class Intake:
         work: Checkpoint | None = None,
     ) -> None:
         self._rules, self._problems, self._work = rules, Problems(problems), work
+        self._collected = problems
         self.timeline, self.lines = timeline, lines
         self.rule_sets, self.table = RuleSets(), table
-        self._keying = Keying(rules, self.rule_sets)
+        self.keying = Keying(rules, self.rule_sets)
         self.files: set[str] = set()
         self._sizes: Counter[str] = Counter()
         self.rows = 0
@@ -68,10 +69,11 @@ class Intake:
         if isinstance(paths, TextsInMemory):
             for block in paths.blocks(text_column, time_column, BLOCK_BYTES, self._problems):
                 watch.lap("read", block.height)
-                self._group(self._keying.keyed(block), None)
+                self._group(self.keying.keyed(block), None)
                 watch.lap("match rules", block.height)
                 if progress:
                     progress("lines", self.rows)
+            self._collected += self.keying.correlator.problems()
             return
         with ExitStack() as stack:
             partial = stack.enter_context(SpilledFrames(self._work.place("texts"))) if self._work else None
@@ -89,7 +91,7 @@ class Intake:
             for block, reached in stack.enter_context(closing(blocks)):
                 size = int(block["text"].str.len_bytes().sum())
                 watch.lap("read", block.height, size)
-                records = self._keying.keyed(block)
+                records = self.keying.keyed(block)
                 watch.lap("match rules", block.height, size)
                 self._group(records, partial)
                 watch.lap("group", block.height, size)
@@ -99,6 +101,7 @@ class Intake:
                 if progress:
                     progress("lines", self.rows)
         self._name_timeless()
+        self._collected += self.keying.correlator.problems()
         if self._work:
             self._work.write_if_due(self._reading(None))
 
@@ -140,6 +143,8 @@ class Intake:
             {name: state.tolist() for name, state in clocks.state.items()} if clocks else {},
             clocks.left_out if clocks else 0,
             self._problems.noted(),
+            self.keying.correlator.packed(),
+            [(*text, hit) for text, hit in self.keying.completed.items()],
         )
 
     def _take_up(self, partial: SpilledFrames | None) -> Reached | None:
@@ -156,6 +161,7 @@ class Intake:
             self.table.add(pl.read_ipc(file))
         self.rule_sets.restore(before.rule_sets)
         self._rules.tried.update(before.tried)
+        self.keying.restore(before.correlations, before.completed)
         if self.timeline:
             self.timeline.clocks.state = {
                 name: np.array(clock, dtype=np.int64) for name, clock in before.clocks.items()

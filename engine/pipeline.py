@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from forewarn.alerting.evidence import Explainer
 from forewarn.alerting.incidents import incidents
-from forewarn.alerting.selection import decide_blocks
+from forewarn.alerting.selection import decide_blocks, nearest
 from forewarn.checkpoint import Checkpoint, identity_of
 from forewarn.errors import ForewarnError, InputError
 from forewarn.findings import EarlyWarning, dated, now
@@ -31,6 +31,7 @@ from forewarn.reading.dataframes import FrameLike, SeriesLike, is_frame, is_seri
 from forewarn.reading.prefetch import one_ahead
 from forewarn.reading.texts_in_memory import TextsInMemory
 from forewarn.runtime.chunked_frame import ChunkedFrame
+from forewarn.runtime.forked import check_not_forked
 from forewarn.runtime.timings import Progress, Stopwatch
 from forewarn.scan_result import Scan
 from forewarn.scoring.line_scores import LineScores
@@ -67,6 +68,7 @@ def scan(
     EncoderError, CaseBaseError and ModelError where what the options name cannot be used, OutputError where
     `line_scores` or what does not fit in memory cannot be written.
     """
+    check_not_forked()
     options = with_settings(options, settings)
     read = _input(paths, texts)
     if options.unusual:
@@ -124,7 +126,7 @@ def _read(
     """Every record is read, matched and grouped; what lies on disk meanwhile goes with `stack`."""
     options, work = run.options, run.work
     if work and not isinstance(read, TextsInMemory):
-        work.take_up(identity_of(read, rules.rules, options.as_given() | {"--scores": line_scores is not None}))
+        work.take_up(identity_of(read, rules.known, options.as_given() | {"--scores": line_scores is not None}))
         run.started = work.started
     lines = timeline = None
     if line_scores:
@@ -156,11 +158,15 @@ def _warn(run: _Run, rules: RuleSet, intake: Intake, scorer: Scorer, scored: Chu
     warned = _Warned()
     numbers = TextNumbers(distinct) if timeline or intake.lines else None
     if timeline and options.promise and numbers:
-        surge = ChangeDetector(options.promise, families(options), options.voices, options.stream_by or "by")
+        surge = ChangeDetector(
+            options.promise, families(options), options.voices, options.stream_by or "by", scorer.numbers.base
+        )
         # The bundled encoder's vectors are the same to the bit whatever it embeds together (`embeddings.bundled`).
         steady = scorer.encoder.name == "bundled" and chosen_device(options.device) == "cpu"
         made = scorer.all_vectors if steady else None
-        known = TextIndex(distinct, scorer.encoder, rules, rule_sets, scorer.cases, steady, made)
+        known = TextIndex(
+            distinct, scorer.encoder, rules, rule_sets, scorer.cases, steady, made, completed=intake.keying.completed
+        )
         past, sets, categories = scored.array("past"), distinct.array("rule_set"), rule_sets.categories(rules)
         frames = timeline.frames(numbers, past, sets, categories, merge=merged(surge.families))
         kept = _raised(frames, surge, known, timeline.clocks, run.started)
@@ -186,13 +192,17 @@ def _warn(run: _Run, rules: RuleSet, intake: Intake, scorer: Scorer, scored: Chu
 
 def _decide(run: _Run, rules: RuleSet, intake: Intake, scorer: Scorer, scored: ChunkedFrame, warned: _Warned) -> Scan:
     """The policy chooses the alerts, and what means one thing becomes one incident."""
-    chosen = decide_blocks(scored, scorer.texts, run.options.policy, intake.rule_sets.last_words(rules))
-    alerts, alerted = Explainer(scorer, scored, rules, intake.rule_sets).alerts(chosen)
+    last_words = intake.rule_sets.last_words(rules)
+    chosen = decide_blocks(scored, scorer.texts, run.options.policy, last_words)
+    explainer = Explainer(scorer, scored, rules, intake.rule_sets, intake.keying.completed)
+    alerts, alerted = explainer.alerts(chosen)
+    almost = [] if alerts else explainer.alerts(nearest(scored, scorer.texts, last_words))[0]
     alerts = [dated(alert, run.started) for alert in alerts]
     together = incidents(warned.warnings, warned.vectors, alerts, alerted)
     run.watch.lap("explain", len(alerts))
     return Scan(
         alerts=alerts,
+        nearest=next(iter(almost), None),
         warnings=warned.warnings,
         incidents=[
             dated(incident, run.started) for incident in together if incident.warnings or len(incident.alerts) > 1
@@ -242,7 +252,7 @@ def _raised(
     def leads() -> Iterator[UnassignedWarning]:
         for found in one_ahead(events()):
             raised = [event for event in found if isinstance(event, Raised)]
-            yield from explain(raised, known, surge.promise.text)
+            yield from explain(raised, known, surge.promise)
 
     return KeptWarnings(leads(), started)
 

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 class Scan:
     """What a scan found.
 
-    `alerts` most alarming first; `warnings` in the order in which they were raised, each read from disk when it is
+    `alerts` most alarming first; `nearest` what would be the first of them, where none was raised and anything speaks
+    for any text, else None; `warnings` in the order in which they were raised, each read from disk when it is
     asked for; `incidents` what belongs together,
     where that is more than one alert; `young` the streams that are too short for warnings; `texts` and `scores` the
     rows of the distinct texts (`frames.TEXTS`, `frames.SCORED`), `vectors` gives the vectors of k of them by their
@@ -40,6 +41,7 @@ class Scan:
     """
 
     alerts: list[Alert]
+    nearest: Alert | None
     warnings: Sequence[EarlyWarning]
     incidents: list[Incident]
     young: list[str]

@@ -81,6 +81,12 @@ def find_rule(rules: RuleSet, wanted: str) -> int:
     for number, rule in enumerate(rules.rules):
         if wanted.lower() in (rule.title.lower(), rule.id.lower(), Path(rule.path).stem.lower()):
             return number
+    for one in rules.correlations:
+        if wanted.lower() in (one.title.lower(), one.id.lower(), one.name.lower()):
+            raise RuleError(
+                f"{wanted!r} is a correlation: no single text completes it",
+                remedy="`forewarn rules match` shows the records that do, and what each rests on.",
+            )
     near = difflib.get_close_matches(wanted, [rule.title for rule in rules.rules], 3)
     raise RuleError(
         f"no rule is called {wanted!r}",

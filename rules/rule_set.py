@@ -16,11 +16,12 @@ from numpy.typing import NDArray
 from forewarn.arrays import Rows
 from forewarn.errors import RuleError
 from forewarn.rules.language.normalise import fold_with_places
+from forewarn.rules.language.references import Names
 from forewarn.rules.language.rule import TEXT, All, Any, Atom, Correlation, Leaf, Node, Not, Rule
 from forewarn.rules.language.sources import fits, look_of, named
+from forewarn.rules.matching.dialects import compiled
 from forewarn.rules.matching.digits import Kinds
 from forewarn.rules.matching.event_matcher import EventMatcher
-from forewarn.rules.matching.expressions import compiled
 from forewarn.rules.matching.fired import Fired
 from forewarn.rules.matching.nearby import affirmed, near
 from forewarn.rules.matching.text_matcher import TextMatcher
@@ -46,7 +47,8 @@ class Explained:
 class RuleSet:
     """Rules, compiled for matching.
 
-    `rules` the rules, in the order of their files; `correlations` the rules about rules;
+    `rules` the rules, in the order of their files; `correlations` the rules about rules, inner ones first; `known` both
+    together, rules first; `silent` those of them that do not stand alone, being there for a correlation only, sorted;
     `problems` what is wrong with rules that could not be used; `tried` which of the rules a record was for so far;
     `kinds` the kinds of lines that texts were of so far.
     """
@@ -64,6 +66,8 @@ class RuleSet:
         self.rules = list(rules)
         self.problems = list(problems)
         self.correlations = list(correlations)
+        self.known: list[Rule | Correlation] = [*self.rules, *self.correlations]
+        self.silent = _silent(self.known, self.correlations)
         self._similarity = similarity
         self._text_rules = [i for i, rule in enumerate(self.rules) if rule.logsource.get("category") == TEXT]
         self._event_rules = [i for i, rule in enumerate(self.rules) if rule.logsource.get("category") != TEXT]
@@ -78,7 +82,7 @@ class RuleSet:
         self.kinds = Kinds()
         self._texts = TextMatcher({i: self.rules[i] for i in [*self._text_rules, *self._looks]}, self.kinds, own)
         events = {i: self.rules[i] for i in self._event_rules}
-        self._events = EventMatcher(events, self._holds, self._similar, state or {})
+        self._events = EventMatcher(events, self._holds, self._similar, state or {}, logsource or {})
 
     def compiled(self) -> dict[str, bytes]:
         """The compiled form of each field, to be kept and given back as `state`."""
@@ -113,7 +117,7 @@ class RuleSet:
             fired = fired.with_changes((), [(self._of_other_sources(texts, plain, fired, i), i) for i in self._looks])
         if self._event_rules and not plain.all():
             structured = np.flatnonzero(~plain)
-            rows, rules = self._events.match(records["raw"].gather(structured))
+            rows, rules = self._events.match(records["raw"].gather(structured), texts.gather(structured))
             order = np.lexsort((rows, rules))
             numbers, first = np.unique(rules[order], return_index=True)
             parts = np.split(structured[rows[order]], first[1:])
@@ -155,15 +159,15 @@ class RuleSet:
         return self._events.fields_of_hits(raw, hits)
 
     def about_text(self, rule: int) -> bool:
-        """Whether a rule looks at texts, so that `spans` says where; others look at events."""
-        return self.rules[rule].logsource.get("category") == TEXT
+        """Whether one of `known` looks at texts, so that `spans` says where; others look at events."""
+        return rule < len(self.rules) and self.rules[rule].logsource.get("category") == TEXT
 
     def spans(self, rule: int, text: str) -> list[tuple[int, int]]:
         """Where in the original text what made the rule fire stands: [start, end) in characters, sorted.
 
-        A rule about events has no places: its fields do not stand in the text.
+        A rule about events, or about rules, has no places: what it is about does not stand in the text.
         """
-        if self.rules[rule].logsource.get("category") != TEXT:
+        if not self.about_text(rule):
             return []
         return sorted(set(_spans(self.explain(rule, text), True)))
 
@@ -181,7 +185,7 @@ class RuleSet:
                 return Explained(atom.kind, f"{atom.field}: {atom.label}", holds_in(leaf))
 
             return _explained(chosen.condition, on_event)
-        line, places = fold_with_places(text.replace("\n", "\r"))
+        line, places = fold_with_places(text)
 
         def on_text(leaf: Leaf) -> Explained:
             atom = chosen.atoms[leaf.atom]
@@ -210,6 +214,17 @@ class RuleSet:
         if self._similarity is None or not texts:
             return np.zeros(len(texts), dtype=bool)
         return np.asarray(self._similarity(texts, list(atom.arguments)).max(axis=1) >= SIMILAR)
+
+
+def _silent(known: Sequence[Rule | Correlation], correlations: Sequence[Correlation]) -> list[int]:
+    """The members of correlations, but for those of one that says `generate`."""
+    names = Names(known)
+    inner, standing = set[int](), set[int]()
+    for one in correlations:
+        own = {place for of in names.members(one) for place in of}
+        inner |= own
+        standing |= own if one.generate else set()
+    return sorted(inner - standing)
 
 
 def _explained(node: Node, leaf: Callable[[Leaf], Explained]) -> Explained:

@@ -28,7 +28,7 @@ def fires(rule: Document, text: str | None = None, event: dict[str, Any] | None 
     """Whether a rule fires: a text rule on `text`, another rule on `event` (flat, not of Windows)."""
     on_text = rule["logsource"].get("category") == "text"
     if on_text:
-        subject: dict[str, Any] = {"text": fold(text or "").replace("\n", "\r")}
+        subject: dict[str, Any] = {"text": fold(text or "")}
     elif event is None:
         return False
     else:
@@ -165,7 +165,7 @@ def _value(
     text = _as_text(held)
     if "re" in modifiers:
         flags = re.ASCII | (re.IGNORECASE if on_text or "i" in modifiers else 0)
-        return re.search(value, text.replace("\n", "\r"), flags) is not None
+        return re.search(value, text, flags) is not None
     if "cidr" in modifiers:
         return _inside(text, value)
     for name, test in _COMPARISONS.items():

@@ -34,6 +34,16 @@ detection:
   phrase: [pool exhausted, kernel panic]
   condition: phrase
 level: high
+---
+title: Pool exhausted again and again
+id: 5f1d3e0a-0000-4000-8000-000000000002
+level: critical
+correlation:
+  type: event_count
+  rules: [5f1d3e0a-0000-4000-8000-000000000001]
+  timespan: 10s
+  condition: {gte: 8}
+  generate: true
 """
 
 

@@ -65,20 +65,45 @@ def test_an_alert_says_how_often_and_where(forewarn: Run, log: Path) -> None:
 
 
 def test_the_evidence_adds_up_down_to_each_rule(forewarn: Run, log: Path) -> None:
+    with_rules = 0
     for alert in alerts_of(forewarn("scan", log, "--budget", "5", "--format", "jsonl").out):
         parts = {item["signal"]: item["log_odds"] for item in alert["evidence"]}
         assert sum(parts.values()) == pytest.approx(alert["log_odds"], abs=1e-9)
         assert alert["score"] == pytest.approx(1 / (1 + math.exp(-alert["log_odds"])))
-        rules = next(item for item in alert["evidence"] if item["signal"] == "rules")
-        assert sum(why["log_odds"] for why in rules["why"]) == pytest.approx(parts["rules"])
-        for why in rules["why"]:
-            assert all(0 <= start < end <= len(alert["text"]) for start, end in why["spans"])
+        for rules in (item for item in alert["evidence"] if item["signal"] == "rules"):
+            with_rules += 1
+            assert sum(why["log_odds"] for why in rules["why"]) == pytest.approx(parts["rules"])
+            for why in rules["why"]:
+                assert all(0 <= start < end <= len(alert["text"]) for start, end in why["spans"])
+    assert with_rules
 
 
 def test_a_quiet_log_raises_nothing(forewarn: Run, tmp_path: Path) -> None:
     (tmp_path / "quiet.log").write_text("\n".join(QUIET))
     ran = forewarn("scan", tmp_path / "quiet.log")
     assert (ran.status, ran.out, "Nothing alarming" in ran.err) == (0, "", True)
+
+
+def test_where_nothing_is_raised_what_came_nearest_is_named(forewarn: Run, tmp_path: Path) -> None:
+    lines = [f"INFO order {number} found" for number in range(400)] + ["ERROR payment 7 failed: connection refused"]
+    (tmp_path / "orders.log").write_text("\n".join(lines))
+    ran = forewarn("scan", tmp_path / "orders.log", "--threshold", "0.95")
+    assert (ran.status, ran.out) == (0, "")
+    assert "Nothing alarming" not in ran.err
+    assert "orders.log:401  ERROR payment 7 failed" in ran.err
+    assert "--budget 2 shows" in ran.err
+
+
+@pytest.mark.parametrize("number", [7, 42, 90210, 999999])
+def test_the_number_in_an_error_does_not_move_its_score(forewarn: Run, tmp_path: Path, number: int) -> None:
+    scores = []
+    for name, one in (("a", number), ("b", 700001)):
+        lines = [f"INFO order {order} found" for order in range(400)]
+        lines.append(f"ERROR payment request {one} failed: connection refused")
+        (tmp_path / f"{name}.log").write_text("\n".join(lines))
+        ran = forewarn("scan", tmp_path / f"{name}.log", "--budget", "1", "--format", "jsonl")
+        scores += [json.loads(ran.out.splitlines()[0])["score"]]
+    assert scores[0] == pytest.approx(scores[1], abs=0.02)
 
 
 def test_the_output_file_holds_what_is_printed(forewarn: Run, log: Path, tmp_path: Path) -> None:

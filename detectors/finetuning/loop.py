@@ -23,7 +23,7 @@ from torch.nn import functional
 
 from forewarn.detectors.finetuning.checkpoint import forget_checkpoints, read_checkpoint, write_checkpoint
 from forewarn.detectors.finetuning.network import Network
-from forewarn.detectors.finetuning.settings import Epoch, Progress, Report, TrainingSettings
+from forewarn.detectors.finetuning.settings import Epoch, Report, TrainingProgress, TrainingSettings
 from forewarn.errors import ModelError
 from forewarn.extras import require
 
@@ -131,7 +131,7 @@ class Training:
             run.step += 1
             run.seconds = before + time.perf_counter() - started
             if progress:
-                progress(Progress(run.step, self.steps, tuple(run.rows)))
+                progress(TrainingProgress(run.step, self.steps, tuple(run.rows)))
             if run.step % settings.checkpoint_steps == 0 and run.batch < len(batches):
                 self._keep()
         loss, precision, area = self._measured()
@@ -146,7 +146,7 @@ class Training:
         run.finished = run.epoch == settings.epochs or run.worse == settings.patience
         self._keep()
         if progress:
-            progress(Progress(run.step, self.steps, tuple(run.rows)))
+            progress(TrainingProgress(run.step, self.steps, tuple(run.rows)))
 
     def _step(self, group: list[NDArray[np.int64]]) -> float:
         """One step of the optimiser over the batches of `group`; the sum of their losses."""

@@ -19,7 +19,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from forewarn.detectors.finetuning.settings import STRATEGIES, Epoch, Progress, Report, Strategy, TrainingSettings
+from forewarn.detectors.finetuning.settings import (
+    STRATEGIES,
+    Epoch,
+    Report,
+    Strategy,
+    TrainingProgress,
+    TrainingSettings,
+)
 from forewarn.errors import DetectorError, ModelError
 from forewarn.extras import require
 
@@ -28,7 +35,7 @@ if TYPE_CHECKING:
 
     from forewarn.detectors.finetuning.network import Network
 
-__all__ = ["STRATEGIES", "Epoch", "FineTuned", "Progress", "TrainingSettings", "finetune", "load_finetuned"]
+__all__ = ["STRATEGIES", "Epoch", "FineTuned", "TrainingProgress", "TrainingSettings", "finetune", "load_finetuned"]
 
 Labels = NDArray[np.int64]
 _SCHEMA = 1

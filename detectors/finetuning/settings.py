@@ -126,7 +126,7 @@ class Epoch:
 
 
 @dataclass(frozen=True)
-class Progress:
+class TrainingProgress:
     """Where the training is: optimiser steps done and planned, and the epochs that have ended."""
 
     step: int
@@ -134,4 +134,4 @@ class Progress:
     rows: tuple[Epoch, ...]
 
 
-Report = Callable[[Progress], None]
+Report = Callable[[TrainingProgress], None]

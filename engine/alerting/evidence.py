@@ -6,18 +6,21 @@ are made here and nowhere earlier, and only for the texts that were chosen.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from forewarn.alerting.correlated import Completed, correlated
 from forewarn.cases.similar import title_of
 from forewarn.findings import Alert, Evidence, Place, Reason, alert_id, level_of
 from forewarn.frames import SIGNALS
 from forewarn.grouping.deobfuscation import plain
 from forewarn.grouping.function_words import is_function_word
+from forewarn.grouping.templates import text_key
 
 if TYPE_CHECKING:
     from forewarn.embeddings import CaseBase
@@ -34,21 +37,26 @@ All shipped past crises but five have another one as near; of the first signs th
 domain, of the others 40 %; 85 % of ordinary texts have none (docs/decisions.md).
 """
 _WORDS = 5
+_HELD = Reason(note="a rule of level high or critical fires: no other signal carries the text below the threshold")
 
 
 @dataclass(frozen=True)
 class Explainer:
-    """Everything that the alerts of one scan are explained from: the distinct texts' `scorer` and what it `scored`."""
+    """Everything that the alerts of one scan are explained from.
+
+    The distinct texts' `scorer` and what it `scored`; `completed` the correlations.
+    """
 
     scorer: Scorer
     scored: ChunkedFrame
     rules: RuleSet
     rule_sets: RuleSets
+    completed: Completed = field(default_factory=dict)
 
     def alerts(self, text_ids: pl.Series) -> tuple[list[Alert], NDArray[np.float32]]:
         """The alerts of k chosen texts, in the order given, and their vectors, float32 (k, d)."""
         numbers, model = text_ids.to_numpy(), self.scorer.model
-        texts, vectors = self.scorer.texts.rows(numbers), self.scorer.vectors(numbers)
+        texts, vectors = self.scorer.texts.rows(numbers).with_columns(text_key()), self.scorer.vectors(numbers)
         if text_ids.is_empty():
             return [], vectors
         categories: list[str | None] = [None] * len(numbers)
@@ -67,7 +75,7 @@ class Explainer:
         return [self._alert(*row) for row in rows], vectors
 
     def _alert(self, text: dict[str, Any], score: dict[str, Any], similar: list[Reason], category: str | None) -> Alert:
-        fired = [self.rules.rules[rule] for rule in self.rule_sets.sets[text["rule_set"]]]
+        fired = [self.rules.known[rule] for rule in self.rule_sets.sets[text["rule_set"]]]
         why = {"rules": self._rules(text), "cases": similar, "outliers": []}
         why["classifier"] = self._train_rows(text["example"])
         why["adapted"] = self._learnt(text["template"])
@@ -79,6 +87,8 @@ class Explainer:
         ]
         if score["calibration_log_odds"]:
             evidence.append(Evidence("calibration", score["calibration_log_odds"]))
+        if score["held_log_odds"]:
+            evidence.append(Evidence("held", score["held_log_odds"], why=[_HELD]))
         # What a missing signal says where there are labels.
         evidence += [
             Evidence(name, score[f"{name}_log_odds"])
@@ -108,15 +118,18 @@ class Explainer:
         if not members:
             return []
         numbers = self.scorer.numbers
-        parts = numbers.rule_set_parts(numbers.weights_of_set(self.rule_sets, text["rule_set"], self.rules))
+        parts = numbers.parts_of_set(self.rule_sets, text["rule_set"], self.rules)
+        correlations = correlated(self.completed, self.rules, text["text_key"], members)
         reasons = [
-            Reason(
-                id=self.rules.rules[rule].id,
-                title=self.rules.rules[rule].title,
-                level=self.rules.rules[rule].level,
-                category=self.rules.rules[rule].category,
-                playbook=self.rules.rules[rule].playbook,
-                decision=self.rules.rules[rule].decision,
+            msgspec.structs.replace(correlations[rule], log_odds=float(part))
+            if rule in correlations
+            else Reason(
+                id=self.rules.known[rule].id,
+                title=self.rules.known[rule].title,
+                level=self.rules.known[rule].level,
+                category=self.rules.known[rule].category,
+                playbook=self.rules.known[rule].playbook,
+                decision=self.rules.known[rule].decision,
                 log_odds=float(part),
                 spans=self.rules.spans(rule, text["example"]),
             )

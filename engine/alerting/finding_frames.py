@@ -13,7 +13,7 @@ import polars as pl
 from forewarn.findings import Alert, EarlyWarning, Incident
 from forewarn.frames import SIGNALS
 
-_PARTS = ("prior", *SIGNALS, "calibration")
+_PARTS = ("prior", *SIGNALS, "calibration", "held")
 _TIME = pl.Datetime("us", "UTC")
 ALERTS: dict[str, pl.DataType] = {
     "id": pl.String(),

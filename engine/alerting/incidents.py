@@ -16,7 +16,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from forewarn.findings import LEVELS, Alert, EarlyWarning, Incident, Place, Reason
+from forewarn.findings import ALERT_LEVELS, Alert, EarlyWarning, Incident, Place, Reason
 
 Encode = Callable[[list[str]], NDArray[np.float32]]
 """The vectors of n texts, float32 (n, d)."""
@@ -37,7 +37,7 @@ class _Group:
         self.last: Place | None = None
         self.span: tuple[datetime, datetime] | None = None
         self.size = 0
-        self.level = len(LEVELS)
+        self.level = len(ALERT_LEVELS)
         self.categories = Counter[str]()
         self.new_words: list[str] = []
         self.similar: list[Reason] = []
@@ -62,7 +62,7 @@ class _Group:
             self.new_words = self.new_words or item.new_words
             playbook = item.playbook
         self.playbook |= dict.fromkeys(playbook)
-        self.level = min(self.level, list(LEVELS).index(item.level))
+        self.level = min(self.level, list(ALERT_LEVELS).index(item.level))
         self.categories.update([item.category] if item.category else [])
         self.texts.setdefault(vector.astype(np.float32).tobytes(), item.text)
         self._sum = self._sum + vector.astype(np.float64)
@@ -106,7 +106,7 @@ def incidents(
             groups[best] = _Group()
         groups[best].add(alert, vector)
     made = [_incident(name, group) for name, group in groups.items()]
-    return sorted(made, key=lambda one: (not one.warnings, list(LEVELS).index(one.level), -one.size, one.id))
+    return sorted(made, key=lambda one: (not one.warnings, list(ALERT_LEVELS).index(one.level), -one.size, one.id))
 
 
 @dataclass
@@ -169,7 +169,7 @@ def _incident(name: str, group: _Group) -> Incident:
     return Incident(
         id=name,
         title=list(group.texts.values())[central],
-        level=list(LEVELS)[group.level],
+        level=list(ALERT_LEVELS)[group.level],
         category=group.categories.most_common(1)[0][0] if group.categories else None,
         first=first[0],
         last=group.last or first[-1],

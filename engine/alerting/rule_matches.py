@@ -18,10 +18,11 @@ from forewarn.findings import SCHEMA_VERSION, now
 from forewarn.reading.live import is_live, read_live
 from forewarn.reading.records import read
 from forewarn.rules import RuleSet, check_loaded, load_rules
-from forewarn.rules.correlation import correlate, partakers
+from forewarn.rules.correlation.correlator import Correlator, Hit
 from forewarn.rules.events.decoding import decoded
 from forewarn.rules.events.fields import Events
-from forewarn.rules.language.rule import LEVELS, Rule
+from forewarn.rules.language.correlations import METRICS
+from forewarn.rules.language.rule import LEVELS, Correlation, Rule
 from forewarn.scoring.similarity import similarity
 
 ABOUT: dict[str, tuple[str, ...]] = {
@@ -56,8 +57,10 @@ def matches(
     `events` is false. A rule comes with its `level`, and what it has of `tags`, `references`, `falsepositives`,
     `author` and `file`; a rule about events with `fields`, those by which it holds, each with its values (what keywords
     found is under ""); a rule about texts with `spans`, [start, end) in characters of `text`, which the record then has
-    too. After them, `{source, line, time, correlation: {id, title, level}}` for each record that completes a
-    correlation.
+    too. After those of a block, `{source, line, time, correlation: {id, title, level, group, count | value, first,
+    last, size, records}}` for each record that completes a correlation: `group` the values of its fields, `size` the
+    records of its window, `records` the latest of them. Rules that are only there for correlations are not printed by
+    themselves.
 
     Rules below `level` are left out. Standard input (`-`, alone) that is a pipe is read as it comes, and what fires on
     a line is there before the next. `logsource` is what the records are known to be of; the rules that no record was
@@ -74,32 +77,40 @@ def matches(
     if problems is not None:
         problems += rule_set.problems
     loud = [number for number, rule in enumerate(rule_set.rules) if _at_least(rule.level, level)]
-    taking_part, first_row = [], 0
     live = is_live(paths)
     blocks = read_live(text_column, problems) if live else read(paths, text_column=text_column, problems=problems)
     moment = now()
+    correlator = Correlator(rule_set)
     for block in blocks:
         moment = now() if live else moment
-        hits = rule_set.match(block)
-        if rule_set.correlations:
-            taking_part.append(partakers(rule_set, block, hits, first_row))
-        first_row += block.height
+        fired = rule_set.fired(block)
+        completed = correlator.add(block, fired)
+        hits = fired.without(rule_set.silent).by_row()
         if len(loud) < len(rule_set.rules):
             hits = hits.filter(pl.col("rule").is_in(loud))
         if hits.height:
             yield from _fired(rule_set, block, hits, moment, events=events)
+        for hit in completed:
+            if _at_least(rule_set.correlations[hit.rule - len(rule_set.rules)].level, level):
+                yield _completed(rule_set, block, hit)
     if untried is not None:
         untried += [(rule_set.rules[number], why) for number, why in rule_set.untried()]
     if seen is not None and (said := rule_set.events_seen):
         seen.append(said)
-    if taking_part:
-        parts = pl.concat(taking_part)
-        places = parts.select("row", "source", "line").unique("row")
-        for _, number, time, source, line in correlate(rule_set, parts).join(places, on="row").iter_rows():
-            fired = rule_set.correlations[number]
-            named = {"id": fired.id, "title": fired.title, "level": fired.level}
-            if _at_least(fired.level, level):
-                yield {"source": source, "line": line, "time": time, "correlation": named}
+    if problems is not None:
+        problems += correlator.problems()
+
+
+def _completed(rule_set: RuleSet, block: pl.DataFrame, hit: Hit) -> dict[str, Any]:
+    """What `matches` says of a record of a block that completes a correlation."""
+    one = rule_set.correlations[hit.rule - len(rule_set.rules)]
+    place = block.select("source", "line", "time").row(hit.row, named=True)
+    return place | {
+        "correlation": _rule(one)
+        | {"group": hit.group, ("value" if one.kind in METRICS else "count"): hit.value}
+        | {"first": hit.first, "last": hit.last, "size": hit.size}
+        | {"records": [{"source": source, "line": line} for source, line in hit.records]}
+    }
 
 
 def _at_least(level: str, least: str) -> bool:
@@ -166,12 +177,13 @@ def _event(raw: str) -> Any:
     return msgspec.Raw(raw.encode())
 
 
-def _rule(rule: Rule) -> dict[str, Any]:
-    more = {
-        "tags": list(rule.tags),
-        "references": list(rule.references),
-        "falsepositives": list(rule.falsepositives),
-        "author": rule.author,
-        "file": rule.path,
-    }
-    return {"id": rule.id, "title": rule.title, "level": rule.level} | {name: it for name, it in more.items() if it}
+def _rule(rule: Rule | Correlation) -> dict[str, Any]:
+    named: dict[str, Any] = {"id": rule.id, "title": rule.title, "level": rule.level}
+    more: dict[str, Any] = {"tags": list(rule.tags), "file": rule.path}
+    if isinstance(rule, Rule):
+        more |= {
+            "references": list(rule.references),
+            "falsepositives": list(rule.falsepositives),
+            "author": rule.author,
+        }
+    return named | {name: it for name, it in more.items() if it}

@@ -14,6 +14,11 @@ import polars as pl
 from forewarn.options import Policy
 from forewarn.runtime.chunked_frame import ChunkedFrame
 
+_MEANT = pl.any_horizontal(pl.col(f"{name}_log_odds") > 0.0 for name in ("rules", "classifier", "cases"))
+"""Whether what a text means speaks for it, though more may speak against it."""
+_SPEAKS = _MEANT | (pl.col("log_odds") > pl.col("base"))
+"""Whether anything at all speaks for a text."""
+
 
 def decide(
     scores: pl.DataFrame,
@@ -28,8 +33,8 @@ def decide(
     `scores` is a scores frame of n rows, `counts` the number of records of each text (length n), `hours` the span of
     the input's times (None = no times), `last_words` what a rule's `decision:` says of each text: true = always raise,
     false = never, null = let the score decide; `p_limit` that of `discovery_limit`, which a policy of `fdr` needs. With
-    a budget, a text for which no signal speaks is never raised. What is raised of all texts is also raised of any part
-    of them that holds it.
+    a budget, so many texts are raised as it says, but none for which no signal speaks. What is raised of all texts is
+    also raised of any part of them that holds it.
     """
     open_to_all = pl.Series([None], dtype=pl.Boolean).new_from_index(0, scores.height)
     last_word = (open_to_all if last_words is None else last_words).alias("last_word")
@@ -37,8 +42,7 @@ def decide(
     always = pl.col("last_word").fill_null(False)
     if policy.budget is not None:
         share = 1.0 if policy.per_hours is None else max(1.0, (hours or 0.0) / policy.per_hours)
-        speaks = (pl.col("log_odds") > pl.col("base")).cum_sum() <= int(policy.budget * share)
-        chosen = (pl.col("log_odds") > pl.col("base")) & speaks
+        chosen = _SPEAKS & (_SPEAKS.cum_sum() <= int(policy.budget * share))
     elif policy.fdr is not None:
         limit = discovery_limit([scores["p_value"]], policy.fdr) if p_limit is None else p_limit
         chosen = pl.col("p_value") <= limit
@@ -76,6 +80,12 @@ def decide_blocks(
     numbers = pl.concat([pl.Series("text_id", [], pl.UInt32), *raised]).to_numpy()
     rows = texts.rows(numbers)
     return decide(scored.rows(numbers), rows["count"], policy, hours, of_sets.gather(rows["rule_set"]), limit)
+
+
+def nearest(scored: ChunkedFrame, texts: ChunkedFrame, last_words: Sequence[bool | None]) -> pl.Series:
+    """The id of the most alarming text, raised or not, where what it means speaks for it; else none."""
+    first = decide_blocks(scored, texts, Policy(budget=1), last_words).head(1)
+    return scored.rows(first.to_numpy()).filter(_MEANT)["text_id"]
 
 
 def _hours(texts: ChunkedFrame) -> float | None:

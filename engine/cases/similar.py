@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -17,7 +18,9 @@ import polars as pl
 from numpy.typing import NDArray
 
 from forewarn.errors import CaseBaseError, InputError
+from forewarn.findings import SCHEMA_VERSION, now
 from forewarn.grouping.function_words import is_function_word
+from forewarn.runtime.forked import check_not_forked
 
 if TYPE_CHECKING:
     from forewarn.embeddings import CaseBase, Encoder
@@ -36,7 +39,8 @@ _DATE = re.compile(r"[12][0-9]{3}(-[01][0-9](-[0-3][0-9].*)?)?")
 
 class SimilarCase(msgspec.Struct, frozen=True, tag_field="kind", tag="similar"):
     """A past crisis like the text: `rank` from 1, `similarity` a cosine, `words` of the text that speak most for it,
-    `count` of texts joined in the case; `example` it was written as one and never happened; the rest as in the base.
+    `count` of texts joined in the case; `example` it was written as one and never happened; `time` the case's, not the
+    text's; `detected_at` when it was looked up, UTC; the rest as in the base.
     """
 
     rank: int
@@ -52,6 +56,8 @@ class SimilarCase(msgspec.Struct, frozen=True, tag_field="kind", tag="similar"):
     words: list[str]
     text: str
     example: bool = False
+    schema_version: int = SCHEMA_VERSION
+    detected_at: datetime | None = None
 
 
 def similar(
@@ -77,6 +83,7 @@ def similar(
     """
     from forewarn.embeddings import CaseBase
 
+    check_not_forked()
     if not text.strip():
         raise InputError("the text is empty", remedy="Say in a sentence or more what happened.")
     if k < 1:
@@ -90,8 +97,9 @@ def similar(
     similarity, numbers = base.look_up(encoder.encode(_parts(text)), min(k, len(base)), keep=keep, mmr=mmr)
     rows = base.rows([int(number) for number in numbers])
     words = _words(text, numbers, base, encoder)
+    moment = now()
     return [
-        _case(rank, float(near), row, said)
+        _case(rank, float(near), row, said, moment)
         for rank, (near, row, said) in enumerate(zip(similarity, rows.iter_rows(named=True), words, strict=True), 1)
     ]
 
@@ -128,7 +136,7 @@ def title_of(case: dict[str, Any]) -> str:
     return text if len(text) <= 80 else f"{text[:79]}…"
 
 
-def _case(rank: int, similarity: float, row: dict[str, Any], words: list[str]) -> SimilarCase:
+def _case(rank: int, similarity: float, row: dict[str, Any], words: list[str], moment: datetime) -> SimilarCase:
     return SimilarCase(
         rank,
         round(similarity, 4),
@@ -143,6 +151,7 @@ def _case(rank: int, similarity: float, row: dict[str, Any], words: list[str]) -
         words,
         row["text"],
         row["example"],
+        detected_at=moment,
     )
 
 

@@ -80,6 +80,8 @@ def main() -> None:
         before = signal.signal(signal.SIGTERM, _end)
     try:
         cli.main([_as_text(argument) for argument in sys.argv[1:]])
+    except KeyboardInterrupt:
+        sys.exit(130)
     finally:
         if before is not None:
             signal.signal(signal.SIGTERM, before)

@@ -88,10 +88,13 @@ def build(
     from forewarn.embeddings import load_encoder
     from forewarn.embeddings.case_changes import JOINED, build
     from forewarn.output.guard import check_outputs
+    from forewarn.output.terminal import Terminal
 
     check_outputs(paths, folders=[output])
     cases = case_input.with_shipped(case_input.read_cases(paths, _named(positive, columns)), start)
-    _report(build(output, cases, load_encoder(encoder, device=device), join=join or JOINED, anew=replace), output)
+    with Terminal().stage("embedding the cases"):
+        change = build(output, cases, load_encoder(encoder, device=device), join=join or JOINED, anew=replace)
+    _report(change, output)
     return 0
 
 
@@ -122,9 +125,12 @@ def add(
     from forewarn.cases import importing as case_input
     from forewarn.cases.similar import open_encoder
     from forewarn.embeddings.case_changes import JOINED, add
+    from forewarn.output.terminal import Terminal
 
     new = case_input.read_cases(paths, _named(positive, columns), outcome=outcome, only=only)
-    _report(add(cases, new, open_encoder(cases, None, device), join=join or JOINED), cases)
+    with Terminal().stage("embedding the cases"):
+        change = add(cases, new, open_encoder(cases, None, device), join=join or JOINED)
+    _report(change, cases)
     return 0
 
 

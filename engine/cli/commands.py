@@ -116,6 +116,9 @@ def _status(run: Any) -> int:
     except (KeyboardInterrupt, SystemExit, GeneratorExit):
         raise
     except BaseException as error:
+        if _memory_is_short(error):
+            _say("there is not memory enough", "  Give it more (ulimit -v, a container's limit), or scan fewer files.")
+            return 2
         # Not all that libraries raise is an Exception: a panic in Rust is none.
         # A fault of this program: one sentence for the user, the traceback for whoever asks for it.
         if os.environ.get("FOREWARN_DEBUG"):
@@ -129,16 +132,24 @@ def _status(run: Any) -> int:
     return 2
 
 
+def _memory_is_short(error: BaseException) -> bool:
+    """Whether an error says so, whatever its class: a library that cannot be mapped is an ImportError."""
+    said = str(error).lower()
+    return isinstance(error, MemoryError) or "failed to map segment" in said or "cannot allocate memory" in said
+
+
 def _say(first: str, *others: str) -> None:
     click.echo("\n".join([f"error: {first}", *others]), err=True)
 
 
 def _of_usage(error: click.ClickException) -> tuple[str, str]:
     """What was typed wrongly, and where the right way stands."""
+    from forewarn.text_gate import printable
+
     context = getattr(error, "ctx", None)
     path = context.command_path if context else "forewarn"
     message = " ".join(error.format_message().split()).rstrip(".")
     if isinstance(error, click.NoSuchOption):
         near = (error.possibilities or [])[:1]
         message = f"there is no option {error.option_name}" + (f"; did you mean {near[0]}?" if near else "")
-    return message[:1].lower() + message[1:], f"  {path} --help shows what it takes."
+    return printable(message[:1].lower() + message[1:]), f"  {path} --help shows what it takes."

@@ -30,7 +30,8 @@ def command(form: str, terminal: Terminal) -> int:
 
     from forewarn.doctor import examine
 
-    findings = examine()
+    with terminal.stage("trying what is installed"):
+        findings = examine()
     if form == "jsonl":
         for finding in findings:
             click.echo(msgspec.json.encode(finding))

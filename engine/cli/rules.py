@@ -41,7 +41,7 @@ def list_(sources: tuple[str, ...], form: str, terminal: Terminal) -> int:
     from forewarn.rules import load_rules
 
     rules = load_rules(sources or None)
-    rows = [{"id": r.id, "title": r.title, "level": r.level, "pack": r.category, "path": r.path} for r in rules.rules]
+    rows = [{"id": r.id, "title": r.title, "level": r.level, "pack": r.category, "path": r.path} for r in rules.known]
     terminal.rows(rows, form, hide=() if terminal.verbose else ("path",))
     terminal.problems(rules.problems)
     return 2 if rules.problems else 0

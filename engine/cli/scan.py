@@ -73,10 +73,11 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--false-warnings",
-    default="1/100000",
+    default="auto",
     show_default=True,
     metavar="N/TEXTS|N/TIME",
-    help="How seldom an early warning may be false, such as 1/10000 or 1/30d; none: no warnings.",
+    help="How seldom an early warning may be false, such as 1/10000 or 1/30d (auto: 1/100000, in a log 1/30d as well); "
+    "none: no warnings.",
 )
 @streams
 @click.option("--resume", is_flag=True, help="Go on with a scan that was killed, given the same input and options.")

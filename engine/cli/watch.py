@@ -43,10 +43,10 @@ if TYPE_CHECKING:
 @click.option("--notify", metavar="URL", help="Post each warning as JSON to this address.")
 @click.option(
     "--false-warnings",
-    default="1/100000",
+    default="auto",
     show_default=True,
     metavar="N/TEXTS|N/TIME",
-    help="How seldom a warning may be false, such as 1/10000 or 1/30d.",
+    help="How seldom a warning may be false, such as 1/10000 or 1/30d (auto: 1/100000, in a log 1/30d as well).",
 )
 @streams
 @click.option("--arrival-times", is_flag=True, help="A record's time is that of its arrival: for input without times.")

@@ -14,11 +14,12 @@ import polars as pl
 
 if TYPE_CHECKING:
     from forewarn.rules import Rule, RuleSet
+    from forewarn.rules.language.rule import Correlation
     from forewarn.rules.matching.fired import Fired
 
 
 class RuleSets:
-    """The distinct sets of rules met so far; `sets[i]` is a tuple of indices into `RuleSet.rules`."""
+    """The distinct sets of rules met so far; `sets[i]` is a tuple of indices into `RuleSet.known`."""
 
     def __init__(self) -> None:
         self.sets: list[tuple[int, ...]] = [()]
@@ -44,15 +45,15 @@ class RuleSets:
         self.sets = list(sets)
         self._numbers = {",".join(map(str, members)): index for index, members in enumerate(sets) if members}
 
-    def members(self, index: int, rules: RuleSet) -> list[Rule]:
+    def members(self, index: int, rules: RuleSet) -> list[Rule | Correlation]:
         """The rules of one set."""
-        return [rules.rules[rule] for rule in self.sets[index]]
+        return [rules.known[rule] for rule in self.sets[index]]
 
     def categories(self, rules: RuleSet) -> pl.Series:
         """The category that most rules of each set are of, the first of equals: String, null = none."""
         most = []
         for members in self.sets:
-            counted = Counter(category for rule in members if (category := rules.rules[rule].category))
+            counted = Counter(category for rule in members if (category := rules.known[rule].category))
             most.append(max(counted, key=lambda name: counted[name]) if counted else None)
         return pl.Series("category", most, dtype=pl.String)
 
@@ -61,5 +62,5 @@ class RuleSets:
 
         `never` prevails: an expert who silences a text means it.
         """
-        decisions = [{rules.rules[rule].decision for rule in members} for members in self.sets]
+        decisions = [{rules.known[rule].decision for rule in members} for members in self.sets]
         return [False if "never" in said else True if "always" in said else None for said in decisions]

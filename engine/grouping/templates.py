@@ -6,11 +6,15 @@ In: blocks of the records frame, with the set of rules that fired on each row. O
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from forewarn.reading.time_names import HALF
+from forewarn.rules.correlation.correlator import Correlator, Hit
 from forewarn.rules.matching.digits import Kinds
 
 if TYPE_CHECKING:
@@ -18,6 +22,8 @@ if TYPE_CHECKING:
     from forewarn.rules import RuleSet
 
 MASK = "<*>"
+MOST_COMPLETED = 4_096
+"""Texts of which it is remembered what a correlation on them rests on."""
 
 # The keys whose values say something: they are no identifiers, however short.
 _SPEAKS = (
@@ -53,6 +59,9 @@ _VARIABLE_PARTS = "|".join(
         r"[-+]?[0-9]+(?:[.,:/-][0-9]+)*",  # number, IPv4 address, date
     )
 )
+
+# A run of ASCII that is a name or may hold one: with anything but letters before, or between, letters and digits.
+_NAMES = r"[A-Za-z]*[!-@\[-`{-~]+[A-Za-z0-9][!-~]*|[!-@\[-`{-~][!-~]*"
 
 
 def mask(text: pl.Expr) -> pl.Expr:
@@ -127,17 +136,49 @@ def _templates(texts: pl.Series) -> tuple[pl.Series, pl.Series]:
 
 
 class Keying:
-    """Says what records are grouped by: their template, and the set of rules that fire on them."""
+    """Says what records are grouped by: their template, and the set of rules that fire on them.
+
+    Correlations are among these rules, on the records that complete them. `correlator` is their state; `completed` the
+    latest hit of each by the text (`text_key`) and the rule (its place in `RuleSet.known`), of the latest texts.
+    """
 
     def __init__(self, rules: RuleSet, sets: RuleSets) -> None:
         self._rules, self._sets = rules, sets
         self._templates = Templates(rules.kinds)
+        self.correlator = Correlator(rules)
+        self.completed: dict[tuple[int, int], Hit] = {}
 
     def keyed(self, records: pl.DataFrame) -> pl.DataFrame:
         """The records of one block, keyed."""
         kind = self._rules.kinds.of(records["text"])
-        sets = self._sets.number(self._rules.fired(records, kind))
-        return keyed(records, sets, self._templates.of(records["text"], kind))
+        fired = self._rules.fired(records, kind)
+        hits = self.correlator.add(records, fired)
+        fired = fired.without(self._rules.silent).with_changes(_by_rule(hits), ())
+        rows = keyed(records, self._sets.number(fired), self._templates.of(records["text"], kind))
+        self._keep(hits, rows["text_key"])
+        return rows
+
+    def _keep(self, hits: Sequence[Hit], text_keys: pl.Series) -> None:
+        """Remember the hits of a block; of too many those of the texts that came last."""
+        for hit in hits:
+            text = text_keys[hit.row], hit.rule
+            self.completed.pop(text, None)
+            self.completed[text] = hit
+        if len(self.completed) > 2 * MOST_COMPLETED:
+            self.completed = dict(list(self.completed.items())[-MOST_COMPLETED:])
+
+    def restore(self, correlations: bytes, completed: Sequence[tuple[int, int, Hit]]) -> None:
+        """Go on from a saved state of the correlator, and its hits. Raises ValueError where it cannot be used."""
+        self.correlator.restore(correlations)
+        self.completed = {(text, rule): hit for text, rule, hit in completed}
+
+
+def _by_rule(hits: Sequence[Hit]) -> list[tuple[NDArray[np.int64], int]]:
+    """The rows that each correlation fires on."""
+    rows: dict[int, list[int]] = {}
+    for hit in hits:
+        rows.setdefault(hit.rule, []).append(hit.row)
+    return [(np.unique(np.array(own, dtype=np.int64)), rule) for rule, own in rows.items()]
 
 
 def keyed(
@@ -146,7 +187,8 @@ def keyed(
     """The n records with what they are grouped by: `template` and `rule_set` (UInt32 (n,)).
 
     `templates` is what `Templates.of` gives for them, where it is known. With them come `pair`, the number of their
-    (template, rule set) in this block, and the hashes `text_key` and `template_key` (UInt64) of it and of the template.
+    (template, rule set) in this block, and the hashes `text_key` and `kind_key` (UInt64) of it and of its template's
+    `plain_words`.
     """
     number, written = templates or _templates(records["text"])
     both = number.cast(pl.UInt64) * (1 << 32) + rule_sets
@@ -154,7 +196,7 @@ def keyed(
     pairs = pairs.with_columns(
         written.gather(pairs["both"] // (1 << 32)).alias("template"),
         rule_set=(pl.col("both") % (1 << 32)).cast(pl.UInt32),
-    ).with_columns(text_key(), template_key=pl.col("template").hash(seed=0))
+    ).with_columns(text_key(), kind_key=plain_words(pl.col("template")).hash(seed=0))
     return (
         records.with_columns(both.alias("both")).join(pairs, on="both", how="left", maintain_order="left").drop("both")
     )
@@ -184,6 +226,16 @@ def group(records: pl.DataFrame, first_row: int) -> pl.DataFrame:
         .hstack(records.select(place.name.prefix("last_"))[pairs["last"]])
         .with_columns(count=pairs["len"].cast(pl.UInt64))
     )
+
+
+def plain_words(template: pl.Expr) -> pl.Expr:
+    """What stays of a template when everything is taken out of it that may be a name: whatever is no plain word.
+
+    A package, a host, a path, `user=anna` or `[worker]` that was never there makes no new kind of line; another word
+    does.
+    """
+    words = template.str.replace_all(_NAMES, "").str.replace_all(r"\s+", " ")
+    return words.str.strip_chars()
 
 
 def text_key() -> pl.Expr:

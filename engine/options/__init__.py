@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from forewarn.options.options import EVERYTHING, Options, changed, check_names, families, merged, with_settings
 from forewarn.options.policy import DEFAULT_THRESHOLD, Policy, parse_policy, parse_prior
-from forewarn.options.promise import Promise, parse_late, parse_promise
+from forewarn.options.promise import AUTO, DEFAULT_PROMISE, Promise, parse_late, parse_promise
 
 __all__ = [
+    "AUTO",
+    "DEFAULT_PROMISE",
     "DEFAULT_THRESHOLD",
     "EVERYTHING",
     "Options",

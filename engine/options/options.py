@@ -14,7 +14,7 @@ from typing import Any
 
 from forewarn.errors import ForewarnError
 from forewarn.options.policy import Policy, parse_policy, parse_prior
-from forewarn.options.promise import Promise, parse_late, parse_promise
+from forewarn.options.promise import DEFAULT_PROMISE, Promise, parse_late, parse_promise
 
 EVERYTHING = "everything"
 """The one family of streams in which all records are one stream."""
@@ -56,7 +56,7 @@ class Options:
     policy: Policy = field(default_factory=lambda: Policy(threshold=0.5))
     seed: int = 0
     cache: bool = True
-    promise: Promise | None = field(default_factory=Promise)
+    promise: Promise | None = DEFAULT_PROMISE
     late: timedelta = timedelta(minutes=5)
     one_stream: bool = False
     stream_by: str | None = None

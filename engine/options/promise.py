@@ -17,15 +17,32 @@ _UNITS = {"h": 1, "d": 24, "w": 168}
 
 @dataclass(frozen=True)
 class Promise:
-    """At most one false warning in `texts` texts or, where `period` is given, in `texts` such periods."""
+    """At most one false warning in `texts` texts or, where `period` is given, in `texts` such periods.
+
+    In a log (a stream most texts of which are of kinds that it had before) at most one in `log_period` as well, unless
+    that is None. `text` and `log_text` say it as a person would.
+    """
 
     texts: float = 100_000.0
     period: timedelta | None = None
     text: str = "1/100000"
+    log_period: timedelta | None = None
+    log_text: str = ""
+
+    def said(self, *, in_log: bool) -> str:
+        """The promise for one stream."""
+        return self.log_text if in_log and self.log_period else self.text
+
+
+AUTO = "auto"
+DEFAULT_PROMISE = Promise(log_period=timedelta(days=30), log_text="1/30d")
+"""What `auto` asks for: one in a hundred thousand texts, and in a log no more than one in thirty days."""
 
 
 def parse_promise(text: str) -> Promise:
-    """The promise of `--false-warnings`: `1/100000` (texts) or `1/30d` (also h, w). Raises ForewarnError."""
+    """The promise of `--false-warnings`: `1/100000` (texts), `1/30d` (also h, w) or `auto`. Raises ForewarnError."""
+    if text.strip() == AUTO:
+        return DEFAULT_PROMISE
     found = re.fullmatch(r"(\d{1,6})/(\d{1,12})([hdw]?)", text.strip())
     if not found or int(found[1]) == 0 or int(found[2]) < 1:
         raise ForewarnError(

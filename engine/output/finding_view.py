@@ -32,6 +32,7 @@ def warning_view(warning: EarlyWarning) -> list[RenderableType]:
     return [
         _heading(f"what moved it: {warning.raised_by}"),
         *(line for one in warning.moved for line in _record(f"log-odds {one.log_odds:+.2f}", one.at, one.text)),
+        *_correlated(warning.correlations),
         _heading("when"),
         *_facts(facts),
         *_past(warning.similar),
@@ -90,6 +91,12 @@ def _heading(said: str) -> Text:
 
 def _facts(facts: dict[str, str]) -> Iterable[RenderableType]:
     return [Text(f"{name}: ", style="dim").append(value, style="default") for name, value in facts.items() if value]
+
+
+def _correlated(correlations: Sequence[Reason]) -> list[RenderableType]:
+    if not correlations:
+        return []
+    return [_heading("rules about several records"), *(rendering.reasoned(reason, "") for reason in correlations)]
 
 
 def _past(similar: Sequence[Reason]) -> list[RenderableType]:

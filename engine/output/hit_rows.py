@@ -51,6 +51,9 @@ def matched(rule: Mapping[str, Any], text: str) -> str:
     """What made a rule fire, on one line: fields with their values, or the pieces of a text."""
     if "fields" in rule:
         return "; ".join(f"{name or 'keyword'}={' | '.join(values)}" for name, values in rule["fields"].items())
+    if "group" in rule:
+        value = rule.get("count", rule.get("value"))
+        return "; ".join([*(f"{name}={one}" for name, one in rule["group"].items()), f"{value} of {rule['size']}"])
     return "; ".join(dict.fromkeys(text[start:end] for start, end in rule.get("spans", ())))
 
 

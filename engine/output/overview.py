@@ -180,6 +180,15 @@ def _cut(text: str, *, verbose: bool) -> str:
     return printable(text[:most]) + ("…" if len(text) > most else "")
 
 
+def almost(found: Alert, texts: int) -> Text:
+    """What came nearest where nothing was raised, and how to see it and the next ones."""
+    said = Text("No alert", style="bold").append("; nearest ", style="not bold")
+    said.append(f"{printed_score(found.score)}  {rendering.places(found.first, found.last)}  ", style="not bold")
+    said.append(_cut(found.text, verbose=False), style="not bold")
+    best = min(20, texts)
+    return said.append(f"\n--budget {best} shows the {best} most alarming, with the reasons.", style="not bold")
+
+
 def words(found: Sequence[str], label: str) -> Text:
     """A list of words under a label."""
     return Text(f"{label}: ", style="bold").append(", ".join(map(printable, found)), style="not bold")

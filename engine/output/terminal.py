@@ -157,7 +157,9 @@ class Terminal:
     def _end(self, found: Scan, output: Path | None, console: Console) -> None:
         if found.young and found.alerts and (self.verbose or not found.warnings):
             console.print(overview.words(found.young[:5], "too few texts for an early warning yet"))
-        if not found.alerts and not found.warnings:
+        if not found.alerts and found.nearest:
+            console.print(overview.almost(found.nearest, found.texts.height))
+        elif not found.alerts and not found.warnings:
             console.print("Nothing alarming.", style="bold")
         elif output:
             alerts = rendering.counted(len(found.alerts), "alert")

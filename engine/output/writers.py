@@ -40,6 +40,7 @@ def write_summary(found: Scan, path: Path) -> None:
         "alerts": len(found.alerts),
         "warnings": len(found.warnings),
         "incidents": len(found.incidents),
+        "nearest": found.nearest and {"score": found.nearest.score, "first": found.nearest.first},
         "origin": found.origin,
         "new_words": found.new_words,
         "problems": [str(problem) for problem in found.problems],

@@ -19,7 +19,6 @@ import msgspec
 import polars as pl
 
 from forewarn.errors import OutputError
-from forewarn.runtime.atomic import not_written
 
 _OWN = re.compile(r"[0-9]{8}[.]arrow")
 
@@ -65,7 +64,13 @@ class SpilledFrames:
         try:
             file.write_bytes(content)
         except OSError as error:
-            raise not_written(file, error) from None
+            raise OutputError(
+                f"cannot be written: {error.strerror or error}",
+                path=file,
+                remedy="Free space there, or name another folder for what is temporary with TMPDIR."
+                if self._given is None
+                else "Free space there; --resume goes on from what is kept.",
+            ) from None
         self.kept.append(Kept(len(content), zlib.crc32(content)))
 
     def files(self) -> list[Path]:

@@ -29,6 +29,8 @@ _DECIMALS = 3
 """A score keeps so many: vectors differ in their seventh digit by which texts are embedded together."""
 IN_LOG_ODDS = ("rules", "adapted")
 """Signals that are what they add."""
+_SOFT = 0.25
+"""Log-odds over which a held score bends: what is louder stays louder."""
 
 
 @dataclass(frozen=True)
@@ -51,10 +53,11 @@ class Fusion:
     """The numbers of the additive scorer.
 
     `base` log-odds of a text about which no signal says anything; `rule_levels` log-odds of one rule of each level;
-    `rule_discount` the share that each further rule of a text adds (overlapping rules see the same words); `slopes` one
-    `Slope` for each other signal; `rule_scale` what rules count in all; `calibration` the map from their sum to
-    calibrated log-odds, where there are labels; `shift` what another base rate has added to it;
-    `fitted_on` what the numbers come from.
+    `rule_discount` the share that the rules of each further category add, `rule_repeat` that of each further rule of
+    one category (they see the same words, and say one fact); `slopes` one `Slope` for each other signal; `rule_scale`
+    what rules count in all; `held` the log-odds below which no text is carried on which rules fire that are worth one
+    of level high (None = no text is held); `calibration` the map from their sum to calibrated log-odds, where there are
+    labels; `shift` what another base rate has added to it; `fitted_on` what the numbers come from.
     """
 
     fitted_on: str
@@ -63,6 +66,8 @@ class Fusion:
     rule_discount: float
     slopes: dict[str, Slope]
     rule_scale: float = 1.0
+    rule_repeat: float = 0.25
+    held: float | None = None
     calibration: Calibration | None = None
     shift: float = 0.0
 
@@ -71,7 +76,7 @@ class Fusion:
         known = 1 / (1 + np.exp(-self.base)) if fitted is None else fitted
         moved = float(np.log(share / (1 - share)) - np.log(known / (1 - known)))
         if self.calibration is None:
-            return replace(self, base=self.base + moved)
+            return replace(self, base=self.base + moved, held=None if self.held is None else self.held + moved)
         return replace(self, calibration=self.calibration.shifted(moved), shift=self.shift + moved)
 
     def rule_weights(self, weights: Sequence[float | None], levels: Sequence[str]) -> Floats:
@@ -81,24 +86,33 @@ class Fusion:
         ]
         return self.rule_scale * np.asarray(own, dtype=np.float64)
 
-    def rule_set_parts(self, weights: Floats) -> Floats:
-        """What each rule of one set adds: the heaviest its whole weight, the next `rule_discount` of it, and so on.
+    def rule_set_parts(self, weights: Floats, categories: Sequence[str | None]) -> Floats:
+        """What each rule of one set adds: its weight, by what is said already.
 
-        `weights` has shape (k,), so has the result; its sum is the score of the set.
+        Of one category the heaviest adds its whole weight, the next `rule_repeat` of it, the third the square of that;
+        a category adds `rule_discount` of that, to the power of how many heavier ones there are. A rule without a
+        category is one of its own. `weights` has shape (k,), so has the result; its sum is the score of the set.
         """
-        rank = np.empty(len(weights), dtype=np.int64)
-        rank[np.argsort(-weights, kind="stable")] = np.arange(len(weights))
-        parts: Floats = weights * self.rule_discount**rank
+        groups: dict[str, list[int]] = {}
+        for place in np.argsort(-weights, kind="stable").tolist():
+            groups.setdefault(categories[place] or f"/{place}", []).append(place)
+        parts = np.empty(len(weights))
+        for members in groups.values():
+            parts[members] = weights[members] * self.rule_repeat ** np.arange(len(members))
+        by_worth = sorted(groups.values(), key=lambda members: -float(parts[members].sum()))
+        for rank, members in enumerate(by_worth):
+            parts[members] *= self.rule_discount**rank
         return parts
 
-    def weights_of_set(self, sets: RuleSets, index: int, rules: RuleSet) -> Floats:
-        """The log-odds of each rule of one set on its own: shape (rules of the set,)."""
+    def parts_of_set(self, sets: RuleSets, index: int, rules: RuleSet) -> Floats:
+        """What each rule of one set adds: shape (rules of the set,)."""
         members = sets.members(index, rules)
-        return self.rule_weights([rule.weight for rule in members], [rule.level for rule in members])
+        weights = self.rule_weights([rule.weight for rule in members], [rule.level for rule in members])
+        return self.rule_set_parts(weights, [rule.category for rule in members])
 
     def log_odds_of_sets(self, sets: RuleSets, rules: RuleSet) -> Floats:
         """What each set adds to the log-odds: shape (number of sets,), NaN for the empty set, which has no opinion."""
-        worth = [self.rule_set_parts(self.weights_of_set(sets, index, rules)).sum() for index in range(len(sets.sets))]
+        worth = [self.parts_of_set(sets, index, rules).sum() for index in range(len(sets.sets))]
         worth[0] = np.nan
         return np.asarray(worth, dtype=np.float64)
 
@@ -117,17 +131,27 @@ class Fusion:
         summed = signals.select("text_id", *contributions).with_columns(base=pl.lit(self.base, pl.Float64))
         known = [f"{name}_log_odds" for name in SIGNALS if name != "adapted"]
         plain = summed.select(pl.sum_horizontal("base", *known)).to_series().to_numpy()
-        if self.calibration is not None:
-            summed = summed.with_columns(calibration_log_odds=pl.Series(self.calibration(plain) - plain))
-        else:
-            summed = summed.with_columns(calibration_log_odds=pl.lit(0.0))
+        calibrated = plain if self.calibration is None else self.calibration(plain)
+        adapted = summed["adapted_log_odds"].to_numpy()
+        after = self._held_up(calibrated, adapted, summed["rules_log_odds"].to_numpy())
         summed = summed.with_columns(
-            log_odds=pl.sum_horizontal("base", *known, "calibration_log_odds", "adapted_log_odds"),
+            calibration_log_odds=pl.Series(calibrated - plain),
+            held_log_odds=pl.Series(after - adapted - calibrated),
+            log_odds=pl.Series(after),
         )
         return summed.select(
             (pl.col(name) if name in summed.columns else _derived(name)).cast(dtype).alias(name)
             for name, dtype in SCORES.items()
         )
+
+    def _held_up(self, log_odds: Floats, adapted: Floats, rules: Floats) -> Floats:
+        """The sum of log-odds (n,) and what the scan taught, above `held` where heavy rules fire, in the same order."""
+        if self.held is None:
+            return log_odds + adapted
+        heavy = rules >= self.rule_scale * self.rule_levels["high"] - 1e-9
+        bent = self.held + _SOFT * np.logaddexp(0.0, (log_odds - self.held) / _SOFT)
+        # What a scan taught may carry a text down to where it is held, not below.
+        return np.where(heavy, np.maximum(bent + adapted, np.minimum(bent, self.held + _SOFT)), log_odds + adapted)
 
 
 def _derived(name: str) -> pl.Expr:
@@ -150,12 +174,23 @@ class _PriorFile(msgspec.Struct):
     rule_discount: float
     slopes: dict[str, dict[str, Any]]
     rule_scale: float = 1.0
+    rule_repeat: float = 0.25
+    held: float | None = None
 
 
 def _decode(content: bytes) -> Fusion:
     read = msgspec.json.decode(content, type=_PriorFile)
     slopes = {name: Slope(**numbers) for name, numbers in read.slopes.items()}
-    return Fusion(read.fitted_on, read.base, read.rule_levels, read.rule_discount, slopes, read.rule_scale)
+    return Fusion(
+        read.fitted_on,
+        read.base,
+        read.rule_levels,
+        read.rule_discount,
+        slopes,
+        read.rule_scale,
+        read.rule_repeat,
+        read.held,
+    )
 
 
 def past_scores(numbers: Fusion, signals: pl.DataFrame) -> Floats:

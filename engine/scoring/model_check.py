@@ -52,11 +52,12 @@ def _check_fusion(fusion: Fusion) -> None:
     check_numbers("the base", fusion.base)
     check_numbers("rule_levels", fusion.rule_levels)
     check_numbers("rule_scale", fusion.rule_scale)
+    check_numbers("held", 0.0 if fusion.held is None else fusion.held)
     check_numbers("slopes", {name: vars(slope) for name, slope in fusion.slopes.items()})
     known = prior()
     if set(fusion.slopes) != set(known.slopes) or set(fusion.rule_levels) != set(known.rule_levels):
         raise Unfit("its signals or levels are not those of this program")
-    if not 0 <= fusion.rule_discount <= 1 or fusion.rule_scale < 0:
+    if not (0 <= fusion.rule_discount <= 1 and 0 <= fusion.rule_repeat <= 1) or fusion.rule_scale < 0:
         raise Unfit("its weights of rules are out of range")
     if any(slope.slope < 0 or slope.low > slope.high for slope in fusion.slopes.values()):
         raise Unfit("a louder signal would lower its scores")

@@ -28,7 +28,7 @@ from forewarn.scoring.model_check import FILES, check_model
 if TYPE_CHECKING:
     pass
 
-SCHEMA = 2
+MODEL_SCHEMA = 2
 _ABOUT, _TENSORS, _TRAINING, _CARD, _BASELINE, _NETWORK = (
     "model.json",
     "tensors.safetensors",
@@ -77,6 +77,8 @@ def save_model(model: Model, folder: str | Path, card: str | None = None) -> Non
         "rule_levels": fusion.rule_levels,
         "rule_discount": fusion.rule_discount,
         "rule_scale": fusion.rule_scale,
+        "rule_repeat": fusion.rule_repeat,
+        "held": fusion.held,
         "slopes": {name: vars(slope) for name, slope in fusion.slopes.items()},
     }
     arrays: dict[str, NDArray[Any]] = {"reference": model.reference, "crisis": model.crisis, "sample": model.sample}
@@ -96,7 +98,7 @@ def save_model(model: Model, folder: str | Path, card: str | None = None) -> Non
             model.network.save(part / _NETWORK)
         files = sorted(file for file in part.rglob("*") if file.is_file())
         written = _Written(
-            SCHEMA,
+            MODEL_SCHEMA,
             _versions(),
             model.encoder,
             model.encoder_checksum,
@@ -147,9 +149,9 @@ def load_model(folder: str | Path, *, device: str | None = None) -> Model:
     try:
         content = notes_of(folder, _ABOUT)
         schema = msgspec.json.decode(content, type=dict[str, Any]).get("schema")
-        if schema != SCHEMA:
+        if schema != MODEL_SCHEMA:
             raise ModelError(
-                f"has schema {schema}, this program reads {SCHEMA}",
+                f"has schema {schema}, this program reads {MODEL_SCHEMA}",
                 path=folder,
                 remedy="Use the version of forewarn that wrote it, or fit it again.",
             )
@@ -175,6 +177,9 @@ def load_model(folder: str | Path, *, device: str | None = None) -> Model:
             numbers["rule_discount"],
             {name: Slope(**slope) for name, slope in numbers["slopes"].items()},
             numbers["rule_scale"],
+            # Of a model that was written before there were such numbers.
+            numbers.get("rule_repeat", numbers["rule_discount"]),
+            numbers.get("held"),
             calibration,
         )
         head, ordinary, network = part("classifier"), part("baseline"), None

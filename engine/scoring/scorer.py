@@ -27,6 +27,7 @@ from forewarn.runtime.spill import SpilledFrames
 from forewarn.runtime.timings import Stopwatch
 from forewarn.scoring import fusion
 from forewarn.scoring.adaptation import Adaptation, adapt, new_words
+from forewarn.scoring.case_votes import case_votes
 from forewarn.scoring.embedding import embed, weights_of
 from forewarn.scoring.model_folder import open_model
 
@@ -147,7 +148,7 @@ class Scorer:
         examples, templates = _written(texts)
         vectors = self._vectors = embed(self.encoder, examples.to_list(), work, progress)
         watch.lap("embed", texts.height)
-        votes = self.cases.vote(vectors)
+        votes = case_votes(self.cases, vectors, examples)
         watch.lap("look up cases", texts.height)
         detectors = options.detectors or (model.detectors if model else ("KNN",))
         baseline = model.baseline if model else None
@@ -159,16 +160,16 @@ class Scorer:
         watch.lap("find outliers", texts.height)
         signals = self._signals(texts, examples, vectors, votes, unusual)
         scores = self.numbers.fuse(signals)
+        before = scores["log_odds"].to_numpy()
         watch.lap("fuse", texts.height)
         if options.adapt:
             strength = model.novelty(vectors, seed=options.seed) if model else 1.0
-            log_odds = scores["log_odds"].to_numpy()
-            self.adaptation = adapt(log_odds, vectors, templates, strength=strength, seed=options.seed)
+            self.adaptation = adapt(before, vectors, templates, strength=strength, seed=options.seed)
             if self.adaptation is not None:
                 signals = signals.with_columns(adapted=pl.Series(self.adaptation.log_odds))
                 scores = self.numbers.fuse(signals)
             watch.lap("adapt", texts.height)
-        self._reference = Reference.of(scores, self._stand_for, baseline)
+        self._reference = Reference.of(scores, before, self._stand_for, baseline)
         return self._scored(signals, scores, self._reference.own)
 
     def _others(self, texts: pl.DataFrame, watch: Stopwatch) -> pl.DataFrame:
@@ -176,19 +177,20 @@ class Scorer:
         examples, templates = _written(texts)
         vectors = embed(self.encoder, examples.to_list())
         watch.lap("embed", texts.height)
-        votes = self.cases.vote(vectors)
+        votes = case_votes(self.cases, vectors, examples)
         watch.lap("look up cases", texts.height)
         unusual = self._outliers.score(vectors, templates, in_sample=False)
         watch.lap("find outliers", texts.height)
         signals = self._signals(texts, examples, vectors, votes, unusual)
         scores = self.numbers.fuse(signals)
+        before = scores["log_odds"].to_numpy()
         watch.lap("fuse", texts.height)
         if self.adaptation is not None:
-            added = self.adaptation.added(scores["log_odds"].to_numpy(), vectors, templates)
+            added = self.adaptation.added(before, vectors, templates)
             signals = signals.with_columns(adapted=pl.Series(added))
             scores = self.numbers.fuse(signals)
             watch.lap("adapt", texts.height)
-        return self._scored(signals, scores, self._reference.p_values(scores))
+        return self._scored(signals, scores, self._reference.p_values(scores, before))
 
     def _signals(
         self, texts: pl.DataFrame, examples: pl.Series, vectors: Vectors, votes: Floats, unusual: Floats
@@ -232,9 +234,11 @@ class Reference:
     own: Floats
 
     @classmethod
-    def of(cls, scores: pl.DataFrame, record_weights: NDArray[np.int64], baseline: Baseline | None) -> Reference:
-        """By the scores of n texts, `record_weights` int64 (n,) records each."""
-        log_odds, before = scores["log_odds"].to_numpy(), _before_adaptation(scores)
+    def of(
+        cls, scores: pl.DataFrame, before: Floats, record_weights: NDArray[np.int64], baseline: Baseline | None
+    ) -> Reference:
+        """By the scores of n texts, their log-odds before adaptation, and `record_weights` int64 (n,) records each."""
+        log_odds = scores["log_odds"].to_numpy()
         if baseline:
             known, ordinary, weights = baseline.log_odds, baseline.silent, baseline.texts["count"].to_numpy()
         else:
@@ -243,21 +247,18 @@ class Reference:
         p_values = fusion.conformal_p_values(before, known, weights)
         return cls(known, weights, log_odds, fusion.monotone_p_values(log_odds, p_values))
 
-    def p_values(self, scores: pl.DataFrame) -> Floats:
-        """The p-values of other texts, float64 (k,); where there is adaptation, that of the next louder of the sample.
+    def p_values(self, scores: pl.DataFrame, before: Floats) -> Floats:
+        """The p-values of k other texts, float64 (k,), whose log-odds were `before` adaptation, float64 (k,).
 
-        So adaptation orders these texts, too, and says nothing of how many are raised (`fusion.in_order_of`).
+        Where there is adaptation, that of the next louder text of the sample: so adaptation orders these texts, too,
+        and says nothing of how many are raised (`fusion.monotone_p_values`).
         """
         if not (scores["adapted_log_odds"] != 0.0).any():
-            return fusion.conformal_p_values(_before_adaptation(scores), self.known, self.weights)
+            return fusion.conformal_p_values(before, self.known, self.weights)
         order = np.argsort(self.scores)
         louder = len(order) - np.searchsorted(self.scores[order], scores["log_odds"].to_numpy(), side="right")
         found: Floats = self.own[order][::-1][louder.clip(max=len(order) - 1)]
         return found
-
-
-def _before_adaptation(scores: pl.DataFrame) -> Floats:
-    return (scores["log_odds"] - scores["adapted_log_odds"]).to_numpy()
 
 
 def sample_of(texts: ChunkedFrame) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

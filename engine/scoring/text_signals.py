@@ -18,6 +18,7 @@ from forewarn.grouping.deobfuscation import plain
 from forewarn.grouping.rule_sets import RuleSets
 from forewarn.grouping.templates import mask_of
 from forewarn.scoring import fusion
+from forewarn.scoring.case_votes import case_votes
 
 if TYPE_CHECKING:
     from forewarn.detectors import Outliers
@@ -40,7 +41,7 @@ class TextSignals:
         vectors = self.encoder.encode(written.to_list())
         signals = {
             "rules": rule_log_odds(self.rules, texts),
-            "cases": self.cases.vote(vectors),
+            "cases": case_votes(self.cases, vectors, written),
             "outliers": self.outliers.score(vectors, mask_of(written), in_sample=False),
         }
         return written, vectors, signals
@@ -50,6 +51,6 @@ def rule_log_odds(rules: RuleSet, texts: pl.Series) -> Floats:
     """The log-odds of the rules that fire on each of n texts, at their shipped weight: float64 (n,)."""
     sets = RuleSets()
     records = pl.DataFrame({"text": texts}).with_columns(raw=pl.lit(None, pl.String))
-    number = sets.number(rules.fired(records)).to_numpy()
+    number = sets.number(rules.fired(records).without(rules.silent)).to_numpy()
     summed: Floats = fusion.prior().log_odds_of_sets(sets, rules)[number]
     return summed

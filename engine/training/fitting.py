@@ -17,7 +17,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from forewarn.arrays import Floats, Rows, Truth
-from forewarn.detectors.finetuning.settings import Progress as Trained
+from forewarn.detectors.finetuning.settings import TrainingProgress
 from forewarn.errors import ForewarnError
 from forewarn.extras import require
 from forewarn.grouping.deobfuscation import plain
@@ -26,6 +26,7 @@ from forewarn.reading.dataframes import FrameLike, is_frame
 from forewarn.reading.labelled import labelled_frame, read_labelled
 from forewarn.scoring import fusion
 from forewarn.scoring.baseline import Baseline
+from forewarn.scoring.case_votes import case_votes
 from forewarn.scoring.fusion import Fusion
 from forewarn.scoring.model import Model, network_log_odds, sample_rows
 from forewarn.scoring.signals import scaled, signal_frame
@@ -50,7 +51,7 @@ if TYPE_CHECKING:
     from forewarn.detectors.finetuning.model import FineTuned
     from forewarn.embeddings import Encoder
 
-Progress = Callable[[str], None]
+Announce = Callable[[str], None]
 
 
 def fit(
@@ -64,7 +65,7 @@ def fit(
     baseline: Baseline | None = None,
     folder: str | Path | None = None,
     resume: bool = False,
-    progress: Progress = lambda _: None,
+    progress: Announce = lambda _: None,
     **settings: Any,
 ) -> Model:
     """Fit on n labelled texts: a frame of polars or pandas, or CSV, JSON-lines or Parquet files.
@@ -256,7 +257,7 @@ def _signals(
     parts: list[Rows],
     options: FitOptions,
     baseline: Baseline | None,
-    progress: Progress,
+    progress: Announce,
 ) -> tuple[Encoder, NDArray[np.float32], dict[str, Floats]]:
     """The vectors of n texts and what rules, cases and outliers say of them; each part is a scan of its own."""
     from forewarn.detectors import fit_outliers
@@ -279,14 +280,14 @@ def _signals(
             unusual[part] = reference.score(vectors[part], own, in_sample=ordinary is None)
     signals = {
         "rules": rule_log_odds(load_rules(), texts),
-        "cases": CaseBase.open(None, encoder=encoder).vote(vectors),
+        "cases": case_votes(CaseBase.open(None, encoder=encoder), vectors, written),
         "outliers": unusual,
     }
     return encoder, vectors, signals
 
 
 def _out_of_fold(
-    lesson: _Lesson, vectors: NDArray[np.float32], seed: int, progress: Progress
+    lesson: _Lesson, vectors: NDArray[np.float32], seed: int, progress: Announce
 ) -> tuple[tuple[float, float], Rows, Floats, dict[str, float]]:
     """The best penalty, the folds, each taught text's log-odds by a head that did not see it, every penalty's loss."""
     from forewarn.detectors import PENALTIES
@@ -314,7 +315,7 @@ def _out_of_fold(
 
 
 def _fine_tuned(
-    lesson: _Lesson, folds: Rows, options: FitOptions, folder: Path | None, resume: bool, progress: Progress
+    lesson: _Lesson, folds: Rows, options: FitOptions, folder: Path | None, resume: bool, progress: Announce
 ) -> FineTuned:
     """A network taught by four folds and stopped by the fifth, which the fusion then learns from."""
     from forewarn.detectors.finetuning.model import finetune
@@ -322,7 +323,7 @@ def _fine_tuned(
     def part(rows: Rows) -> tuple[list[str], Rows]:
         return lesson.written.gather(rows).to_list(), _number(lesson.texts["label"].gather(rows), options.positive)
 
-    def report(trained: Trained) -> None:
+    def report(trained: TrainingProgress) -> None:
         row = trained.rows[-1] if trained.rows else None
         figure = f", AP {row.average_precision:.3f} after epoch {row.epoch}" if row else ""
         progress(f"fine-tuning, step {trained.step} of {trained.steps}{figure}")

@@ -60,8 +60,8 @@ def _weigh(frame: pl.DataFrame, crisis: NDArray[np.bool_], shipped: Fusion, fitt
     for name in LEARNT:
         ends = weight[name] * np.array([columns[name].min(), columns[name].max()])
         slopes[name] = Slope(weight[name], 0.0, float(ends[0]), float(ends[1]), weight.get(f"no {name}", 0.0))
-    return Fusion(
-        fitted_on, float(found[-1]), shipped.rule_levels, shipped.rule_discount, slopes, rule_scale=weight["rules"]
+    return replace(
+        shipped, fitted_on=fitted_on, base=float(found[-1]), slopes=slopes, rule_scale=weight["rules"], held=None
     )
 
 

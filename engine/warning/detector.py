@@ -53,8 +53,8 @@ STREAM_SCHEMA: dict[str, pl.DataType] = {
     name: TIMELINE[name] for name in ("source", "line", "time", "clock", "text", "score")
 } | {"value": pl.Float64(), "record_text": pl.String()}
 """The last texts of a stream: what a warning says of them, and the detector's `value` after each."""
-RAISED_BY = ("alarming texts", "new kinds")
-"""The two scores of a text (`detector_kernel`) in a reader's words."""
+RAISED_BY = ("alarming texts", "new kinds", "a new alarming kind that keeps coming")
+"""What raises a warning (`detector_kernel.ALARMING` and those after it) in a reader's words."""
 _LAST = 30
 """Texts before a silence among which the loudest are shown."""
 _CURVE = 60
@@ -157,7 +157,8 @@ class Raised:
     as far back as a beginning is looked for; `curve` (time, value) of the detector before; `raised_by`
     what changed, one of RAISED_BY or of `volume`; `size` records since the onset. Of a change in the number of records
     `at`, `onset`, `low` and `high` are moments between two records, each at the place of the last one before; `volume`
-    says how many there were; `since` are the last texts before a silence.
+    says how many there were; `since` are the last texts before a silence. `in_log`: most texts of the stream were of
+    kinds that it had before.
     """
 
     stream: str
@@ -171,6 +172,7 @@ class Raised:
     curve: list[tuple[datetime | None, float]]
     size: int | None = None
     volume: Volume | None = None
+    in_log: bool = False
 
 
 @dataclass(frozen=True)
@@ -190,13 +192,14 @@ class ChangeDetector:
     stream of each, so that one false warning in A texts for all together asks for one in A times the number of
     families in each stream. One in fifty of them may be the volume's (`volume.SHARE`), the others are the texts'.
     `voices`: a text that is said again soon (a retweet) is one; it counts in the volume. `by` what the family `by` is
-    called. `streams` by name.
+    called. A text is alarming by itself where its score is above `floor`. `streams` by name.
     """
 
     promise: Promise = field(default_factory=Promise)
     families: Sequence[str] = (EVERYTHING,)
     voices: bool = True
     by: str = "by"
+    floor: float = -np.inf
     streams: dict[str, Stream] = field(default_factory=dict)
 
     def advance(self, records: pl.DataFrame) -> list[Raised | Ended]:
@@ -239,7 +242,7 @@ class ChangeDetector:
 
         stream = self.streams.setdefault(name, Stream())
         shared = len(self.families)
-        values, codes, onsets = run(stream, part, self.promise, shared, self.voices)
+        values, codes, onsets = run(stream, part, self.promise, shared, self.voices, self.floor)
         counts = (codes != kernel.REPEATED) & part["score"].is_not_nan().to_numpy()
         known = len(stream.recent)
         new = part.with_columns(value=pl.Series(values)).filter(pl.Series(counts)).select(STREAM_SCHEMA.keys())
@@ -288,20 +291,27 @@ def prepare() -> None:
 
 
 def run(
-    stream: Stream, records: pl.DataFrame, promise: Promise, shared: int = 1, voices: bool = True
+    stream: Stream,
+    records: pl.DataFrame,
+    promise: Promise,
+    shared: int = 1,
+    voices: bool = True,
+    floor: float = -np.inf,
 ) -> tuple[NDArray[np.float64], NDArray[np.int8], NDArray[np.int64]]:
     """The detector of one stream over n records: `values`, `codes`, `onsets` of `detector_kernel.advance`.
 
     `records` has `score`, `key`, `kind`, `clock`; `shared` among how many families the promise is shared. What
-    `volume.SHARE` leaves of it is the texts'.
+    `volume.SHARE` leaves of it is the texts'. A text is alarming by itself where its score is above `floor`.
     """
     from forewarn.warning.detector_kernel import advance
 
     count = records.height
-    values, codes, onsets = np.empty(count), np.empty(count, dtype=np.int8), np.zeros((count, 4), dtype=np.int64)
+    values, codes, onsets = np.empty(count), np.empty(count, dtype=np.int8), np.zeros((count, 5), dtype=np.int64)
     if count:
         stream.reach(int(records["clock"].min()), int(records["clock"].max()))  # type: ignore[arg-type]
-    period = 0.0 if promise.period is None else promise.period / timedelta(microseconds=1)
+    period, log_period = (
+        0.0 if some is None else some / timedelta(microseconds=1) for some in (promise.period, promise.log_period)
+    )
     advance(
         count,
         records["score"].fill_null(np.nan).to_numpy(),
@@ -310,6 +320,8 @@ def run(
         records["clock"].to_numpy(),
         promise.texts * shared / (1 - SHARE),
         period,
+        log_period,
+        floor,
         voices,
         stream.state,
         stream.arrays["week"],
@@ -336,6 +348,7 @@ def _raised(name: str, rows_so_far: StreamRows, here: int, onset: NDArray[np.int
         # What one record at a time would still hold: a warning must not hang on the size of the blocks.
         rows_so_far[max(0, here - HISTORY) : low],
         list(zip(_times(shown.time), shown.value.tolist(), strict=True)),
+        in_log=bool(onset[4]),
     )
 
 

@@ -5,7 +5,8 @@ value after each text, and where a warning begins or ends. Floating-point operat
 never in another, so that a stream cut into any pieces gives the same bits.
 
 Each text has two scores: how alarming it is, and the same with every text of a new kind before every other. Where all
-kinds are new, as in prose, the two are one; in a log the second finds the line that was never there.
+kinds are new, as in prose, the two are one; in a log the second finds the line that was never there. A log is a stream
+most texts of which are of kinds that it had before.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from typing import Any
 import numpy as np
 
 from forewarn.runtime.kernels import array, kernel, part
+from forewarn.warning import steady_kernel as steady
+from forewarn.warning.onset_kernel import beginning
 from forewarn.warning.week_kernel import (
     HOUR,
     HOURLY,
@@ -37,8 +40,8 @@ GAP = 60
 """The last texts, which are in no reference: an event in progress must not become its own."""
 DISCOUNT = 0.8
 """What the bet on odds pays for each text: it forgets within about ten, and holds the promise where scores are few."""
-ALARMING, NEW = range(2)
-"""The scores, each with its own bets."""
+ALARMING, NEW, STEADY = range(3)
+"""What raises a warning: the scores, each with its own bets, and an alarming kind that keeps coming."""
 BETS = ((ALARMING, 0.3), (ALARMING, 0.5), (ALARMING, 0.0), (NEW, 0.3), (NEW, 0.5))
 """Score and power; 0 is the bet on the odds."""
 FIRST_NEW = 3
@@ -53,8 +56,8 @@ KINDS, BUCKETS = 8, 512
 NOTHING, RAISED, ENDED, YOUNG, REPEATED = range(5)
 """What a text did: nothing, a warning, the end of one; or the stream is too young, or the text was said before."""
 
-_WINDOWED, _WINDOW_AT, _WAITING, _WAITING_AT, SEEN, _SINCE, _BEGUN, STARTED, _VOICES = range(9)
-COUNTERS = 9
+_WINDOWED, _WINDOW_AT, _WAITING, _WAITING_AT, SEEN, _SINCE, _BEGUN, STARTED, _VOICES, _LOUD, _HELD = range(11)
+COUNTERS = 11
 _WIDEST = 1e6
 """Scores beyond are taken for this in the second score."""
 
@@ -83,12 +86,14 @@ STATE = np.dtype(
         ("hours", "i8", (HOURS, 2)),
         ("week_sums", "f8", (HOURS,)),
         ("counters", "i8", (COUNTERS,)),
+        ("steady_kinds", "u8", (steady.BUCKETS, steady.WAYS)),
+        ("steady_facts", "i8", (steady.BUCKETS, steady.WAYS, steady.FACTS)),
     ]
 )
 """What is kept of a stream; the texts of its `week`, int16 (HOURS, KEPT), only once there are some."""
 
 
-@kernel(int, FLOATS, HASHES, HASHES, INTS, float, float, bool, STATE, SHORTS, FLOATS, BYTES, INTS)
+@kernel(int, FLOATS, HASHES, HASHES, INTS, float, float, float, float, bool, STATE, SHORTS, FLOATS, BYTES, INTS)
 def advance(
     n: int,
     scores_at: Any,
@@ -97,6 +102,8 @@ def advance(
     times_at: Any,
     texts: float,
     period: float,
+    log_period: float,
+    floor: float,
     voices: bool,
     state_at: Any,
     week_at: Any,
@@ -108,13 +115,15 @@ def advance(
 
     `scores` float64 (n,), NaN = no score; `keys`, `kinds` uint64 (n,) a hash of each text and of its template; `times`
     int64 (n,) microseconds; one false warning in `texts` texts, or, where `period` (microseconds) is not 0, in `texts`
-    such periods at the rate of the stream so far; `voices` whether a text said again within HISTORY texts is one voice.
-    STATE, `week` are the stream's (`detector.Stream`). `values` float64 (n,) gets the detector, `codes` int8 (n,) what
-    each text did, `onsets` int64 (n, 4) at a warning how many of the stream's texts ago it began: most likely,
-    earliest, latest; and the score that raised it.
+    such periods at the rate of the stream so far; in a log no more than one in `log_period` either, unless it is 0.
+    Texts with a score above `floor` are alarming by themselves; without one no warning is of alarming texts. `voices`
+    whether a text said again within HISTORY texts is one voice, unless it is an alarming one of a log. STATE, `week`
+    are the stream's (`detector.Stream`). `values` float64 (n,) gets the detector, `codes` int8 (n,) what each text did,
+    `onsets` int64 (n, 5) at a warning how many of the stream's texts ago it began: most likely, earliest, latest; what
+    raised it; whether in a log.
     """
     scores, keys, kinds, times = array(scores_at, n), array(keys_at, n), array(kinds_at, n), array(times_at, n)
-    values, codes, onsets = array(values_at, n), array(codes_at, n), array(onsets_at, (n, 4))
+    values, codes, onsets = array(values_at, n), array(codes_at, n), array(onsets_at, (n, 5))
     state, week = array(state_at, 1)[0], array(week_at, (HOURS, KEPT))
     counters = state.counters
     for t in range(n):
@@ -122,23 +131,45 @@ def advance(
         values[t] = _mean(state.wealth)
         if np.isnan(scores[t]):
             continue
-        if _said(state, keys[t]) and voices:
+        score, log = scores[t], _is_log(state)
+        alarming = score > floor
+        if _said(state, keys[t]) and voices and not (alarming and log):
             codes[t] = REPEATED
             continue
         if counters[SEEN] == 0:
             counters[STARTED] = times[t]
         counters[SEEN] += 1
-        score, new = scores[t], _is_new(state.known, kinds[t])
+        if alarming:
+            counters[_LOUD] = counters[SEEN]
+        new = _is_new(state.known, kinds[t])
+        limit, elapsed = texts, float(times[t] - counters[STARTED])
+        if period > 0:
+            limit = texts * period * counters[SEEN] / max(elapsed, 1.0)
+        if log and log_period > 0:
+            limit = max(limit, log_period * counters[SEEN] / max(elapsed, float(HOUR)))
+        begun = 0
+        if alarming and log:
+            begun, held = steady.keeps_coming(
+                state.steady_kinds, state.steady_facts, kinds[t], new, counters[SEEN], limit / steady.PART
+            )
+            counters[_HELD] = max(counters[_HELD], held)
         if counters[_WINDOWED] < LEAST:
             codes[t] = YOUNG
         else:
-            limit = texts
-            if period > 0:
-                elapsed = max(float(times[t] - counters[STARTED]), 1.0)
-                limit = texts * period * counters[SEEN] / elapsed
             _bet(state, week, score, new, keys[t], times[t])
-            values[t], codes[t] = _judge(state, times[t], limit, onsets[t])
+            values[t], codes[t] = _judge(
+                state, times[t], limit / (1.0 - steady.PART) if log else limit, begun, onsets[t]
+            )
+            onsets[t, 4] = log
         _wait(state, week, score, new, times[t])
+
+
+@part
+def _is_log(state: Any) -> bool:
+    """Whether most texts of the reference were of kinds that the stream had before."""
+    count = state.counters[_WINDOWED]
+    known = _place(state.ordered[NEW], count, 2.0 * _WIDEST, True)
+    return count >= LEAST and 2 * known > count  # type: ignore[no-any-return]
 
 
 @part
@@ -185,8 +216,8 @@ def _bet(state: Any, week: Any, score: float, new: bool, key: np.uint64, time: i
 
 
 @part
-def _judge(state: Any, time: int, limit: float, onset: Any) -> tuple[float, int]:
-    """The detector, and whether a warning begins or ends."""
+def _judge(state: Any, time: int, limit: float, begun: int, onset: Any) -> tuple[float, int]:
+    """The detector, and whether a warning begins or ends; `begun` texts ago a kind did that keeps coming, 0 = none."""
     counters, wealth, hours = state.counters, state.wealth, state.hours
     value = _mean(wealth)
     if value > 10.0 * limit:
@@ -195,7 +226,7 @@ def _judge(state: Any, time: int, limit: float, onset: Any) -> tuple[float, int]
         value = 10.0 * limit
     if counters[_BEGUN] > 0:
         counters[_BEGUN] += 1
-        if value <= np.sqrt(limit):
+        if value <= np.sqrt(limit) and counters[SEEN] >= counters[_HELD]:
             counters[_BEGUN] = counters[_SINCE] = 0
             fill(wealth, 0.0)
             return value, ENDED
@@ -205,9 +236,15 @@ def _judge(state: Any, time: int, limit: float, onset: Any) -> tuple[float, int]
                 hours[hour, 0] = hours[hour, 1] = 0
             fill(state.week_sums, 0.0)
     elif value > limit:
-        counters[_BEGUN] = 1
         onset[3] = _loudest(wealth)
         beginning(state.growth[onset[3]], counters[_SINCE], onset)
+        if onset[3] == NEW or counters[SEEN] - counters[_LOUD] <= onset[0]:
+            counters[_BEGUN] = 1
+            return value, RAISED
+    if begun > 0 and counters[_BEGUN] == 0:
+        counters[_BEGUN] = 1
+        onset[0] = onset[1] = onset[2] = min(begun, HISTORY) - 1
+        onset[3] = STEADY
         return value, RAISED
     return value, NOTHING
 
@@ -349,38 +386,3 @@ def _learn(state: Any, score: float, new: bool) -> None:
         for i in range(count):
             total += odds(ordered[ALARMING, i])
         sums[0] = total
-
-
-@part
-def beginning(growth: Any, since: int, onset: Any) -> None:
-    """How many texts ago it began: most likely, and the bounds of 95 % of the weight over every s.
-
-    The weight of s is the product, from s to now, of the mean of the bets on the score that raised the warning (that on
-    the odds without its discount, which belongs to the promise).
-    """
-    # The sum before the first text of the history is needed too, so the history holds one text less.
-    reach = min(since, HISTORY - 1)
-    lowest, likely = np.inf, since - reach
-    for i in range(reach):
-        below = _grown(growth, since - reach + i)
-        if below < lowest:
-            lowest, likely = below, since - reach + i
-    total = 0.0
-    for i in range(reach):
-        total += np.exp(lowest - _grown(growth, since - reach + i))
-    onset[0] = since - 1 - likely
-    onset[1], onset[2] = reach - 1, 0
-    mass = 0.0
-    for i in range(reach):
-        mass += np.exp(lowest - _grown(growth, since - reach + i))
-        if mass <= 0.025 * total:
-            onset[1] = reach - 2 - i
-        if mass < 0.975 * total:
-            onset[2] = reach - 2 - i
-    onset[1], onset[2] = max(onset[1], onset[0]), min(max(onset[2], 0), onset[0])
-
-
-@part
-def _grown(growth: Any, s: int) -> float:
-    """What the bets had grown to before text number s since the detector was at 0."""
-    return growth[(s - 1) % HISTORY] if s > 0 else 0.0

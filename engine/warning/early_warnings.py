@@ -18,11 +18,14 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from forewarn.alerting.correlated import Completed, correlated
 from forewarn.alerting.evidence import nearest_crises
 from forewarn.arrays import Floats, Vectors
 from forewarn.findings import EarlyWarning, Moved, Place, Reason, level_of
 from forewarn.grouping.deobfuscation import plain
 from forewarn.grouping.function_words import content_runs, is_function_word
+from forewarn.grouping.templates import text_key
+from forewarn.options import Promise
 from forewarn.runtime.chunked_frame import ChunkedFrame
 from forewarn.warning.detector import Raised, StreamRows
 from forewarn.warning.volume import FEWER
@@ -57,7 +60,7 @@ class TextIndex:
 
     `steady` says that the encoder gives the same bits whatever it embeds together; then `made`, float32 (n, d), may be
     the vectors that there are. Else they are made anew for the few texts of a warning, which must not hang on what else
-    was read.
+    was read. `completed` are the correlations that texts complete.
     """
 
     texts: ChunkedFrame
@@ -69,6 +72,7 @@ class TextIndex:
     made: Vectors | None = None
     embedded: dict[str, Vectors] = field(default_factory=dict)
     similar: dict[bytes, list[Reason]] = field(default_factory=dict)
+    completed: Completed = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.words = Words(self.texts)
@@ -78,6 +82,14 @@ class TextIndex:
         numbers = sorted(texts)
         rows = self.texts.rows(np.array(numbers)).select("example", "rule_set").rows()
         return dict(zip(numbers, rows, strict=True))
+
+    def correlations(self, texts: Sequence[int]) -> list[Reason]:
+        """The correlations that texts complete, by their numbers, each once."""
+        rows = self.texts.rows(np.array(texts)).select(text_key(), "rule_set").rows()
+        found: dict[int, Reason] = {}
+        for key, rule_set in rows:
+            found |= correlated(self.completed, self.rules, key, self.rule_sets.sets[rule_set])
+        return list(found.values())
 
     def vectors(self, texts: list[int], examples: list[str]) -> Vectors:
         """The vectors of n of the texts, float32 (n, d), by their numbers and examples."""
@@ -141,7 +153,7 @@ class UnassignedWarning:
     clock: int
 
 
-def explain(events: Sequence[Raised], known: TextIndex, false_warnings: str) -> list[UnassignedWarning]:
+def explain(events: Sequence[Raised], known: TextIndex, promise: Promise) -> list[UnassignedWarning]:
     """What streams that have changed warn of, in the order given.
 
     Where a number of records has changed, no past crisis is named: what they say is not what the warning is about.
@@ -159,7 +171,7 @@ def explain(events: Sequence[Raised], known: TextIndex, false_warnings: str) -> 
     leads = []
     for at, event in enumerate(events):
         central = int(np.argmax(vectors[at] @ centres[at]))
-        warning = _warning(event, since[at], loud[at], texts[at], central, about, similar[at], known, false_warnings)
+        warning = _warning(event, since[at], loud[at], texts[at], central, about, similar[at], known, promise)
         leads.append(UnassignedWarning(warning, centres[at], texts[at][central], event.at["clock"]))
     return leads
 
@@ -179,7 +191,7 @@ def _warning(
     about: dict[int, tuple[str, int]],
     similar: list[Reason],
     known: TextIndex,
-    false_warnings: str,
+    promise: Promise,
 ) -> EarlyWarning:
     """The warning of a change, of the texts `since` its onset the rows `loud` of which are the loudest.
 
@@ -188,7 +200,7 @@ def _warning(
     """
     at, scores = raised.at, since.score[loud[:_MOVED]]
     content = f"{raised.stream}\0{at['source']}\0{at['line']}\0{at['clock']}\0{raised.raised_by}"
-    fired = [known.rules.rules[rule] for text in texts for rule in known.rule_sets.sets[about[text][1]]]
+    fired = [known.rules.known[rule] for text in texts for rule in known.rule_sets.sets[about[text][1]]]
     categories = Counter(rule.category for rule in fired if rule.category)
     probability = float(1 / (1 + np.exp(-np.clip(float(scores.mean()), -40, 40))))
     return EarlyWarning(
@@ -200,7 +212,7 @@ def _warning(
         onset=place(raised.onset),
         onset_low=place(raised.low),
         onset_high=place(raised.high),
-        false_warnings=false_warnings,
+        false_warnings=promise.said(in_log=raised.in_log),
         value=_short(at["value"]),
         size=len(since) if raised.size is None else raised.size,
         text=since.text_of(int(loud[central])),
@@ -217,6 +229,7 @@ def _warning(
         curve=[(time, _short(value)) for time, value in raised.curve],
         raised_by=raised.raised_by,
         volume=raised.volume,
+        correlations=known.correlations(texts) if known.completed else [],
     )
 
 

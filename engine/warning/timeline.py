@@ -68,7 +68,7 @@ class Clocks:
             "time",
             "text_key",
             pl.col("text").hash(seed=0).alias("key"),
-            pl.col("template_key").alias("kind"),
+            pl.col("kind_key").alias("kind"),
             _by(by, records).cast(pl.String).alias("by"),
             _shown(pl.col("text")).alias("record_text"),
         )

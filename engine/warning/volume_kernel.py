@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from forewarn.runtime.kernels import array, kernel, part
-from forewarn.warning.detector_kernel import ENDED, HISTORY, INTS, NOTHING, RAISED, beginning, fill, uniform
+from forewarn.warning.detector_kernel import ENDED, HISTORY, INTS, NOTHING, RAISED, fill, uniform
+from forewarn.warning.onset_kernel import beginning
 
 MINUTE = 60_000_000
 WIDTHS = (MINUTE, 5 * MINUTE, 15 * MINUTE, 60 * MINUTE, 360 * MINUTE, 1440 * MINUTE)

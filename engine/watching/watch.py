@@ -139,8 +139,10 @@ class _Following:
         self._wanted = Wanted(options.text_column, options.time_column, 16 << 20, noted)
         self._status = Status()
         self._untimed: dict[str, int] = {}
+        self._given_up = False
         self._saved = time.monotonic()
-        self._changed = False
+        self._changed = self._ahead = False
+        self._said = ""
         self._restore()
         for notification in self._log.read():
             for delivery in self._deliveries:
@@ -203,7 +205,7 @@ class _Following:
             self._name_timeless(records)
         if self._arrival:
             records = records.with_columns(time=pl.lit(datetime.now(UTC)).cast(records.schema["time"]))
-        self._give(self._watcher.add(records, _now()))
+        self._judge(lambda: self._watcher.add(records, _now()))
         self._changed = True
         self._status.lag = time.monotonic() - began
         self._tell()
@@ -220,16 +222,26 @@ class _Following:
 
     def _wait(self, stop: threading.Event) -> None:
         """Everything is read: what did not come may be a warning."""
-        if not stop.is_set() and (notification := self._watcher.wait(_now())):
-            self._give(notification)
-            self._changed = True
+        if not stop.is_set():
+            self._changed |= self._judge(lambda: self._watcher.wait(_now()))
+
+    def _judge(self, judge: Callable[[], Sequence[Notification]]) -> bool:
+        """Give on what the watcher says, and return whether it said anything.
+
+        Where that fails, the watcher may know of a warning that the log lacks: such a state must not be saved.
+        """
+        self._ahead = True
+        notification = judge()
+        self._give(notification)
+        self._ahead = False
+        return bool(notification)
 
     def _give(self, notification: Sequence[Notification]) -> None:
         try:
             said = now()
             new = self._log.add([dated(one, said) for one in notification])
         except OutputError as error:
-            self._problem(error)
+            self._report(error)
             return
         for one in new:
             self._status.warnings += isinstance(one, EarlyWarning)
@@ -238,7 +250,7 @@ class _Following:
                 delivery.give(one)
 
     def _save(self, *, now: bool = False) -> None:
-        if not self._changed or (not now and time.monotonic() - self._saved < _SAVE_EVERY):
+        if self._ahead or not self._changed or (not now and time.monotonic() - self._saved < _SAVE_EVERY):
             return
         self._give([])
         if self._log.waiting:
@@ -246,17 +258,26 @@ class _Following:
             return
         try:
             self._watcher.save(self._file, self._follower.positions)
-            self._changed = False
+            self._changed, self._said = False, ""
         except OutputError as error:
             error.remedy = "Free space; watching goes on, and the state is written when it can be."
-            self._problem(error)
+            self._report(error)
         self._saved = time.monotonic()
+
+    def _report(self, error: OutputError) -> None:
+        """Say that something cannot be written: once, until it can be again or the reason is another."""
+        if str(error) != self._said:
+            self._said = str(error)
+            self._problem(error)
 
     def _tell(self) -> None:
         status = self._status
         status.lines, status.left_out = self._watcher.lines, self._watcher.left_out
         status.young = self._watcher.surge.young()
         status.behind = self._follower.behind()
+        if not self._given_up and self._watcher.correlator.left_out:
+            self._given_up = True
+            self._collected += self._watcher.correlator.problems()
         for error in self._collected[self._shown :]:
             self._problem(error)
         self._shown = len(self._collected)

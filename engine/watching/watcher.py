@@ -24,10 +24,12 @@ from forewarn.frames import SIGNAL_FRAME
 from forewarn.grouping.deobfuscation import plain
 from forewarn.grouping.rule_sets import RuleSets
 from forewarn.grouping.templates import Keying
-from forewarn.options import Options, Promise, families, merged
+from forewarn.options import DEFAULT_PROMISE, Options, families, merged
+from forewarn.rules.correlation.correlator import Correlator, Hit
 from forewarn.runtime.atomic import atomic_write
 from forewarn.runtime.chunked_frame import ChunkedFrame
 from forewarn.scoring import fusion
+from forewarn.scoring.case_votes import case_votes
 from forewarn.scoring.model_folder import open_model
 from forewarn.scoring.similarity import similarity
 from forewarn.warning.detector import STREAM_SCHEMA, ChangeDetector, Ended, Raised, Stream
@@ -35,7 +37,7 @@ from forewarn.warning.early_warnings import Incidents, TextIndex, explain, place
 from forewarn.warning.timeline import Clocks, scored
 from forewarn.watching.follow import Position
 
-SCHEMA = 4
+STATE_SCHEMA = 5
 _MOST_TEXTS = 200_000
 """Distinct texts after which only those of the references and the newest half are kept."""
 _KNOWN = {
@@ -62,6 +64,7 @@ class _Saved(msgspec.Struct):
     warnings: dict[str, list[EarlyWarning]]
     lasting: dict[str, str]
     lines: int
+    completed: list[tuple[int, int, Hit]]
 
 
 class Watcher:
@@ -87,8 +90,10 @@ class Watcher:
         self._keying = Keying(self._rules, self._sets)
         self._texts = pl.DataFrame(schema=_KNOWN)
         self._clocks = Clocks(options.late)
-        self._promise = options.promise or Promise()
-        self.surge = ChangeDetector(self._promise, families(options), options.voices, options.stream_by or "by")
+        self._promise = options.promise or DEFAULT_PROMISE
+        self.surge = ChangeDetector(
+            self._promise, families(options), options.voices, options.stream_by or "by", self._numbers.base
+        )
         self._merge = merged(self.surge.families)
         self._incidents = Incidents()
         self._open = OpenIncidents()
@@ -98,11 +103,16 @@ class Watcher:
 
     def _fingerprint(self) -> str:
         """What a state must have been made with to be gone on with."""
-        rules = "\n".join(rule.id or rule.title for rule in self._rules.rules)
+        rules = "\n".join(rule.id or rule.title for rule in self._rules.rules) + repr(self._rules.correlations)
         model = self._model.origin if self._model else ""
         said = (self._encoder.checksum, model, rules, self.surge.families, self._promise, self._options.stream_by)
         content = repr((*said, self._options.voices, self._options.late, pl.__version__))
         return hashlib.sha256(content.encode()).hexdigest()
+
+    @property
+    def correlator(self) -> Correlator:
+        """The state of the correlations."""
+        return self._keying.correlator
 
     @property
     def left_out(self) -> int:
@@ -141,9 +151,15 @@ class Watcher:
         if not events:
             return []
         known = TextIndex(
-            ChunkedFrame.of(self._texts), self._encoder, self._rules, self._sets, self._cases, embedded=self._embedded
+            ChunkedFrame.of(self._texts),
+            self._encoder,
+            self._rules,
+            self._sets,
+            self._cases,
+            embedded=self._embedded,
+            completed=self._keying.completed,
         )
-        leads = iter(explain([event for event in events if isinstance(event, Raised)], known, self._promise.text))
+        leads = iter(explain([event for event in events if isinstance(event, Raised)], known, self._promise))
         found: list[EarlyWarning | Incident] = []
         for event in events:
             if isinstance(event, Raised):
@@ -172,7 +188,7 @@ class Watcher:
         written = plain(new["text"])
         vectors = self._encoder.encode(written.to_list())
         rules = self._numbers.log_odds_of_sets(self._sets, self._rules)[new["rule_set"].to_numpy()]
-        given: dict[str, Any] = {"rules": rules, "cases": self._cases.vote(vectors)}
+        given: dict[str, Any] = {"rules": rules, "cases": case_votes(self._cases, vectors, written)}
         if self._model:
             kinds = self._model.classify(vectors, written)
             if kinds is not None:
@@ -189,6 +205,8 @@ class Watcher:
         newest = pl.Series(range(self._texts.height - _MOST_TEXTS // 2, self._texts.height), dtype=pl.UInt32)
         kept = pl.concat([held, newest]).unique().sort()
         self._texts = self._texts[kept.to_list()]
+        texts = set(self._texts["text_key"])
+        self._keying.completed = {key: hit for key, hit in self._keying.completed.items() if key[0] in texts}
         number = pl.DataFrame({"text": kept, "now": pl.Series(range(len(kept)), dtype=pl.UInt32)})
         for stream in streams:
             joined = stream.recent.join(number, on="text", how="left", maintain_order="left")
@@ -203,10 +221,11 @@ class Watcher:
             arrays |= {f"{number}.{name}": array for name, array in stream.arrays.items()}
             arrays |= {f"{number}.counts.{name}": array for name, array in stream.counts.arrays.items()}
             arrays[f"{number}.recent"] = _packed(stream.recent)
+        arrays["correlations"] = np.frombuffer(self._keying.correlator.packed(), dtype=np.uint8)
         for number, (centre, _) in enumerate(self._incidents.open.values()):
             arrays[f"incident.{number}"] = centre
         saved = _Saved(
-            SCHEMA,
+            STATE_SCHEMA,
             self._made_for,
             positions,
             {name: state.tolist() for name, state in self._clocks.state.items()},
@@ -218,6 +237,7 @@ class Watcher:
             self._open.warnings,
             self._open.lasting,
             self.lines,
+            [(*text, hit) for text, hit in self._keying.completed.items()],
         )
         with atomic_write(path, private=True) as part:
             save_file(arrays, part, {"state": msgspec.json.encode(saved).decode()})
@@ -229,7 +249,7 @@ class Watcher:
         try:
             with safe_open(path, "numpy") as file:
                 saved = msgspec.json.decode((file.metadata() or {}).get("state", "{}"), type=_Saved)
-                if saved.schema != SCHEMA or saved.made_for != self._made_for:
+                if saved.schema != STATE_SCHEMA or saved.made_for != self._made_for:
                     raise InputError("was made with other rules, options or another version", path=path)
                 arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
             texts = _unpacked(arrays["texts"], _KNOWN)
@@ -244,6 +264,7 @@ class Watcher:
                 name: (arrays[f"incident.{number}"], clock)
                 for number, (name, clock) in enumerate(saved.incidents.items())
             }
+            self._keying.restore(arrays["correlations"].tobytes(), saved.completed)
         except (
             OSError,
             SafetensorError,

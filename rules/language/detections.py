@@ -165,7 +165,6 @@ class ConditionReader:
                     anywhere=keyword,
                     folds=on_text,
                     cased=isinstance(value, SigmaCasedString),
-                    in_events=not self._on_text,
                 )
                 return self._leaf(Atom(field, "find", (pattern,), label=value.original))
             case SigmaRegularExpression():
@@ -181,7 +180,7 @@ class ConditionReader:
             case SigmaNumber() | SigmaBool():
                 text = str(value).lower() if isinstance(value, SigmaBool) else number_text(value.number)
                 anchored = escape(text) if on_text else f"^{escape(text)}$"
-                return self._leaf(Atom(field, "find", (Pattern(anchored, dotall=not self._on_text),), label=text))
+                return self._leaf(Atom(field, "find", (Pattern(anchored, dotall=True),), label=text))
             case SigmaCompareExpression():
                 label = f"{value.op.value} {value.number}"
                 return self._leaf(Atom(field, "compare", (), (value.op.name.lower(), str(value.number)), label=label))
@@ -213,8 +212,6 @@ class ConditionReader:
                 ("detection",),
                 "Write a word, or leave the phrase out.",
             )
-        patterns = tuple(
-            word_pattern(string, caseless=field != TEXT, in_events=not self._on_text) for string in value.strings
-        )
+        patterns = tuple(word_pattern(string, caseless=field != TEXT) for string in value.strings)
         kind = {"word": "find"}.get(value.way, value.way)
         return self._leaf(Atom(field, kind, patterns, window=self._window if kind == "near" else 0, label=label))

@@ -15,11 +15,11 @@ from forewarn.rules.language.normalise import fold
 from forewarn.rules.language.rule import Pattern, escape
 
 
-def string_pattern(value: SigmaString, *, anywhere: bool, folds: bool, cased: bool, in_events: bool) -> Pattern:
+def string_pattern(value: SigmaString, *, anywhere: bool, folds: bool, cased: bool) -> Pattern:
     """The pattern of a Sigma string.
 
     On a field the whole value has to match, `*` and `?` being wildcards; a keyword may stand `anywhere`. What `folds`
-    is compared folded (`normalise`). Values of events have line breaks; those of texts are carriage returns.
+    is compared folded (`normalise`).
     """
     parts = [part for part in value.s if part != ""]
     start, end = _open(parts, 0), _open(parts, -1)
@@ -31,8 +31,6 @@ def string_pattern(value: SigmaString, *, anywhere: bool, folds: bool, cased: bo
         parts.pop()
     if folds and not cased:
         parts = [fold(part) if isinstance(part, str) else part for part in parts]
-    if not in_events:
-        parts = [_one_line(part) if isinstance(part, str) else part for part in parts]
     body = "".join(_part(part) for part in parts)
     only = str(parts[0]) if len(parts) == 1 and isinstance(parts[0], str) else None
     if not cased and not folds and not (only or "").isascii():
@@ -44,12 +42,8 @@ def string_pattern(value: SigmaString, *, anywhere: bool, folds: bool, cased: bo
         caseless=not cased and not folds,
         literal=only,
         edges=("" if start else "line", "" if end else "line"),
-        dotall=in_events,
+        dotall=True,
     )
-
-
-def _one_line(text: str) -> str:
-    return text.replace("\n", "\r")
 
 
 def _open(parts: Sequence[object], at: int) -> bool:
@@ -64,13 +58,12 @@ def _part(part: object) -> str:
     return escape(str(part))
 
 
-def word_pattern(value: SigmaString, *, caseless: bool = False, in_events: bool = False) -> Pattern:
+def word_pattern(value: SigmaString, *, caseless: bool = False) -> Pattern:
     """The pattern of a phrase as whole words: a word boundary at each end that is a Latin letter or digit.
 
     `*` stands for the rest of a word. Chinese has no boundaries and matches anywhere.
     """
-    folded = [fold(str(part)) if isinstance(part, str) else part for part in value.s if part != ""]
-    texts = [_one_line(part) if isinstance(part, str) and not in_events else part for part in folded]
+    texts = [fold(str(part)) if isinstance(part, str) else part for part in value.s if part != ""]
     body = ""
     for part in texts:
         if isinstance(part, str):

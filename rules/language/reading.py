@@ -15,20 +15,21 @@ from typing import Any as AnyValue
 from typing import ClassVar
 
 import yaml
-from sigma.correlations import SigmaCorrelationRule, SigmaExtendedCorrelationCondition
 from sigma.exceptions import SigmaError
 from sigma.filters import SigmaFilter
 from sigma.rule import SigmaRule
 
 from forewarn.errors import RuleError
+from forewarn.rules.language.correlations import read_correlation
 from forewarn.rules.language.detections import VARIABLES, ConditionReader, check_detection
+from forewarn.rules.language.references import Suppression, resolved, unused_filters
 from forewarn.rules.language.refusals import Refused, located, refusal, yaml_error
 from forewarn.rules.language.rule import LEVELS, Any, Correlation, Rule
 
 WINDOW = 8
 """Words that the values of `|near` may span, unless the rule says otherwise."""
 _DOMAIN_TAG = "forewarn."
-_FILTER = re.compile(r"^filter:", re.MULTILINE)
+_FILTER = re.compile(r"""^filter\s*:|["']filter["']\s*:""", re.MULTILINE)
 
 
 @dataclass
@@ -41,7 +42,7 @@ class Library:
     rules: list[Rule] = field(default_factory=list)
     correlations: list[Correlation] = field(default_factory=list)
     errors: list[RuleError] = field(default_factory=list)
-    filters: list[SigmaFilter] = field(default_factory=list)
+    filters: list[Suppression] = field(default_factory=list)
     variables: dict[str, list[str]] = field(default_factory=dict)
 
 
@@ -56,10 +57,13 @@ def read_library(contents: Mapping[str, str]) -> Library:
         _each(contents[path], path, library.errors, lambda document, _: _variables(document, library))
     for path, content in rules.items():
         if _FILTER.search(content):
-            _each(content, path, library.errors, lambda document, _: _filter(document, library))
+            _each(content, path, library.errors, partial(_filter, path, library))
     for path, content in rules.items():
         reader = partial(_document, path, library)
         _each(content, path, library.errors, reader)
+    library.correlations, unresolved = resolved(library.correlations, library.rules)
+    unresolved += unused_filters(library.filters, library.rules)
+    library.errors += [located(reason, contents[path], number, path) for path, number, reason in unresolved]
     return library
 
 
@@ -140,36 +144,44 @@ def _variables(document: AnyValue, library: Library) -> None:
         library.variables[str(name)] = [str(value) for value in (values if isinstance(values, list) else [values])]
 
 
-def _filter(document: AnyValue, library: Library) -> None:
+def _filter(path: str, library: Library, document: AnyValue, number: int) -> None:
     if isinstance(document, dict) and "filter" in document:
-        library.filters.append(SigmaFilter.from_dict(document))
+        section = document["filter"]
+        if isinstance(section, dict) and section.get("rules") == []:
+            raise Refused("the filter names no rule", ("filter", "rules"), "Name rules, or write `rules: any`.")
+        library.filters.append(Suppression(SigmaFilter.from_dict(document), path, number))
 
 
 def _correlation(document: dict[str, AnyValue], path: str, number: int) -> Correlation:
-    sigma = SigmaCorrelationRule.from_dict(document)
-    kind = sigma.type.name.lower()
-    if kind not in ("event_count", "value_count", "temporal", "temporal_ordered"):
-        known = "Known: event_count, value_count, temporal, temporal_ordered."
-        raise Refused(f"a correlation of type {kind} is not supported", ("correlation", "type"), known)
-    condition = sigma.condition
-    if isinstance(condition, SigmaExtendedCorrelationCondition):
-        raise Refused("an extended correlation condition is not supported", ("correlation", "condition"))
-    counted = condition.fieldref
-    return Correlation(
-        id=str(sigma.id or sigma.name or sigma.title),
-        title=str(sigma.title),
-        level=str(document.get("level", "medium")),
-        path=path,
-        document=number,
-        kind=kind,
-        rules=tuple(reference.reference for reference in sigma.rules or ()),
-        group_by=tuple(sigma.group_by or ()),
-        seconds=sigma.timespan.seconds,
-        operator=condition.op.name.lower(),
-        number=int(condition.count),
-        field=counted[0] if isinstance(counted, list) else counted,
-        generate=sigma.generate,
-    )
+    if "title" not in document:
+        raise Refused("the correlation has no `title`", (), "Add `title:`.")
+    if "tests" in document:
+        said = "a correlation has no `tests`: no single text completes it"
+        raise Refused(said, ("tests",), "Give the rules that it is about tests of their own.")
+    own, level = _own_attributes(document), _level(document)
+    tags = _texts(document, "tags")
+    common = {
+        "id": str(document.get("id") or document.get("name") or document["title"]),
+        "title": str(document["title"]),
+        "level": level,
+        "path": path,
+        "document": number,
+        "category": next((tag[len(_DOMAIN_TAG) :] for tag in tags if tag.startswith(_DOMAIN_TAG)), ""),
+        **{key: str(document.get(key) or "").strip() for key in ("description", "status", "author", "name")},
+        **{key: own[key] for key in ("weight", "decision", "playbook")},
+        **{key: _texts(document, key) for key in ("falsepositives", "references", "tags")},
+    }
+    return read_correlation(document, common)
+
+
+def _level(document: dict[str, AnyValue]) -> str:
+    level = str(document.get("level", "medium")).lower()
+    if level not in LEVELS:
+        near = difflib.get_close_matches(level, LEVELS, 1)
+        raise Refused(
+            f"unknown level {level!r}", ("level",), f"Write {near[0] if near else 'one of ' + ', '.join(LEVELS)}."
+        )
+    return level
 
 
 def _rule(document: AnyValue, path: str, number: int, library: Library) -> Rule:
@@ -185,17 +197,12 @@ def _rule(document: AnyValue, path: str, number: int, library: Library) -> Rule:
                 tuple(near),
                 f"Rename `{near[0]}` to `{key}`." if near else f"Add `{key}:`.",
             )
-    level = str(document.get("level", "medium")).lower()
-    if level not in LEVELS:
-        near = difflib.get_close_matches(level, LEVELS, 1)
-        raise Refused(
-            f"unknown level {level!r}", ("level",), f"Write {near[0] if near else 'one of ' + ', '.join(LEVELS)}."
-        )
+    level = _level(document)
     check_detection(document["detection"])
     own = _own_attributes(document)
     sigma = SigmaRule.from_dict(document)
     for suppressing in library.filters:
-        suppressing.apply_on_rule(sigma)
+        suppressing.filter.apply_on_rule(sigma)
     category = str(sigma.logsource.category or "")
     reader = ConditionReader(own["window"], category, library.variables)
     conditions = [reader.node(parsed.parsed) for parsed in sigma.detection.parsed_condition]

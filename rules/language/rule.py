@@ -23,7 +23,7 @@ class Pattern(msgspec.Struct, frozen=True, gc=False):
     `^` and `$` are the ends of the value; `multiline`: of each of its lines; `dotall`: `.` is a line break, too.
     `literal` is the plain string that the expression stands for, where it is one; `edges` what its two ends have to
     stand at: nothing, the end of a `word`, or the end of the value (`line`); `written` says that its author wrote
-    the expression. A line break is one in the values of events, and a carriage return in texts.
+    the expression.
     """
 
     expression: str
@@ -119,11 +119,14 @@ class Rule(msgspec.Struct, frozen=True):
 
 
 class Correlation(msgspec.Struct, frozen=True):
-    """A rule about rules: so many hits, or so many values, or several rules, within a span of time.
+    """A rule about rules: so many hits, such values, or several rules, within a span of time.
 
-    `kind` is `event_count`, `value_count`, `temporal` or `temporal_ordered`; `rules` the ids or names that it is about;
-    `group_by` fields that have to agree; `field` whose values are counted; `operator` and `number` the bound;
-    `seconds` the span; `generate` whether the rules it is about also fire by themselves.
+    `kind` is a correlation type of Sigma; `rules` the ids or names that it is about, its members; `group_by` fields
+    that have to agree; `aliases` what such a field is called in the events of each member; `seconds` the span. Its
+    `bounds` hold all together, each an operator (`gte`, …) and a number: of hits, of distinct values of `field`, of
+    members, or of what is made of the values of `field` (their `percentile`-th percentile among others); `expression`
+    is over members in their place, and None where the bounds decide. `generate`: its members also fire by themselves.
+    The rest is as in a `Rule`.
     """
 
     id: str
@@ -135,7 +138,20 @@ class Correlation(msgspec.Struct, frozen=True):
     rules: tuple[str, ...]
     group_by: tuple[str, ...]
     seconds: int
-    operator: str = "gte"
-    number: int = 1
+    bounds: tuple[tuple[str, int | float], ...] = ()
+    expression: Node | None = None
     field: str | None = None
+    percentile: int | float = 50
+    aliases: dict[str, dict[str, str]] = {}
     generate: bool = False
+    category: str = ""
+    description: str = ""
+    status: str = ""
+    author: str = ""
+    name: str = ""
+    weight: float | None = None
+    decision: str | None = None
+    playbook: str | None = None
+    falsepositives: tuple[str, ...] = ()
+    references: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()

@@ -51,12 +51,14 @@ def fits(logsource: Mapping[str, str], known: Mapping[str, str]) -> bool:
 
 
 def look_of(logsource: Mapping[str, str]) -> str | None:
-    """The expression by which lines of a log source are recognised, or None."""
+    """The expression by which lines of a log source are recognised, or None; of a whole product any of its own."""
     wanted = {key: value for key, value in logsource.items() if key in KEYS}
-    for known in sources()["recognised"]:
-        if all(known["logsource"].get(key) == value for key, value in wanted.items()):
-            return str(known["look"])
-    return None
+    looks = [
+        str(known["look"])
+        for known in sources()["recognised"]
+        if all(known["logsource"].get(key) == value for key, value in wanted.items())
+    ]
+    return "|".join(f"(?:{look})" for look in looks) if wanted and looks else None
 
 
 def named(logsource: Mapping[str, str]) -> str:

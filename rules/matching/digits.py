@@ -39,8 +39,8 @@ class Kinds:
         self.begun = 0
 
     def of(self, texts: pl.Series) -> pl.Series:
-        """The kind of each text (String, length n): UInt32, length n; a line feed counts as a carriage return."""
-        lines = digits_alike(one_line(texts)).alias("alike").to_frame()
+        """The kind of each text (String, length n): UInt32, length n."""
+        lines = digits_alike(texts.fill_null("")).alias("alike").to_frame()
         kind = self._known(lines)
         if kind.null_count():
             new = lines.filter(kind.is_null()).unique(maintain_order=True)["alike"]
@@ -56,16 +56,20 @@ class Kinds:
         return lines.join(known, on="alike", how="left", maintain_order="left")["kind"]
 
 
-def one_line(texts: pl.Series) -> pl.Series:
-    """The texts, none null and each on one line."""
-    texts = texts.fill_null("")
-    if not texts.str.contains("\n", literal=True).any():
-        return texts
-    return texts.str.replace_all("\n", "\r", literal=True)
-
-
 def digits_alike(texts: pl.Series) -> pl.Series:
-    """The texts (String, length n, no null, no line feed) with every digit a 0; a block of bytes at a time."""
+    """The texts (String, length n, no null) with every digit a 0; those on one line a block of bytes at a time."""
+    if texts.is_empty():
+        return texts
+    broken = texts.str.contains("\n", literal=True)
+    if not broken.any():
+        return _alike(texts)
+    # Not into `texts` itself, which `scatter` would change.
+    made = pl.Series(texts.name, [None], dtype=pl.String).new_from_index(0, len(texts))
+    made = made.scatter((~broken).arg_true(), _alike(texts.filter(~broken)))
+    return made.scatter(broken.arg_true(), texts.filter(broken).str.replace_all("[1-9]", "0"))
+
+
+def _alike(texts: pl.Series) -> pl.Series:
     if texts.is_empty():
         return texts
     block = (texts.str.join("\n").item() or "").encode().translate(_TO_ZERO)

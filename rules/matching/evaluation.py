@@ -67,7 +67,7 @@ def _within(some: Rows, others: Rows) -> NDArray[np.bool_]:
     return found
 
 
-EVERYTHING = Selection(np.empty(0, np.int64), True)
+ALL_ROWS = Selection(np.empty(0, np.int64), True)
 NOTHING = Selection(np.empty(0, np.int64))
 
 
@@ -132,7 +132,7 @@ class Block:
             case Not():
                 return ~self.select(node.part, atoms)
             case All():
-                chosen = EVERYTHING
+                chosen = ALL_ROWS
                 for part in node.parts:
                     chosen = chosen & self.select(part, atoms)
                     if chosen.empty:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from forewarn.arrays import Rows
 from forewarn.rules.events.census import Census
 from forewarn.rules.events.fields import Column, Events
+from forewarn.rules.events.origins import PROGRAM, Origins, origins_of
 from forewarn.rules.language.normalise import folded
 from forewarn.rules.language.rule import TEXT, All, Atom, Leaf, Node, Not, Pattern, Rule
 from forewarn.rules.language.rule import Any as AnyOf
@@ -35,11 +36,18 @@ class EventMatcher:
 
     `holds`, `similar` take a closer look. `tried` are the rules that an event was for so far, `census` what events
     there were; `asked` the patterns of each field, `fields` their compiled form; `keywords` that of each product's
-    keywords, `searching` its rules that have any.
+    keywords, `searching` its rules that have any; `logsource` what the user says that all records are of.
     """
 
-    def __init__(self, rules: Mapping[int, Rule], holds: Verdict, similar: Similar, state: Mapping[str, bytes]) -> None:
-        self.rules, self._verdict, self._similar = rules, holds, similar
+    def __init__(
+        self,
+        rules: Mapping[int, Rule],
+        holds: Verdict,
+        similar: Similar,
+        state: Mapping[str, bytes],
+        logsource: Mapping[str, str],
+    ) -> None:
+        self.rules, self._verdict, self._similar, self._logsource = rules, holds, similar, logsource
         self.tried: set[int] = set()
         self.census = Census()
         self.asked = _fields(rules.values())
@@ -80,7 +88,7 @@ class EventMatcher:
             for atom in needed:
                 self._asking[atom.field, self.asked[atom.field][atom.patterns[0]]].append(number)
         # Values that no field of a rule has are read only where keywords are looked for in them.
-        self._read = [*self.asked, TEXT] if any(self.searching.values()) else list(self.asked)
+        self._read = [*self.asked, *([TEXT, *PROGRAM] if any(self.searching.values()) else ())]
 
     def compiled(self) -> dict[str, bytes]:
         """The compiled form of each field, to be kept and given back as `state`."""
@@ -91,20 +99,22 @@ class EventMatcher:
             for name, part in fields.items()
         }
 
-    def match(self, raw: pl.Series) -> Fired:
-        """The rules that fire on n events (String, no null): rows and rules, in no order."""
+    def match(self, raw: pl.Series, texts: pl.Series) -> Fired:
+        """The rules that fire on n events (String, no null): rows and rules, in no order; `texts` what each says."""
         events = Events(raw, self._read)
+        origins = origins_of(events, texts, self._logsource)
         rows, numbers, hits = [_NOWHERE], [_NOWHERE], self._hits_of(events)
         may_fire = self._may_fire(events, hits)
         unjudged = self.census.add(events)
         for product, scopes in self._scopes.items():
             if product not in ("", "windows") and not len(events.others):
                 continue
-            block = self._block_of(raw, events, hits, product, self._searched_in(events, product))
+            block = self._block_of(raw, events, hits, product, self._searched_in(events, origins, product))
             for (source, fields), own in scopes.items():
                 chosen = may_fire.intersection(own)
-                asked = chosen or unjudged or not self.tried.issuperset(own)
-                covered = events.covered(dict(source), fields) if asked else _NOWHERE
+                covered = _NOWHERE
+                if chosen or unjudged or not self.tried.issuperset(own):
+                    covered = _covered(events, origins, dict(source), fields)
                 if len(covered):
                     unjudged = unjudged and self.census.mark(events, covered)
                     self.tried.update(own)
@@ -158,10 +168,12 @@ class EventMatcher:
                         known += [value for value in of_it if value not in known]
         return said
 
-    def _searched_in(self, events: Events, product: str) -> Rows:
+    def _searched_in(self, events: Events, origins: Origins, product: str) -> Rows:
         """The events in which keywords of a product's rules are looked for."""
         with_keywords = [self.rules[number] for number in self.searching[product]]
-        covered = [events.covered(rule.logsource, [atom.field for atom in rule.atoms]) for rule in with_keywords]
+        covered = [
+            _covered(events, origins, rule.logsource, [atom.field for atom in rule.atoms]) for rule in with_keywords
+        ]
         return np.unique(np.concatenate([_NOWHERE, *covered]))
 
     def _hits_of(self, events: Events) -> Callable[[str], dict[int, Rows]]:
@@ -188,6 +200,15 @@ class EventMatcher:
             return hits(name).get(self.fields[name].numbers[pattern], _NOWHERE)
 
         return Block(raw, found, np.ones(len(raw), dtype=bool), self._verdict, self._similar, events)
+
+
+def _covered(events: Events, origins: Origins, logsource: Mapping[str, str], fields: Sequence[str]) -> Rows:
+    """The events that a rule is for: those with its channel or its fields, and those known to be of its log source."""
+    covered = events.covered(logsource, fields)
+    if logsource.get("product") == "windows":
+        return covered
+    known = origins(logsource, TEXT in fields)
+    return np.union1d(covered, known) if len(known) else covered
 
 
 def _affirming(node: Node) -> Iterator[Leaf]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -18,11 +17,10 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from forewarn.rules.language.rule import Pattern, escape
+from forewarn.rules.language.rule import Pattern
+from forewarn.rules.matching.dialects import compiled, for_hyperscan, hyperscan_flags, in_re2, left_to_re2, loosened
 
 Integers = NDArray[np.int64]
-_COUNTED = re.compile(r"\{(\d{1,5})(?:,(\d{0,5}))?\}")
-_UNROLLED = 16
 _LONG = 600
 _MANY = 8
 """Patterns that may occur anywhere in a value, from which a scan of its own is worth its 2 µs (docs/decisions.md)."""
@@ -30,8 +28,6 @@ _MAY_CROSS = re.compile(r"\[\^|\\[sWD]|\\x0[ad]|\\[nr]|\[\[:")
 """What can match a line break, so that a hit has to be checked on its own line."""
 _MAY_DIFFER = re.compile(r"\\[^dDwWtrnf\W]|\[\[?:|\(\?")
 """What the two may not take for the same: classes of blanks, words' ends, flags; the rest is letter by letter."""
-_TOKENS = re.compile(r"\\Q.*?(?:\\E|$)|\\.|\[\^?\]?(?:\[:\w+:\]|\\.|[^\]\\])*\]|\$|\(\?[a-zA-Z]+", re.DOTALL)
-"""Escapes, classes, and outside of them the end of a value and flags."""
 _AS_LONG_AS = re.compile(r"\^?\(?(?:\.|\[[^\]\\]+\])\)?\{(\d+)(?:,\d*)?\}\$?")
 """An expression that asks only for so many characters of a kind."""
 
@@ -48,11 +44,18 @@ class Expressions:
 
     `state` is what `compiled()` gave for the same patterns; with it, nothing is compiled. `apart`: the values are
     scanned one by one, and what occurs in one again and again is found once, where at least `many` patterns may occur
-    so. Values with a line break are always scanned apart.
+    so. Values with a line break are always scanned apart, but for `texts`: those are scanned as if on one line, for
+    more than there may be, and RE2 is asked.
     """
 
     def __init__(
-        self, patterns: Sequence[Pattern], state: bytes | None = None, *, apart: bool = False, many: int = _MANY
+        self,
+        patterns: Sequence[Pattern],
+        state: bytes | None = None,
+        *,
+        apart: bool = False,
+        texts: bool = False,
+        many: int = _MANY,
     ) -> None:
         self.patterns = list(patterns)
         self._always = [i for i, p in enumerate(self.patterns) if p.expression == ""]
@@ -71,6 +74,7 @@ class Expressions:
         self._bytes = np.array([len((p.literal or "").encode()) for p in self.patterns], dtype=np.int64)
         self._own = threading.local()
         self._of_lines: Expressions | None = None
+        self._texts = texts
         self._database, self._slow = _database(self.patterns, self._ids, state, self._apart)
 
     def compiled(self) -> bytes:
@@ -93,12 +97,13 @@ class Expressions:
         if values.is_empty():
             return np.empty(0, np.int64), np.empty(0, np.int64)
         lines = values.str.contains("\n", literal=True).fill_null(False).to_numpy()
-        if lines.any() and not self._apart:
+        if lines.any() and not self._apart and not self._texts:
             return self._hits_with_lines(values, lines)
         present = np.flatnonzero(values.is_not_null().to_numpy())
         filled = values.fill_null("")
         scan = self._scan_apart if self._apart else self._scan
-        found = [scan(filled)] if self._database is not None else []
+        scanned = filled.str.replace_all("\n", "\r", literal=True) if self._texts and lines.any() else filled
+        found = [scan(scanned)] if self._database is not None else []
         found += [_search(self.patterns[i], i, filled) for i in self._slow]
         found += [(present, np.full(len(present), i)) for i in self._always]
         if self._empty:
@@ -204,36 +209,6 @@ class Expressions:
         return rows[keep], ids[keep]
 
 
-@lru_cache(maxsize=65_536)
-def compiled(pattern: Pattern) -> Any:
-    """The pattern as an RE2 expression, for single values and for spans."""
-    import re2
-
-    options = re2.Options()
-    options.case_sensitive = not pattern.caseless
-    options.log_errors = False
-    options.max_mem = 64 << 20
-    return re2.compile(_in_re2(pattern), options)
-
-
-def _in_re2(pattern: Pattern) -> str:
-    """The expression with its flags; RE2's `$` is the end alone, an author's also stands before a last line break."""
-    flags = ("m" if pattern.multiline else "") + ("s" if pattern.dotall else "")
-    lead = f"(?{flags})" if flags else ""
-    if not pattern.written or pattern.multiline or "$" not in pattern.expression or _ends_lines(pattern):
-        return lead + pattern.expression
-    return lead + _with_last_break(pattern.expression)
-
-
-def _with_last_break(expression: str) -> str:
-    out, at = [], 0
-    for token in _TOKENS.finditer(expression):
-        out.append(expression[at : token.start()])
-        out.append(r"(?:\n?\z)" if token[0] == "$" else token[0])
-        at = token.end()
-    return "".join([*out, expression[at:]])
-
-
 def _sorted(rows: Integers, ids: Integers, count: int) -> tuple[Integers, Integers]:
     """Hits in `count` values by pattern, then row, no doubles."""
     keys = np.sort(ids * (count + 1) + rows)
@@ -248,7 +223,7 @@ def _search(pattern: Pattern, number: int, values: pl.Series) -> tuple[Integers,
     flags = "(?i)" if pattern.caseless else ""
     try:
         # Only for ASCII do the two agree on what a letter is; every other value is looked at by RE2 alone.
-        likely = values.str.contains(flags + _in_re2(pattern)) | (values.str.len_bytes() != values.str.len_chars())
+        likely = values.str.contains(flags + in_re2(pattern)) | (values.str.len_bytes() != values.str.len_chars())
     except pl.exceptions.ComputeError:
         likely = values.is_not_null()
     matching = pl.Series([text for text in values.filter(likely).unique() if expression.search(text)], dtype=pl.String)
@@ -289,8 +264,8 @@ def _database(patterns: list[Pattern], ids: list[int], state: bytes | None, apar
         database = hyperscan.loadb(kept, mode=hyperscan.HS_MODE_BLOCK)
         database.scratch = hyperscan.Scratch(database)
         return database, slow
-    expressions = {i: _expression(patterns[i], apart) for i in ids}
-    flags = {i: _flags(hyperscan, patterns[i], apart) for i in ids}
+    expressions = {i: for_hyperscan(patterns[i], apart) for i in ids}
+    flags = {i: hyperscan_flags(hyperscan, patterns[i], apart) for i in ids}
 
     def compile_all(taken: list[int]) -> Any:
         made = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
@@ -306,79 +281,12 @@ def _database(patterns: list[Pattern], ids: list[int], state: bytes | None, apar
         return False
 
     # One expression that cannot be taken refuses all of them. Only a long one ever was too large.
-    left = [i for i in ids if patterns[i].written and (_ends_lines(patterns[i]) or _holds_of_nothing(patterns[i]))]
+    left = [i for i in ids if left_to_re2(patterns[i], apart)]
     slow = [i for i in ids if patterns[i].written and len(expressions[i]) > _LONG and refused(i)] + left
     taken = [i for i in ids if i not in set(slow)]
     try:
         return (compile_all(taken) if taken else None), slow
     except hyperscan.error:
-        slow = [i for i in ids if patterns[i].written and (i in left or refused(i))]
+        slow = [i for i in ids if i in left or (patterns[i].written and refused(i))]
     taken = [i for i in ids if i not in set(slow)]
     return (compile_all(taken) if taken else None), slow
-
-
-def _ends_lines(pattern: Pattern) -> bool:
-    """Whether a pattern says by itself what the ends of lines or of values are: that is left to RE2."""
-    if pattern.multiline:
-        return True
-    if "\\" not in pattern.expression and "(?" not in pattern.expression:
-        return False
-    tokens = {token[0] for token in _TOKENS.finditer(pattern.expression)}
-    return any(token in (r"\A", r"\z") or (token.startswith("(?") and "m" in token) for token in tokens)
-
-
-def _holds_of_nothing(pattern: Pattern) -> bool:
-    """Whether a pattern occurs in the empty value: Hyperscan finds such between values, too."""
-    return compiled(pattern).search("") is not None
-
-
-def _expression(pattern: Pattern, apart: bool) -> bytes:
-    """What Hyperscan looks for; of an expression that an author wrote a looser form, whose hits RE2 then checks."""
-    if pattern.literal is not None:
-        return escape(pattern.literal).encode()
-    if pattern.written:
-        return loosened(pattern.expression).encode()
-    # In a value by itself `$` would stand before a last line break, too.
-    ends = apart and pattern.edges[1] == "line"
-    return (pattern.expression.removesuffix("$") + r"\z" if ends else pattern.expression).encode()
-
-
-def loosened(expression: str) -> str:
-    """The expression with every larger counted repetition replaced by one without an upper bound.
-
-    It matches whatever the expression matches, and compiles in no time: Hyperscan unrolls counted repetitions, and a
-    few `.{0,100}` among 300 expressions took it five minutes.
-    """
-    out, at, in_class = [], 0, False
-    while at < len(expression):
-        char = expression[at]
-        if char == "\\":
-            out.append(expression[at : at + 2])
-            at += 2
-            continue
-        counted = None if in_class else _COUNTED.match(expression, at)
-        if counted:
-            low, high = int(counted[1]), counted[2]
-            few = (high is not None and high != "" and int(high) <= _UNROLLED) or (high is None and low <= _UNROLLED)
-            out.append(counted[0] if few else "+" if low else "*")
-            at = counted.end()
-            continue
-        in_class = char == "[" or (in_class and char != "]")
-        out.append(char)
-        at += 1
-    return "".join(out)
-
-
-def _flags(hyperscan: Any, pattern: Pattern, apart: bool) -> int:
-    flags = 0 if apart else hyperscan.HS_FLAG_MULTILINE
-    if apart and pattern.dotall:
-        flags |= hyperscan.HS_FLAG_DOTALL
-    # A literal that has to end something is reported wherever it is: another place may be the one.
-    if apart and (pattern.literal is None or pattern.edges == ("", "")):
-        flags |= hyperscan.HS_FLAG_SINGLEMATCH
-    if pattern.caseless:
-        flags |= hyperscan.HS_FLAG_CASELESS
-    # A literal is a row of bytes; everything else counts characters.
-    if pattern.literal is None or (pattern.caseless and not pattern.literal.isascii()):
-        flags |= hyperscan.HS_FLAG_UTF8
-    return int(flags)

@@ -44,6 +44,14 @@ class Fired:
         chosen[self.hits.filter(pl.col("rule") == rule)["class"].to_numpy()] = True
         return np.flatnonzero(chosen[self.of.to_numpy()])
 
+    def of_rules(self, rules: Sequence[int]) -> Fired:
+        """The hits of some rules alone."""
+        return Fired(self.of, self.classes, self.hits.filter(pl.col("rule").is_in(rules)))
+
+    def without(self, rules: Sequence[int]) -> Fired:
+        """The hits of all other rules."""
+        return Fired(self.of, self.classes, self.hits.filter(~pl.col("rule").is_in(rules))) if rules else self
+
     def with_changes(self, more: Hits, less: Hits) -> Fired:
         """The same less some hits and with others; their rows become classes of their own."""
         touched = [rows for rows, _ in (*more, *less) if len(rows)]

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from forewarn.arrays import Rows
 from forewarn.rules.language.normalise import folded
 from forewarn.rules.language.rule import TEXT, All, Any, Atom, Leaf, Node, Not, Pattern, Rule, escape
-from forewarn.rules.matching.digits import Kinds, blinded, digits_alike, one_line
+from forewarn.rules.matching.digits import Kinds, blinded, digits_alike
 from forewarn.rules.matching.evaluation import Block, Field, Selection, Verdict
 from forewarn.rules.matching.expressions import Expressions
 from forewarn.rules.matching.fired import Fired, of_classes
@@ -69,7 +69,7 @@ class TextMatcher:
         doubtful[self._undecided["class"].to_numpy()] = True
         own = np.flatnonzero(doubtful[kind.to_numpy()])
         if len(own):
-            lines = folded(one_line(texts.gather(own)))
+            lines = folded(texts.gather(own).fill_null(""))
             sharp = _Hits.of(self._sharp, lines)
             own, lines, sharp = own[sharp.rows], lines.gather(sharp.rows), sharp.alone()
         if len(own):
@@ -78,7 +78,7 @@ class TextMatcher:
             decided = self._fired(rules, self._search(lines, sharp), holds, similar)
             fired = fired.with_changes([(own[rows], rule) for rows, rule in decided], [(own, rule) for rule in rules])
         if self._by_meaning:
-            lines = folded(one_line(texts))
+            lines = folded(texts.fill_null(""))
             found = self._search(lines, _Hits.of(self._sharp, lines))
             fired = fired.with_changes(self._fired(self._by_meaning, found, holds, similar), ())
         return fired
@@ -182,7 +182,7 @@ def _holds_of_nothing(node: Node) -> bool:
 
 def _field(patterns: Iterable[Pattern], state: bytes | None) -> Field:
     numbered = {pattern: number for number, pattern in enumerate(dict.fromkeys(patterns))}
-    return Field(Expressions(list(numbered), state), numbered)
+    return Field(Expressions(list(numbered), state, texts=True), numbered)
 
 
 @lru_cache(maxsize=1024)

@@ -16,9 +16,9 @@ from typing import Any as AnyValue
 import yaml
 
 from forewarn.errors import RuleError
-from forewarn.rules.language.reading import read_rules
+from forewarn.rules.language.reading import read_library
 from forewarn.rules.language.refusals import place
-from forewarn.rules.language.rule import TEXT, Rule
+from forewarn.rules.language.rule import TEXT, Correlation, Rule
 from forewarn.rules.loading import rule_files
 
 SHORTEST = 3
@@ -64,18 +64,20 @@ def lint(sources: Sequence[str | Path] | None) -> tuple[int, list[Remark]]:
     Raises RuleError where a source is no pack, file or folder.
     """
     contents = {str(file): file.read_text("utf-8", "replace") for file in rule_files(sources)}
-    rules: list[Rule] = []
-    findings: list[Remark] = []
-    for path, content in contents.items():
-        read, errors = read_rules(content, path)
-        rules += read
-        findings += [_unreadable(error) for error in errors]
-        documents = [] if any("is not YAML" in error.message for error in errors) else _documents(content)
-        for rule in read:
-            findings += _own(rule, documents[rule.document], content)
-            findings += _validators(rule, documents[rule.document], content)
-    findings += _alike(rules, contents)
-    return len(rules), sorted(findings, key=lambda found: (found.path, found.line, found.column, found.check))
+    library = read_library(contents)
+    rules, correlations = library.rules, library.correlations
+    findings = [_unreadable(error) for error in library.errors]
+    documents = {path: _documents(contents[path]) for path in {rule.path for rule in rules}}
+    for rule in rules:
+        document = documents[rule.path][rule.document]
+        findings += _own(rule, document, contents[rule.path])
+        findings += _validators(rule, document, contents[rule.path])
+    for one in correlations:
+        findings += _of_correlation(one, contents[one.path])
+    findings += _alike([*rules, *correlations], contents)
+    return len(rules) + len(correlations), sorted(
+        findings, key=lambda found: (found.path, found.line, found.column, found.check)
+    )
 
 
 def _documents(content: str) -> list[AnyValue]:
@@ -131,6 +133,22 @@ def _own(rule: Rule, document: dict[str, AnyValue], content: str) -> Iterator[Re
             yield found("unreachable", f"the search {name!r} is in no condition", "detection", name)
 
 
+def _of_correlation(one: Correlation, content: str) -> Iterator[Remark]:
+    def found(check: str, message: str, *keys: str) -> Remark:
+        line, column = place(content, one.document, keys)
+        return Remark(one.path, line, column, "warning", check, message)
+
+    if not one.falsepositives:
+        yield found("no-falsepositives", "say in `falsepositives` when the rule is wrong", "falsepositives")
+    for alias in one.aliases.keys() - {*one.group_by, one.field}:
+        message = f"the alias {alias!r} is neither in `group-by` nor the `field`: nothing uses it"
+        yield found("unused-alias", message, "correlation", "aliases", alias)
+    for alias, mapping in one.aliases.items():
+        for name in (name for name in one.rules if name not in mapping):
+            message = f"the alias {alias!r} has no field for {name!r}, where it is looked for by its own name"
+            yield found("partial-alias", message, "correlation", "aliases", alias)
+
+
 def _values(detection: AnyValue) -> Iterator[tuple[str, AnyValue]]:
     """The fields of a detection, with what they are compared with."""
     for part in detection if isinstance(detection, list) else [detection]:
@@ -173,13 +191,14 @@ def _validators(rule: Rule, document: dict[str, AnyValue], content: str) -> list
     return found
 
 
-def _alike(rules: list[Rule], contents: dict[str, str]) -> Iterator[Remark]:
+def _alike(rules: list[Rule | Correlation], contents: dict[str, str]) -> Iterator[Remark]:
     """Rules that share an id, and rules that share their whole logic."""
-    by_id: dict[str, list[Rule]] = defaultdict(list)
-    by_logic: dict[object, list[Rule]] = defaultdict(list)
+    by_id: dict[str, list[Rule | Correlation]] = defaultdict(list)
+    by_logic: dict[object, list[Rule | Correlation]] = defaultdict(list)
     for rule in rules:
         by_id[rule.id].append(rule)
-        by_logic[(frozenset(rule.logsource.items()), rule.atoms, rule.condition)].append(rule)
+        if isinstance(rule, Rule):
+            by_logic[(frozenset(rule.logsource.items()), rule.atoms, rule.condition)].append(rule)
     for check, groups, key in (("duplicate-id", by_id, "id"), ("same-logic", by_logic, "detection")):
         for first, *others in (group for group in groups.values() if len(group) > 1):
             for other in others:

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from itertools import groupby
 
-from forewarn.rules.language.rule import Rule
+from forewarn.rules.language.rule import Correlation, Rule
 from forewarn.rules.rule_set import RuleSet
 
 
 def reference(rules: RuleSet) -> str:
     """Every rule of the set, by pack, as Markdown."""
-    ordered = sorted(rules.rules, key=lambda rule: (rule.category, rule.title))
+    ordered = sorted(rules.known, key=lambda rule: (rule.category, rule.title))
     parts = ["# Rule reference\n\nWritten by `forewarn rules docs`."]
     for pack, members in groupby(ordered, key=lambda rule: rule.category):
         listed = list(members)
@@ -22,11 +22,16 @@ def reference(rules: RuleSet) -> str:
     return "\n\n".join(parts)
 
 
-def _entry(rule: Rule) -> str:
+def _entry(rule: Rule | Correlation) -> str:
     lines = [f"### {rule.title}", f"`{rule.level}` · {rule.id}", " ".join(rule.description.split())]
-    if rule.match:
+    if isinstance(rule, Correlation):
+        grouped = f" of one {' and '.join(rule.group_by)}" if rule.group_by else ""
+        lines.append(
+            f"Fires on several records{grouped}: {rule.kind} of {', '.join(rule.rules)} within {rule.seconds:,} s"
+        )
+    elif rule.match:
         lines.append("Fires on: " + " · ".join(f"“{text}”" for text in rule.match[:2]))
-    if rule.no_match:
+    if isinstance(rule, Rule) and rule.no_match:
         lines.append("Not on: " + " · ".join(f"“{text}”" for text in rule.no_match[:2]))
     if rule.falsepositives:
         lines.append("Wrong when: " + " ".join(rule.falsepositives))

@@ -41,6 +41,11 @@ def test_a_budget_never_raises_a_text_for_which_nothing_speaks() -> None:
     assert raised(scores([-4.0, -5.0, -3.9]), Policy(budget=3)) == [2]
 
 
+def test_a_budget_is_used_up_where_a_rule_fires_on_texts_that_are_otherwise_ordinary() -> None:
+    frame = scores([-4.5, -6.0, -5.0, -7.0], rules_log_odds=[2.4, 1.2, 0.0, 0.0])
+    assert raised(frame, Policy(budget=3)) == [0, 1]
+
+
 def test_a_budget_for_an_hour_grows_with_the_hours() -> None:
     frame = scores([float(n) for n in range(10)])
     assert len(raised(frame, Policy(budget=2, per_hours=1), hours=3.5)) == 7

@@ -511,3 +511,12 @@ def test_an_index_is_trained_anew_when_a_base_has_outgrown_it(monkeypatch: pytes
         new = cases(*(f"a{n} b{n} c{n}" for n in range(first, last)), first=first)
         build(folder, new, TINY, join=1.1) if first == 0 else add(folder, new, TINY, join=1.1)
     assert trained == [100, 3_000]
+
+
+def test_an_open_base_goes_on_with_what_it_read_whatever_becomes_of_the_folder(base: Path) -> None:
+    opened = CaseBase.open(base, encoder=TINY)
+    for number in range(3):
+        add(base, cases(f"case number {number} of a different kind", first=10 + number), TINY)
+    assert opened.rows([0, 2])["text"].to_list() == [FIRE, BANK]
+    assert opened.look_up(TINY.encode([FLOOD]), 1)[1].tolist() == [1]
+    assert len(texts_in(base)) == 6

@@ -87,3 +87,18 @@ def test_a_wrong_call_is_answered_in_one_line_with_a_remedy(typed: str, answer: 
     assert re.fullmatch(r"  \S.*", errors[1])
     assert "Traceback" not in ran.output
     assert "fault of forewarn" not in ran.output
+
+
+def test_short_memory_is_said_as_such(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: object, **__: object) -> None:
+        raise ImportError("libfaiss.so: failed to map segment from shared object")
+
+    monkeypatch.setattr("forewarn.pipeline.scan", fails)
+    ran = CliRunner().invoke(cli, ["scan", "examples/logs/app.log"])
+    assert (ran.exit_code, "not memory enough" in ran.stderr, "fault" in ran.stderr) == (2, True, False)
+
+
+def test_what_was_typed_does_not_steer_the_terminal() -> None:
+    ran = CliRunner().invoke(cli, ["scan", "a.log", "--budget", "\x1b[31mred"])
+    assert "\x1b[31m" not in ran.stderr + ran.stdout
+    assert "red" in ran.stderr

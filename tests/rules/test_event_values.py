@@ -382,3 +382,12 @@ def test_of_a_key_given_twice_the_last_counts_for_texts_and_for_events(tmp_path:
     (block,) = read([file])
     assert block["text"].to_list() == ["b", "c"]
     assert _hits(_rules({"message": "b"}), *block["raw"]) == [(0, 0)]
+
+
+@pytest.mark.parametrize("pair", ["საბა ᲡᲐᲑᲐ", "ꭰꭱ ᎠᎡ", "ᏸ Ᏸ", "𞤢𞤣 𞤀𞤁", "𐓘𐓙 𐒰𐒱", "𐖗 𐕰", "𖹠 𖹀", "ꟃ Ꟃ", "ωσ ΩΣ", "ß ẞ"])
+@pytest.mark.parametrize("modifier", ["", "|contains", "|startswith", "|endswith", "|word", "|re|i"])
+def test_letters_are_compared_without_regard_to_case_however_late_they_came(pair: str, modifier: str) -> None:
+    for word in pair.split():
+        detection = f"detection: {{s: {{'name{modifier}': {word}}}, condition: s}}"
+        rules, _ = read_rules(f"title: T\nlogsource: {{category: webserver}}\n{detection}", "own.yaml")
+        assert all(_hits(RuleSet(rules), {"name": other}) == [(0, 0)] for other in pair.split()), word

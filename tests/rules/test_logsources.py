@@ -114,3 +114,61 @@ def test_the_command_names_what_was_not_tried(tmp_path: Path, forewarn: Callable
     said = forewarn("scan", log, "--logsource", "nonsense")
     assert said.status == 2
     assert "not understood" in said.err
+
+
+# ----- events
+
+
+def _fires_on(rules: RuleSet, *events: dict[str, Any]) -> list[bool]:
+    """Events as JSON; what one says is its `message`, `log` or `MESSAGE`."""
+    texts = [next((str(e[key]) for key in ("message", "log", "MESSAGE") if key in e), "") for e in events]
+    frame = pl.DataFrame({"text": texts, "raw": [json.dumps(event) for event in events]})
+    rows = set(rules.match(frame)["row"].to_list())
+    return [row in rows for row in range(len(events))]
+
+
+SSHD = {"product": "linux", "service": "sshd"}
+EVENTS = (
+    {"SYSLOG_IDENTIFIER": "sshd", "MESSAGE": BARE},
+    {"log": SSH, "stream": "stdout"},
+    {"SYSLOG_IDENTIFIER": "cron", "MESSAGE": BARE},
+    {"message": BARE, "service": "shop"},
+    {"SYSLOG_IDENTIFIER": "sshd", "MESSAGE": "Connection closed"},
+    {"Event": {"System": {"EventID": 1, "Channel": "Application"}, "EventData": {"Data": BARE}}},
+)
+
+
+def test_keyword_rules_are_tried_on_events_that_look_like_their_log_source(tmp_path: Path) -> None:
+    assert _fires_on(_rules(tmp_path, SSHD), *EVENTS) == [True, True, False, False, False, False]
+
+
+def test_keyword_rules_are_tried_on_every_event_that_the_user_names_but_windows_ones(tmp_path: Path) -> None:
+    rules = _rules(tmp_path, SSHD, "product=linux,service=sshd")
+    assert _fires_on(rules, *EVENTS) == [True, True, True, True, False, False]
+    assert _fires_on(_rules(tmp_path, {"product": "cisco"}, "product=linux"), *EVENTS) == [False] * 6
+
+
+def test_a_keyword_is_looked_for_in_every_value_of_a_named_event(tmp_path: Path) -> None:
+    rules = _rules(tmp_path, {"product": "linux"}, "product=linux")
+    assert _fires_on(rules, {"message": "x", "data": {"lines": ["a", BARE]}}, {BARE: "x"}) == [True, False]
+
+
+def test_keywords_beside_fields_do_without_the_field(tmp_path: Path) -> None:
+    search = {"words": ["Accepted password for root"], "s": {"uid": 0}, "condition": "words or s"}
+    rules = _rules(tmp_path, SSHD, detection=search)
+    assert _fires_on(rules, EVENTS[0], {"uid": 0}, EVENTS[3]) == [True, True, False]
+
+
+@pytest.mark.parametrize(
+    ("logsource", "event"),
+    [
+        ({"category": "webserver"}, {"log": f'10.0.0.1 - - [x] "GET /?q={BARE} HTTP/1.1" 200 5'}),
+        ({"product": "python", "category": "application"}, {"message": f"Traceback (most recent call last) {BARE}"}),
+        ({"product": "jvm", "category": "application"}, {"log": f"Exception in thread main {BARE}"}),
+        ({"product": "linux"}, {"_COMM": "sudo", "MESSAGE": BARE}),
+    ],
+)
+def test_every_product_has_its_look_in_events_too(
+    logsource: dict[str, str], event: dict[str, Any], tmp_path: Path
+) -> None:
+    assert _fires_on(_rules(tmp_path, logsource), event, {"message": BARE}) == [True, False]

@@ -61,7 +61,43 @@ def test_a_louder_signal_never_lowers_the_score(name: str, score: float, louder:
 def test_further_rules_of_a_text_add_less() -> None:
     weights = FUSION.rule_weights([None, 2.0, None], ["low", "low", "high"])
     assert weights.tolist() == [1.0, 2.0, 4.0]
-    assert FUSION.rule_set_parts(weights).tolist() == [0.25, 1.0, 4.0]
+    assert FUSION.rule_set_parts(weights, ["a", "b", "c"]).tolist() == [0.25, 1.0, 4.0]
+    assert FUSION.rule_set_parts(weights, [None, None, None]).tolist() == [0.25, 1.0, 4.0]
+
+
+def test_rules_of_one_category_say_one_fact() -> None:
+    weights = np.array([2.0, 4.0, 1.0, 4.0])
+    assert FUSION.rule_set_parts(weights, ["logs", "logs", "logs", "finance"]).tolist() == [
+        *(0.5, 4.0, 0.0625),
+        # The lighter category, at one half.
+        2.0,
+    ]
+    three = FUSION.rule_set_parts(np.array([3.8, 2.4, 2.4]), ["logs"] * 3).sum()
+    assert three < FUSION.rule_set_parts(np.array([5.2]), ["logs"]).sum()
+
+
+HEAVY = {"rules": prior().rule_levels["high"]}
+
+
+def test_a_high_rule_is_never_outvoted() -> None:
+    against = fuse(prior(), **HEAVY, cases=-5.0, classifier=-20.0, adapted=-30.0)
+    assert against["probability"] >= 0.5
+    assert against["held_log_odds"] > 0
+    assert fuse(prior(), rules=prior().rule_levels["medium"], cases=-5.0)["probability"] < 0.5
+
+
+def test_texts_that_are_held_keep_their_order_and_loud_ones_their_score() -> None:
+    votes = [-3.0, -0.5, 0.0, 0.4, 0.8]
+    held = [fuse(prior(), **HEAVY, cases=vote)["log_odds"] for vote in votes]
+    assert held == sorted(held)
+    assert held[0] < held[2] < held[4]
+    loud = fuse(prior(), rules=12.0)
+    assert loud["log_odds"] == pytest.approx(prior().base + 12.0, abs=1e-6)
+
+
+def test_another_base_rate_moves_what_is_held() -> None:
+    rare = prior().with_prior(0.001, None)
+    assert fuse(rare, **HEAVY, cases=-5.0)["probability"] < 0.5
 
 
 def test_a_p_value_counts_the_reference_lines_that_score_as_high() -> None:

@@ -136,9 +136,9 @@ def test_a_watch_of_a_folder_with_such_a_name_lives(tmp_path: Path) -> None:
     state = tmp_path / "state" / "state.safetensors"
     try:
         for name in (b"\xd6\xd0.log", b"b.log"):
+            state.unlink(missing_ok=True)
             with open(os.fsencode(folder) + b"/" + name, "wb") as file:
                 file.write(b"2026-01-01T00:00:00Z one\n")
-            state.unlink(missing_ok=True)
             for _ in range(300):
                 if state.exists() or running.poll() is not None:
                     break

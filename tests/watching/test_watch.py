@@ -531,3 +531,39 @@ def test_a_state_that_cannot_be_written_is_named(tmp_path: Path) -> None:
         watch([tmp_path], OPTIONS, tmp_path / "file", Receivers(print), threading.Event())
     with pytest.raises(OutputError), atomic_write(tmp_path / "file" / "state"):
         pass
+
+
+def test_a_fault_between_the_detector_and_the_log_loses_no_warning(
+    log: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(log, LOG)
+    Watch(log, tmp_path / "state", OPTIONS).until(len(LOG)).end()
+    put(log, FAILING)
+
+    def fails(*_: object) -> None:
+        raise MemoryError("the encoder has no room")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(Watcher, "_explained", fails)
+        with pytest.raises(MemoryError):
+            watch([log], OPTIONS, tmp_path / "state", Receivers(print), threading.Event())
+    found = Watch(log, tmp_path / "state").until(len(LINES)).end()
+    assert [one.raised.line for one in found if isinstance(one, EarlyWarning)]
+    assert logged(tmp_path / "state") == found
+
+
+def test_what_cannot_be_written_is_said_once(log: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    put(log, LINES)
+
+    def full(self: WarningLog, notification: list[EarlyWarning]) -> None:
+        self.waiting += notification
+        raise OutputError("a warning cannot be written: No space left on device", path=tmp_path)
+
+    with monkeypatch.context() as broken:
+        broken.setattr(WarningLog, "add", full)
+        running = Watch(log, tmp_path / "state").until(len(LINES))
+        for n in range(6):
+            put(log, [LOG[n]])
+            running.until(len(LINES) + n + 1)
+        running.end()
+    assert [str(problem).count("No space left") for problem in running.problems] == [1]
