@@ -191,6 +191,48 @@ class Incident(msgspec.Struct, frozen=True, tag_field="kind", tag="incident"):
         return f"{self.id}.{hashlib.sha256(content.encode()).hexdigest()[:12]}"
 
 
+class FiredRule(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A rule that fired on a record: what it says of itself, and what it found.
+
+    `fields` are those of an event by which it holds, with their values (what keywords found is under ""); `spans`
+    character ranges [start, end) of a text; `file` is where the rule stands.
+    """
+
+    id: str
+    title: str
+    level: str
+    tags: list[str] = []
+    references: list[str] = []
+    falsepositives: list[str] = []
+    author: str = ""
+    file: str = ""
+    fields: dict[str, list[str]] = {}
+    spans: list[tuple[int, int]] = []
+
+
+class Hit(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="kind", tag="hit"):
+    """A record on which rules fired, as `forewarn rules match` says it.
+
+    `time` is that of the record, `detected_at` when it was said; `host`, `channel`, `event_id`, `record_id` and `user`
+    are those of an event, which stands whole under `event`; `text` is that of a record on which a rule about texts
+    fired.
+    """
+
+    schema_version: int
+    source: str
+    line: int
+    time: datetime | None
+    detected_at: datetime
+    rules: list[FiredRule]
+    host: str | None = None
+    channel: str | None = None
+    event_id: str | None = None
+    record_id: str | None = None
+    user: str | None = None
+    text: str | None = None
+    event: Any = None
+
+
 Finding = Alert | EarlyWarning | Incident
 """One output line. `schema_version` the version of its form; `time` of the event: of an alert's first record, of the
 moment at which a warning was raised, of an incident's first record; `detected_at` when forewarn said so; UTC."""
@@ -229,8 +271,10 @@ def level_of(probability: float) -> str:
 
 
 def json_schema() -> dict[str, Any]:
-    """The JSON Schema of one output line."""
-    schema: dict[str, Any] = msgspec.json.schema(Finding) | {"$schema": "https://json-schema.org/draft/2020-12/schema"}
+    """The JSON Schema of one output line, of a hit of rules too."""
+    schema: dict[str, Any] = msgspec.json.schema(Finding | Hit) | {
+        "$schema": "https://json-schema.org/draft/2020-12/schema"
+    }
     for name in ("Alert", "EarlyWarning", "Incident"):
         # Lines of earlier versions are read without them; those that are written have them.
         schema["$defs"][name]["required"] += ["schema_version", "time", "detected_at"]

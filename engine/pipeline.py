@@ -219,6 +219,7 @@ def _decide(run: _Run, rules: RuleSet, intake: Intake, scorer: Scorer, scored: C
         origin=scorer.origin,
         new_words=scorer.new_words(scored),
         untried=[(rules.rules[number], why) for number, why in rules.untried()],
+        events_seen=rules.events_seen,
         timings=run.watch.stages,
     )
 

@@ -14,11 +14,19 @@ _CONTROL = re.compile(
     r"\U000e0000-\U000e007f]"
 )
 
+_FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+
 
 def printable(text: str) -> str:
     r"""One line that cannot steer a terminal: control characters and direction marks are escaped (`\x1b`)."""
     flat = text.replace("\r\n", " ").replace("\n", " ").replace("\t", " ")
     return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), flat)
+
+
+def spreadsheet_cell(text: str) -> str:
+    """A printable text as a cell of CSV that no spreadsheet takes for a formula: an apostrophe stands before it."""
+    flat = printable(text)
+    return f"'{flat}" if flat.lstrip(" '").startswith(_FORMULA) else flat
 
 
 def json_line(finding: object) -> bytes:

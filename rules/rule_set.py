@@ -93,6 +93,11 @@ class RuleSet:
         """Which of the rules an event was for so far; it may be added to."""
         return self._events.tried
 
+    @property
+    def events_seen(self) -> str | None:
+        """Which events there were so far, and for which shapes of them no rule was; None where there was none."""
+        return self._events.census.said() if self._event_rules else None
+
     def match(self, records: pl.DataFrame) -> pl.DataFrame:
         """Which rules fire on which records.
 

@@ -29,6 +29,7 @@ from forewarn.reading.levels import of_words
 from forewarn.reading.lines import MAX_TEXT
 from forewarn.reading.records import read
 from forewarn.scoring import fusion
+from tests.evtx_file import event, evtx_file
 
 SIGNAL = pytest.mark.parametrize("signal", SIGNALS)
 PRIORS = pytest.mark.parametrize("unusual", [False, True])
@@ -101,10 +102,16 @@ def _parquet(path: Path) -> None:
     pl.DataFrame(rows, schema=["time", "message"], orient="row").write_parquet(path)
 
 
+def _evtx(path: Path) -> None:
+    times = ("2026-11-29T08:04:00Z", "2026-11-29T08:05:00Z")
+    events = [event(1, {"Note": "pump"}, time=time, provider="Works", channel="Pumps") for time in times]
+    path.write_bytes(evtx_file([events[:1], events[1:]]))
+
+
 def _written(name: str, path: Path, times: int = 1) -> Path:
     """A file of a format: its example, `times` over."""
-    if name == "parquet":
-        _parquet(path)
+    if name in _BINARY:
+        _BINARY[name](path)
         return path
     lines = EXAMPLES[name].lines
     if name == "json_document":
@@ -119,7 +126,8 @@ def _written(name: str, path: Path, times: int = 1) -> Path:
     return path
 
 
-READERS = ["parquet", *(one.name for one in FORMATS)]
+_BINARY = {"parquet": _parquet, "evtx": _evtx}
+READERS = [*_BINARY, *(one.name for one in FORMATS)]
 
 
 def test_every_format_has_an_example() -> None:
@@ -156,7 +164,7 @@ def test_an_example_becomes_what_the_page_of_formats_says(name: str, tmp_path: P
 def test_a_reader_gives_the_same_records_for_any_block_size(name: str, tmp_path: Path) -> None:
     whole, problems = _read(_written(name, tmp_path / "a", 30))
     assert (whole.schema, problems) == (pl.Schema(RECORDS), [])
-    assert whole.height == (2 if name == "parquet" else 60)
+    assert whole.height == (2 if name in _BINARY else 60)
     assert whole["time"].null_count() == 0
     for size in (1, 100, 1_000):
         assert _read(tmp_path / "a", size)[0].equals(whole)

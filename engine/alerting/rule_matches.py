@@ -6,25 +6,34 @@ In: paths and rules. Out: one plain dictionary for each record on which a rule f
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import polars as pl
 
 from forewarn.errors import ForewarnError
+from forewarn.findings import SCHEMA_VERSION, now
+from forewarn.reading.live import is_live, read_live
 from forewarn.reading.records import read
 from forewarn.rules import RuleSet, check_loaded, load_rules
 from forewarn.rules.correlation.correlator import Correlator, Hit
+from forewarn.rules.events.decoding import decoded
 from forewarn.rules.events.fields import Events
 from forewarn.rules.language.correlations import METRICS
-from forewarn.rules.language.rule import Correlation, Rule
+from forewarn.rules.language.rule import LEVELS, Correlation, Rule
 from forewarn.scoring.similarity import similarity
 
 ABOUT: dict[str, tuple[str, ...]] = {
-    "computer": ("Computer", "host.name", "hostname"),
+    "host": ("Computer", "host.name", "hostname", "host", "_HOSTNAME"),
     "channel": ("Channel",),
     "event_id": ("EventID",),
-    "user": ("User", "TargetUserName", "SubjectUserName", "user.name", "user"),
+    "record_id": ("EventRecordID",),
+    "user": (
+        *("User", "TargetUserName", "SubjectUserName", "user.name", "userIdentity.arn", "actor.alternateId"),
+        *("user.username", "UserId", "user"),
+    ),
 }
 """What is said of an event beside its rules: the first of these fields that it has."""
 
@@ -35,22 +44,29 @@ def matches(
     *,
     text_column: str | None = None,
     logsource: Mapping[str, str] | None = None,
+    level: str = LEVELS[0],
+    events: bool = True,
     untried: list[tuple[Rule, str]] | None = None,
     problems: list[ForewarnError] | None = None,
+    seen: list[str] | None = None,
 ) -> Iterator[dict[str, Any]]:
-    """One object for each record that fires, in reading order: `{source, line, time, rules: [{id, title, level, …}]}`.
+    """One object for each record that fires, in reading order: `{kind, source, line, time, …, rules: [{id, …}]}`.
 
-    `time` is null where the record has none. Of an event there are its `computer`, `channel`, `event_id` and `user`, as
-    far as it has them. A rule comes with its `tags` where it has any; a rule about events with `fields`, those by which
-    it holds, each with its values (what keywords found is under ""); a rule about texts with `spans`, [start, end) in
-    characters of `text`, which the record then has too. After those of a block, `{source, line, time, correlation: {id,
-    title, level, group, count | value, first, last, size, records}}` for each record that completes a correlation:
-    `group` the values of its fields, `size` the records of its window, `records` the latest of them. Rules that are
-    only there for correlations are not printed by themselves.
+    `time` is that of the record, null where it has none, `detected_at` when it was said. Of an event there are its
+    `host`, `channel`, `event_id`, `record_id` and `user`, as far as it has them, and the `event` itself, unless
+    `events` is false. A rule comes with its `level`, and what it has of `tags`, `references`, `falsepositives`,
+    `author` and `file`; a rule about events with `fields`, those by which it holds, each with its values (what keywords
+    found is under ""); a rule about texts with `spans`, [start, end) in characters of `text`, which the record then has
+    too. After those of a block, `{source, line, time, correlation: {id, title, level, group, count | value, first,
+    last, size, records}}` for each record that completes a correlation: `group` the values of its fields, `size` the
+    records of its window, `records` the latest of them. Rules that are only there for correlations are not printed by
+    themselves.
 
-    `logsource` is what the records are known to be of; the rules that no record was for are added to `untried`, and
-    what could not be read or used to `problems`; without that list the first is raised. Raises RuleError where a source
-    of rules does not exist or holds none.
+    Rules below `level` are left out. Standard input (`-`, alone) that is a pipe is read as it comes, and what fires on
+    a line is there before the next. `logsource` is what the records are known to be of; the rules that no record was
+    for are added to `untried`, what could not be read or used to `problems` (without that list the first is raised),
+    and in words which events there were to `seen`. Raises RuleError where a source of rules does not exist or holds
+    none.
     """
     paths = [paths] if isinstance(paths, str | Path) else list(paths)
     rules = [rules] if isinstance(rules, str | Path) else rules
@@ -60,17 +76,27 @@ def matches(
         raise rule_set.problems[0]
     if problems is not None:
         problems += rule_set.problems
+    loud = [number for number, rule in enumerate(rule_set.rules) if _at_least(rule.level, level)]
+    live = is_live(paths)
+    blocks = read_live(text_column, problems) if live else read(paths, text_column=text_column, problems=problems)
+    moment = now()
     correlator = Correlator(rule_set)
-    for block in read(paths, text_column=text_column, problems=problems):
+    for block in blocks:
+        moment = now() if live else moment
         fired = rule_set.fired(block)
         completed = correlator.add(block, fired)
         hits = fired.without(rule_set.silent).by_row()
+        if len(loud) < len(rule_set.rules):
+            hits = hits.filter(pl.col("rule").is_in(loud))
         if hits.height:
-            yield from _fired(rule_set, block, hits)
+            yield from _fired(rule_set, block, hits, moment, events=events)
         for hit in completed:
-            yield _completed(rule_set, block, hit)
+            if _at_least(rule_set.correlations[hit.rule - len(rule_set.rules)].level, level):
+                yield _completed(rule_set, block, hit)
     if untried is not None:
         untried += [(rule_set.rules[number], why) for number, why in rule_set.untried()]
+    if seen is not None and (said := rule_set.events_seen):
+        seen.append(said)
     if problems is not None:
         problems += correlator.problems()
 
@@ -87,7 +113,13 @@ def _completed(rule_set: RuleSet, block: pl.DataFrame, hit: Hit) -> dict[str, An
     }
 
 
-def _fired(rule_set: RuleSet, block: pl.DataFrame, hits: pl.DataFrame) -> Iterator[dict[str, Any]]:
+def _at_least(level: str, least: str) -> bool:
+    return LEVELS.index(level) >= LEVELS.index(least)
+
+
+def _fired(
+    rule_set: RuleSet, block: pl.DataFrame, hits: pl.DataFrame, moment: datetime, *, events: bool
+) -> Iterator[dict[str, Any]]:
     """What `matches` says of the records of one block; only those that fire are read a second time."""
     grouped = hits.group_by("row", maintain_order=True).agg("rule")
     records = block[grouped["row"]]
@@ -103,9 +135,12 @@ def _fired(rule_set: RuleSet, block: pl.DataFrame, hits: pl.DataFrame) -> Iterat
     for at, fired in enumerate(grouped["rule"].to_list()):
         record = records.row(at, named=True)
         yield {
+            "kind": "hit",
+            "schema_version": SCHEMA_VERSION,
             "source": record["source"],
             "line": record["line"],
             "time": record["time"],
+            "detected_at": moment,
             **{name: values[at] for name, values in about.items() if values[at] is not None},
             **({"text": record["text"]} if any(rule_set.about_text(rule) for rule in fired) else {}),
             "rules": [
@@ -117,6 +152,7 @@ def _fired(rule_set: RuleSet, block: pl.DataFrame, hits: pl.DataFrame) -> Iterat
                 )
                 for rule in fired
             ],
+            **({"event": _event(raw[at])} if events and raw[at] is not None else {}),
         }
 
 
@@ -132,6 +168,22 @@ def _about(raw: pl.Series) -> dict[str, list[str | None]]:
     return values
 
 
+def _event(raw: str) -> Any:
+    """An event as it is to be written again: its own JSON, where that is JSON to everybody."""
+    try:
+        msgspec.json.decode(raw)
+    except (msgspec.DecodeError, RecursionError):
+        return decoded(raw)
+    return msgspec.Raw(raw.encode())
+
+
 def _rule(rule: Rule | Correlation) -> dict[str, Any]:
     named: dict[str, Any] = {"id": rule.id, "title": rule.title, "level": rule.level}
-    return named | ({"tags": rule.tags} if rule.tags else {})
+    more: dict[str, Any] = {"tags": list(rule.tags), "file": rule.path}
+    if isinstance(rule, Rule):
+        more |= {
+            "references": list(rule.references),
+            "falsepositives": list(rule.falsepositives),
+            "author": rule.author,
+        }
+    return named | {name: it for name, it in more.items() if it}

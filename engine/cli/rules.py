@@ -9,6 +9,7 @@ import rich_click as click
 
 from forewarn.cli import options as shared
 from forewarn.cli.commands import Group
+from forewarn.cli.match import match
 from forewarn.cli.options import printed
 
 if TYPE_CHECKING:
@@ -121,53 +122,7 @@ def explain(rule: str, text: str, sources: tuple[str, ...], everything: bool, fo
     return 0 if explained.holds else 1
 
 
-@command.command("match")
-@click.argument("paths", nargs=-1, required=True, metavar="PATH…")
-@click.option("--rules", "sources", multiple=True, metavar="PACK|PATH", help="Which rules (default: all packs).")
-@shared.text_column
-@shared.logsource
-@click.option("--explain-skipped", is_flag=True, help="Say which rules were not tried, and why.")
-def match(
-    paths: tuple[str, ...],
-    sources: tuple[str, ...],
-    text_column: str | None,
-    logsource: str | None,
-    explain_skipped: bool,
-) -> int:
-    """Print one JSON object for each record on which a rule fires.
-
-    Exit status: 0 nothing fired, 1 something fired, 2 could not run, or nothing fired and a PATH could not be read.
-
-    \b
-    forewarn rules match --rules security /var/log/auth.log
-    tail -n 1000 app.log | forewarn rules match -
-    """
-
-    from forewarn.alerting.rule_matches import matches
-    from forewarn.errors import ForewarnError
-    from forewarn.output.terminal import Terminal
-    from forewarn.reading.problems import not_read
-    from forewarn.rules.language.rule import Rule
-    from forewarn.rules.language.sources import parse_logsource
-    from forewarn.text_gate import json_line
-
-    problems: list[ForewarnError] = []
-    untried: list[tuple[Rule, str]] = []
-    fired = False
-    for found in matches(
-        paths,
-        sources or None,
-        text_column=text_column,
-        logsource=parse_logsource(logsource),
-        untried=untried,
-        problems=problems,
-    ):
-        fired = True
-        click.echo(json_line(found), nl=False)
-    Terminal().problems(problems)
-    if explain_skipped:
-        Terminal().untried(untried)
-    return 1 if fired else 2 if not_read(paths, problems) else 0
+command.add_command(match)
 
 
 @command.command("backtest")

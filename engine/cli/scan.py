@@ -205,6 +205,7 @@ def command(
         terminal.compact(found, output)
     else:
         terminal.scan(found, output)
+    terminal.events_seen(found.events_seen)
     if timings or terminal.verbose:
         terminal.timings(found.timings)
     if explain_skipped:

@@ -9,7 +9,7 @@ from forewarn.cli.commands import Command
 
 @click.command("schema", cls=Command)
 def command() -> int:
-    """Print the JSON Schema (draft 2020-12) of the lines that `scan`, `watch` and `explain` write as JSON.
+    """Print the JSON Schema (draft 2020-12) of the JSON lines of `scan`, `watch`, `explain` and `rules match`.
 
     \b
     forewarn schema > forewarn.schema.json

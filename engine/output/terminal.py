@@ -204,6 +204,11 @@ class Terminal:
         if len(problems) > _SHOWN_PROBLEMS:
             self.err.print(Text(f"warning: {len(problems) - _SHOWN_PROBLEMS} more problems like these", style="bold"))
 
+    def events_seen(self, said: str | None) -> None:
+        """Say on standard error which events there were, and for which no rule was."""
+        if said and not self.quiet:
+            self.err.print(Text(printable(said)))
+
     def untried(self, untried: Sequence[tuple[Rule, str]]) -> None:
         """Say on standard error why rules were not tried, the most frequent reason first."""
         reasons = Counter(why for _, why in untried)

@@ -15,6 +15,7 @@ from itertools import chain
 from typing import BinaryIO
 
 from forewarn.reading.compression import READ, BrokenStream, bytes_of
+from forewarn.reading.formats import evtx_log
 from forewarn.reading.problems import Problems
 
 HEAD = 1 << 16
@@ -23,6 +24,8 @@ MAX_LINE = 1 << 20
 """Bytes of a line that are kept until its text is cut; the rest of the line is dropped as it is read."""
 PARQUET = "a Parquet file"
 ZIP, TAR = "a ZIP archive", "a tar archive"
+BINARY = "a binary file"
+EVTX = "a Windows event log (EVTX)"
 _UNPACK = "Unpack it first."
 _BINARY: tuple[tuple[bytes, int, str, str | None], ...] = (
     (b"PAR1", 0, PARQUET, None),
@@ -32,7 +35,8 @@ _BINARY: tuple[tuple[bytes, int, str, str | None], ...] = (
     (b"ustar", 257, TAR, _UNPACK),
     (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", 0, "an Office document", "Save it as CSV or plain text first."),
     (b"%PDF-", 0, "a PDF document", "Convert it to plain text first (pdftotext)."),
-    (b"ElfFile\0", 0, "a Windows event log (EVTX)", "Convert it to JSON lines first (evtx_dump -o jsonl)."),
+    (evtx_log.MAGIC, 0, EVTX, None),
+    (evtx_log.CHUNK_MAGIC, evtx_log.HEADER, EVTX, None),
     (b"LPKSHHRH", 0, "a systemd journal", "Export it first (journalctl -o json --file …)."),
     (b"SQLite format 3\0", 0, "an SQLite database", "Export the table as CSV first."),
     (b"\x89PNG", 0, "an image", None),
@@ -117,7 +121,7 @@ def look_at(head: bytes, whole: bool) -> Look:
     controls = len(head.translate(None, _TEXT_BYTES)) / max(len(head), 1)
     text = _decoded(head, "utf-8", whole)
     if controls > (0.3 if text is not None else 0.02):
-        return Look(binary="a binary file")
+        return Look(binary=BINARY)
     return Look() if text is not None else _legacy(head, whole)
 
 
@@ -232,6 +236,10 @@ class TextStream:
             yield from pieces
         except BrokenStream as error:
             self.broken = error
+
+    def starts_with(self, magic: bytes) -> bool:
+        """Whether the (decompressed) file begins with these bytes."""
+        return self._head.startswith(magic)
 
     def content(self) -> Iterator[bytes]:
         """All bytes as they are, decompressed; for formats that are no text. Instead of `blocks`, not beside it."""

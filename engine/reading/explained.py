@@ -22,7 +22,7 @@ from forewarn.reading.decoding import PARQUET, TextStream
 from forewarn.reading.formats import declared_fields, delimited
 from forewarn.reading.formats.json_events import JsonLines, Keys
 from forewarn.reading.formats.line_reader import LineReader
-from forewarn.reading.formats.registry import Declared, Document, Layout, layout_of, start_of
+from forewarn.reading.formats.registry import Declared, Document, Events, Layout, layout_of, start_of
 from forewarn.reading.levels import LEVELS, of_words
 from forewarn.reading.lines import stamps_in
 from forewarn.reading.problems import Problems
@@ -138,15 +138,20 @@ def _shown(records: pl.DataFrame) -> list[dict[str, object]]:
     return rows.select("line", "time", "text", said, "status").to_dicts()
 
 
+_EVENT_TIME = r"SystemTime=['\"]([^'\"]{1,40})"
+
+
 def _reader(layout: Layout) -> LineReader | None:
-    if isinstance(layout, Document):
+    if isinstance(layout, Document | Events):
         return layout.reader
     return layout if isinstance(layout, LineReader) else None
 
 
 def _stamps(layout: Layout, stream: TextStream) -> tuple[pl.Series, tuple[TimeFormat, ...]]:
     """The written times of a file's first lines, and their forms."""
-    if reader := _reader(layout):
+    if isinstance(layout, Events):
+        stamps, cells = pl.Series(re.findall(_EVENT_TIME, stream.head), dtype=pl.String), True
+    elif reader := _reader(layout):
         stamps, cells = stamps_in(stream.head, reader), reader.cells
     else:
         table = cast("delimited.Table", layout.table if isinstance(layout, Declared) else layout)

@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import chain
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, BinaryIO
 
 import msgspec
 import numpy as np
@@ -30,11 +30,11 @@ from forewarn.names import shown
 from forewarn.reading import timestamps
 from forewarn.reading.archives import ARCHIVES, members
 from forewarn.reading.compression import BrokenStream
-from forewarn.reading.decoding import PARQUET, TextStream
-from forewarn.reading.formats import declared_fields, json_documents, parquet
+from forewarn.reading.decoding import BINARY, EVTX, PARQUET, TextStream
+from forewarn.reading.formats import declared_fields, evtx_log, json_documents, parquet, xml_events
 from forewarn.reading.formats import delimited as tables
-from forewarn.reading.formats.json_events import JsonLines
-from forewarn.reading.formats.registry import Declared, Document, layout_of, start_of
+from forewarn.reading.formats.json_events import JsonLines, Keys
+from forewarn.reading.formats.registry import Declared, Document, Events, layout_of, start_of
 from forewarn.reading.line_blocks import with_their_rest
 from forewarn.reading.lines import Cells, Lines, Origin, cut, records_of, stamps_in
 from forewarn.reading.paths import files_in, reason
@@ -42,6 +42,8 @@ from forewarn.reading.problems import Problems
 from forewarn.reading.time_forms import TimeFormat
 from forewarn.reading.time_option import form_of
 
+EVTX_READER = JsonLines(Keys((), (), ()))
+"""Records of EVTX are events that say their time in `System`, and their text by their fields."""
 BLOCK_BYTES = 8 << 20
 """Bytes of input that are read together: more are matched quicker, fewer need less memory (docs/decisions.md)."""
 
@@ -113,6 +115,11 @@ def read_piece(
     return records.with_columns((pl.col("line").cast(pl.Int64) + (lines_before - skipped)).cast(pl.UInt64))
 
 
+def read_opened(name: str, file: BinaryIO, changed: datetime, wanted: Wanted) -> Iterator[pl.DataFrame]:
+    """The records of one file that is open, as `read` gives them."""
+    yield from _blocks(_opened(name, file, changed, wanted), wanted)
+
+
 @dataclass(frozen=True)
 class Wanted:
     """What the caller of `read` asked for, and where problems go."""
@@ -178,6 +185,11 @@ def _opened(
         yield from _parquet_records(stream, latest, wanted)
     elif stream.look.binary in ARCHIVES and "!/" not in name:
         yield from _members(stream, file, changed, wanted)
+    elif stream.look.binary == EVTX:
+        yield from _evtx_events(stream, latest, wanted)
+    elif stream.look.binary == BINARY and name.lower().endswith(".evtx"):
+        why = "is no Windows event log, though it is called so: it is encrypted or damaged; skipped"
+        wanted.problems.note(name, why, remedy="Decrypt it, or copy the log again (wevtutil epl).", unread=True)
     elif stream.look.binary:
         wanted.problems.note(name, f"{stream.look.binary}; skipped", remedy=stream.look.remedy, unread=True)
     else:
@@ -193,8 +205,17 @@ def _members(
 
 
 def _text_items(stream: TextStream, latest: datetime, wanted: Wanted, apart: int) -> Iterator[Lines | Cells]:
+    if xml_events.declares_entities(stream.head):
+        why = "is XML that declares a document type; refused, since its entities could expand without end"
+        wanted.problems.note(stream.path, why, remedy="Export the events again (wevtutil qe /f:xml).", unread=True)
+        return
     start = start_of(stream.head, stream.whole, stream.path, wanted.text_column, wanted.time_column)
     _, layout = layout_of(start)
+    if isinstance(layout, Events):
+        origin = Origin(stream.path, latest, None)
+        for numbers, data in xml_events.events(stream.blocks(wanted.block_bytes), stream.path, wanted.problems):
+            yield Lines(origin, np.array(numbers, np.uint64), data, layout.reader)
+        return
     if isinstance(layout, Declared | tables.Table):
         yield from _table_items(stream, layout, latest, wanted)
         return
@@ -260,15 +281,49 @@ def _table_items(
         wanted.problems.note(stream.path, "the file has a header and no rows")
 
 
+def _laid_down(stream: TextStream, copy: IO[bytes]) -> bool:
+    """Lay down in `copy` what comes compressed or from standard input, for formats that are not read in one go.
+
+    A name that is no UTF-8 is escaped here: nothing is found under it.
+    """
+    if stream.path != "-" and not stream.compressed and os.path.isfile(stream.path):
+        return False
+    for piece in stream.content():
+        copy.write(piece)
+    copy.seek(0)
+    return True
+
+
+def _evtx_events(stream: TextStream, latest: datetime, wanted: Wanted) -> Iterator[Lines]:
+    with tempfile.NamedTemporaryFile(prefix="forewarn-", suffix=".evtx") as copy, ExitStack() as stack:
+        file: IO[bytes] = copy.file
+        if not _laid_down(stream, file):
+            file = stack.enter_context(Path(stream.path).open("rb"))
+        if not stream.starts_with(evtx_log.MAGIC):
+            patched = stack.enter_context(tempfile.NamedTemporaryFile(prefix="forewarn-", suffix=".evtx"))
+            evtx_log.with_header(file, patched.file)
+            file = patched.file
+            wanted.problems.note(stream.path, "its header is damaged; its chunks are read")
+        file.flush()
+        origin = Origin(stream.path, latest, None)
+        found = False
+        try:
+            for numbers, data in evtx_log.events(file, wanted.block_bytes, stream.path, wanted.problems):
+                found = True
+                yield Lines(origin, np.arange(numbers.start, numbers.stop, dtype=np.uint64), data, EVTX_READER)
+        except ValueError as error:
+            wanted.problems.note(stream.path, f"cannot be read as EVTX: {error}", remedy="Copy it again.", unread=True)
+        else:
+            if not found:
+                wanted.problems.note(stream.path, "the event log holds no event")
+        if stream.broken:
+            wanted.problems.note(stream.path, f"{stream.broken}; the events up to here were read")
+
+
 def _parquet_records(stream: TextStream, latest: datetime, wanted: Wanted) -> Iterator[pl.DataFrame]:
     with tempfile.TemporaryFile() as copy:
-        # Parquet is read from its end: what comes compressed or from standard input is laid down first.
-        # A name that is no UTF-8 is escaped here: nothing is found under it.
-        laid_down = stream.path == "-" or stream.compressed or not os.path.exists(stream.path)
-        for piece in stream.content() if laid_down else ():
-            copy.write(piece)
-        source = copy if copy.tell() else stream.path
-        copy.seek(0)
+        # Parquet is read from its end.
+        source = copy if _laid_down(stream, copy) else stream.path
         try:
             columns = parquet.columns_of(source)
             for kind, column in (("text", wanted.text_column), ("time", wanted.time_column)):

@@ -38,6 +38,7 @@ _REFUSED = {
     b"BZh": "is compressed; it cannot be followed",
     b"PAR1": "is Parquet; it cannot be followed",
     b"PK\x03\x04": "is a ZIP archive; it cannot be followed",
+    b"ElfFile\0": "is a Windows event log (EVTX); it cannot be followed",
 }
 
 

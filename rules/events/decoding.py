@@ -1,25 +1,27 @@
 """One event to the values of its fields, decoded.
 
-In: an event as JSON, and the fields that are asked for. Out: their values as texts. The layouts known are Windows
-events (`{"Event": {"System": …, "EventData": …}}`), flat JSON, and nested JSON with dotted names. A list has the values
-of all its members, an object with a `#text` (XML's way to carry attributes) has that one, and another object has none
+In: an event as JSON, and the fields that are asked for. Out: their values as texts, and of what log source the event
+is. In which shapes events come is said in `shapes`; nested objects have dotted names. A list has the values of all its
+members, an object with a `#text` (XML's way to carry attributes) has that one, and another object has none
 by itself: it is there, and its own fields have dotted names.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
+from forewarn.rules.events.dresses import NOTHING, dressed
+from forewarn.rules.events.shapes import Recogniser, Source
+from forewarn.rules.events.windows import named_data, plain
 from forewarn.rules.language.numbers import number_text
 from forewarn.rules.language.sources import sources
 
-SYSTEM = ("EventID", "Channel", "Computer", "Level", "Task", "Opcode", "Keywords", "Version", "EventRecordID")
-"""What Event.System says of an event, beside its provider."""
-PROVIDER = "Provider_Name"
 _DECODER = msgspec.json.Decoder()
 _LONGEST_NUMBER = 4300
 """Digits from which Python refuses to read a number; it is then the text of its digits."""
@@ -43,85 +45,95 @@ class Values:
         self.codes.append(self.known.setdefault(value, len(self.known)))
 
 
+@dataclass(frozen=True)
+class _Names:
+    """How names are compared: `columns` by their plain form, `ways` the objects on the way to them."""
+
+    columns: Mapping[str, tuple[Values, ...]]
+    ways: frozenset[str]
+    plain: Callable[[str], str]
+
+
 class FieldReader:
     """Reads the fields `asked` of one event after another into `values`; into `every` all values, where that is given.
 
     Names of fields count as they are written, but for blanks in Windows events, where `New Value` is Sigma's
-    `NewValue`.
+    `NewValue`, and for shapes in which their case is no matter. `sources` has what each event is of, `codes` the place
+    in it of each event that was read.
     """
 
     def __init__(self, asked: Iterable[str], every: Values | None = None) -> None:
         self.values = {name: Values() for name in asked}
+        self.sources: dict[Source, int] = {}
+        self.codes: list[int] = []
         self._every = every
-        self._exactly: dict[str, tuple[Values, ...]] = {name: (values,) for name, values in self.values.items()}
-        self._without_blanks: dict[str, tuple[Values, ...]] = {}
+        self._exactly = self._names(str)
+        self._without_blanks = self._names(_without_blanks)
+        self._any_case = self._names(str.lower)
+        self._shapes = Recogniser()
+
+    def _names(self, plain: Callable[[str], str]) -> _Names:
+        columns: dict[str, tuple[Values, ...]] = {}
         for name, values in self.values.items():
-            plain = name.replace(" ", "")
-            self._without_blanks[plain] = (*self._without_blanks.get(plain, ()), values)
+            columns[plain(name)] = (*columns.get(plain(name), ()), values)
         # Objects are entered only on the way to a field that is asked for.
-        self._ways = {name[:at] for name in self._exactly for at, char in enumerate(name) if char == "."}
-        self._windows_ways = {name.replace(" ", "") for name in self._ways}
+        return _Names(columns, frozenset(name[:at] for name in columns for at, c in enumerate(name) if c == "."), plain)
 
     def read(self, row: int, text: str | None) -> None:
         """Take the values of an event; what is no JSON object has none."""
         event = decoded(text)
-        if not isinstance(event, dict):
-            return
-        try:
-            self._read(row, event)
-        except RecursionError:
-            return
+        source = NOTHING
+        if isinstance(event, dict):
+            with suppress(RecursionError):
+                source = self._read(row, event)
+        self.codes.append(self.sources.setdefault(source, len(self.sources)))
 
-    def _read(self, row: int, event: dict[str, Any]) -> None:
-        windows = event.get("Event")
-        system = windows.get("System") if isinstance(windows, dict) else None
-        if isinstance(windows, dict) and isinstance(system, dict):
-            own = dict(_of_system(system))
-            fields = [*own.items(), *((name, value) for name, value in _of_data(windows) if name not in own)]
-            for name, value in fields:
-                self._put(row, name.replace(" ", ""), value, self._without_blanks, self._windows_ways)
+    def _read(self, row: int, event: dict[str, Any]) -> Source:
+        fields, shape, source = dressed(event, self._shapes)
+        names = self._without_blanks if source.product == "windows" else self._exactly
+        names = self._any_case if shape.any_case else names
+        for name, value in fields:
+            self._put(row, names.plain(name), value, names)
+        if source.product == "windows":
             self._rename(row, fields)
-        elif "Channel" in event and "EventID" in event:
-            for name, value in event.items():
-                self._put(row, name.replace(" ", ""), value, self._without_blanks, self._windows_ways)
-            self._rename(row, list(event.items()))
-        else:
-            for name, value in event.items():
-                self._put(row, name, value, self._exactly, self._ways)
         if self._every is not None:
             for value in _leaves(event):
                 self._every.add(row, value)
+        return source
 
-    def _put(self, row: int, name: str, value: Any, columns: dict[str, tuple[Values, ...]], ways: set[str]) -> None:
+    def _put(self, row: int, name: str, value: Any, names: _Names) -> None:
         if value.__class__ is str:
-            for column in columns.get(name, ()):
+            for column in names.columns.get(name, ()):
                 column.add(row, value)
         elif value.__class__ is dict:
             if "#text" in value:
-                self._put(row, name, value["#text"], columns, ways)
+                self._put(row, name, value["#text"], names)
             else:
-                for column in columns.get(name, ()):
+                for column in names.columns.get(name, ()):
                     column.add(row, None)
-            if name in ways:
-                exactly = columns is self._exactly
+            if name in names.ways:
                 for key, inner in value.items():
-                    dotted = f"{name}.{key}"
-                    self._put(row, dotted if exactly else dotted.replace(" ", ""), inner, columns, ways)
+                    self._put(row, names.plain(f"{name}.{key}"), inner, names)
         elif value.__class__ is list:
             for member in value:
-                self._put(row, name, member, columns, ways)
+                self._put(row, name, member, names)
         elif value is not None:
-            for column in columns.get(name, ()):
+            for column in names.columns.get(name, ()):
                 column.add(row, text_of(value))
 
     def _rename(self, row: int, fields: Sequence[tuple[str, Any]]) -> None:
         """The Security channel has names of its own for what Sigma knows by those of Sysmon."""
         given = {name: value for name, value in fields if value is not None}
-        if str(_plain(given.get("Channel"))).lower() != "security":
+        if str(plain(given.get("Channel"))).lower() != "security":
             return
-        for known, other in sources()["renamed"].get(_text_or_none(given.get("EventID")), {}).items():
+        ident = plain(given.get("EventID"))
+        for known, other in sources()["renamed"].get("" if ident is None else text_of(ident), {}).items():
             if known not in given and other in given:
-                self._put(row, known, given[other], self._without_blanks, self._windows_ways)
+                self._put(row, known, given[other], self._without_blanks)
+
+
+def _without_blanks(name: str) -> str:
+    return name.replace(" ", "")
 
 
 def decoded(text: str | None) -> Any:
@@ -155,49 +167,8 @@ def text_of(value: str | float) -> str:
     return number_text(value)
 
 
-def _plain(value: Any) -> Any:
-    """A value without the attributes around it; of a list the first."""
-    while isinstance(value, dict | list):
-        value = value.get("#text") if isinstance(value, dict) else next(iter(value), None)
-    return value
-
-
-def _text_or_none(value: Any) -> str | None:
-    plain = _plain(value)
-    return None if plain is None else text_of(plain)
-
-
-def _of_system(system: dict[str, Any]) -> Iterator[tuple[str, Any]]:
-    """What Event.System says."""
-    for name in SYSTEM:
-        if (value := system.get(name)) is not None:
-            yield name, value
-    provider = system.get("Provider")
-    if isinstance(provider, dict):
-        attributes = provider.get("#attributes")
-        yield PROVIDER, (attributes if isinstance(attributes, dict) else provider).get("Name")
-
-
-def _of_data(event: dict[str, Any]) -> Iterator[tuple[str, Any]]:
-    """The fields of EventData, and of UserData, where they stand in an element of it that has a name of its own."""
-    for data in _objects(event.get("EventData")):
-        yield from data.items()
-    for data in _objects(event.get("UserData")):
-        for name, value in data.items():
-            yield name, value
-            for element in _objects(value):
-                if "#text" not in element:
-                    yield from ((key, inner) for key, inner in element.items() if key != "#attributes")
-
-
-def _objects(value: Any) -> list[dict[str, Any]]:
-    """An object, or those of a list."""
-    members = value if isinstance(value, list) else [value]
-    return [member for member in members if isinstance(member, dict)]
-
-
 def _leaves(event: dict[str, Any]) -> Iterator[str]:
-    """Every value of an event as a text; the name space of its XML is none."""
+    """Every value of an event as a text; the name space of its XML is none, nor are the names of its data."""
     waiting: list[Any] = [event]
     while waiting:
         value = waiting.pop()
@@ -206,6 +177,8 @@ def _leaves(event: dict[str, Any]) -> Iterator[str]:
                 if inner.__class__ is str:
                     if key != "xmlns":
                         yield inner
+                elif key == "Data" and (pairs := named_data(inner)):
+                    waiting += (text for _, text in pairs if text is not None)
                 elif inner is not None:
                     waiting.append(inner)
         elif value.__class__ is list:

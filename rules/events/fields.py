@@ -7,7 +7,7 @@ every column for every event (docs/decisions.md).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from forewarn.arrays import Rows
 from forewarn.rules.events.decoding import FieldReader, Values
+from forewarn.rules.events.shapes import Source
 from forewarn.rules.language.rule import TEXT
 from forewarn.rules.language.sources import sources
 
@@ -56,10 +57,15 @@ class Column:
         codes, own = np.unique(self.codes[chosen], return_inverse=True)
         return Column(self.rows[chosen], own, self.distinct.gather(codes))
 
+    @cached_property
+    def _texts(self) -> list[str | None]:
+        return self.distinct.to_list()
+
     def at(self, row: int) -> list[str]:
         """The values of one event."""
         first, last = np.searchsorted(self.rows, [row, row + 1])
-        return list(self.distinct.gather(self.codes[first:last]).drop_nulls())
+        found = [self._texts[code] for code in self.codes[first:last]]
+        return [text for text in found if text is not None]
 
     def first(self) -> Column:
         """The first value of each event."""
@@ -78,7 +84,8 @@ NO_COLUMN = Column(np.empty(0, np.int64), np.empty(0, np.int64), pl.Series([], d
 class Events:
     """The columns of n events: a `Column` for each field asked for that some event has.
 
-    `TEXT` among the fields asks for all values of an event together.
+    `TEXT` among the fields asks for all values of an event together. `sources` are those of the events, `source` the
+    place in it of each: int64 (n,). `windows` are the Windows events that have an ID and a channel, `others` the rest.
     """
 
     def __init__(self, raw: pl.Series, fields: Sequence[str]) -> None:
@@ -86,15 +93,19 @@ class Events:
         reader = FieldReader(dict.fromkeys([CHANNEL, EVENT_ID, *(name for name in fields if name != TEXT)]), every)
         for row, text in enumerate(raw):
             reader.read(row, text)
+        self.sources = list(reader.sources)
+        self.source: NDArray[np.int64] = np.asarray(reader.codes, dtype=np.int64)
         found = reader.values if every is None else {**reader.values, TEXT: every}
         self.columns = {name: _column(values) for name, values in found.items() if values.rows}
         self._count = len(raw)
         ids, channels = (_with_value(self.column(name).first()) for name in (EVENT_ID, CHANNEL))
-        self.windows: Rows = np.intersect1d(ids.rows, channels.rows, assume_unique=True)
+        of_windows = np.flatnonzero(self._of(lambda source: source.product == "windows"))
+        named = np.intersect1d(ids.rows, channels.rows, assume_unique=True)
+        self.windows: Rows = np.intersect1d(named, of_windows, assume_unique=True)
         self.others: Rows = np.setdiff1d(np.arange(self._count), self.windows, assume_unique=True)
         self._ids = ids.values.gather(np.searchsorted(ids.rows, self.windows))
-        named = channels.values.gather(np.searchsorted(channels.rows, self.windows))
-        self._channels = named.str.to_lowercase()
+        written = channels.values.gather(np.searchsorted(channels.rows, self.windows))
+        self._channels = written.str.to_lowercase()
         self._covered: dict[tuple[tuple[str, str], ...], Rows | None] = {}
 
     def column(self, field: str) -> Column:
@@ -110,7 +121,7 @@ class Events:
         """The rows that a rule of this log source with these fields is for.
 
         A Windows rule is for Windows events of its channel and event IDs; another rule is for other events that have at
-        least one of its fields.
+        least one of its fields, and of which nothing is known that says otherwise.
         """
         key = tuple(sorted(logsource.items()))
         if key not in self._covered:
@@ -120,11 +131,18 @@ class Events:
             return rows
         named = logsource.get("product") or logsource.get("service")
         rest = self.others if named else np.arange(self._count)
+        if named:
+            rest = rest[self._of(lambda source: source.fits(logsource))[rest]]
         if not len(rest):
             return rest
         with_one = [self.column(field).present if field != TEXT else NO_COLUMN.rows for field in set(fields)]
         having = [np.intersect1d(rows, rest, assume_unique=True) for rows in with_one]
         return np.unique(np.concatenate(having)) if having else rest
+
+    def _of(self, holds: Callable[[Source], bool]) -> NDArray[np.bool_]:
+        """The events of which the source is one that holds: bool (n,)."""
+        chosen = np.array([holds(source) for source in self.sources], dtype=bool)
+        return chosen[self.source] if len(chosen) else np.zeros(self._count, dtype=bool)
 
     def _windows_rows(self, logsource: Mapping[str, str]) -> Rows:
         known = sources()

@@ -15,6 +15,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from forewarn.arrays import Rows
+from forewarn.rules.events.census import Census
 from forewarn.rules.events.fields import Column, Events
 from forewarn.rules.events.origins import PROGRAM, Origins, origins_of
 from forewarn.rules.language.normalise import folded
@@ -33,9 +34,9 @@ _NOWHERE: Rows = np.empty(0, dtype=np.int64)
 class EventMatcher:
     """The compiled patterns of rules about events: `rules` by their number in the rule set.
 
-    `holds`, `similar` take a closer look. `tried` are the rules that an event was for so far; `asked` the patterns of
-    each field, `fields` their compiled form; `keywords` that of each product's keywords, `searching` its rules
-    that have any; `logsource` what the user says that all records are of.
+    `holds`, `similar` take a closer look. `tried` are the rules that an event was for so far, `census` what events
+    there were; `asked` the patterns of each field, `fields` their compiled form; `keywords` that of each product's
+    keywords, `searching` its rules that have any; `logsource` what the user says that all records are of.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class EventMatcher:
     ) -> None:
         self.rules, self._verdict, self._similar, self._logsource = rules, holds, similar, logsource
         self.tried: set[int] = set()
+        self.census = Census()
         self.asked = _fields(rules.values())
         self.asked.pop(TEXT, None)
         # Keywords of web servers would be found all over Windows events: each product's are looked for in its own.
@@ -103,6 +105,7 @@ class EventMatcher:
         origins = origins_of(events, texts, self._logsource)
         rows, numbers, hits = [_NOWHERE], [_NOWHERE], self._hits_of(events)
         may_fire = self._may_fire(events, hits)
+        unjudged = self.census.add(events)
         for product, scopes in self._scopes.items():
             if product not in ("", "windows") and not len(events.others):
                 continue
@@ -110,9 +113,10 @@ class EventMatcher:
             for (source, fields), own in scopes.items():
                 chosen = may_fire.intersection(own)
                 covered = _NOWHERE
-                if chosen or not self.tried.issuperset(own):
+                if chosen or unjudged or not self.tried.issuperset(own):
                     covered = _covered(events, origins, dict(source), fields)
                 if len(covered):
+                    unjudged = unjudged and self.census.mark(events, covered)
                     self.tried.update(own)
                     for number in chosen:
                         selected = block.select(self.rules[number].condition, self.rules[number].atoms) & Selection(

@@ -33,7 +33,23 @@ _KNOWN_TIME = "the field with a known name (`time`, `ts`, `@timestamp`, …), el
 _LEVEL = "`level`, `severity`, `PRIORITY`, `levelname`, `severityNumber`, … by word or number"
 _OPENED = "the message, opened in turn where it is JSON or logfmt"
 
+_WINDOWS_EVENT = (
+    "<Event xmlns='http://schemas.microsoft.com/win/2004/08/events/event'><System><Provider Name='Works'/>"
+    "<EventID>1</EventID><TimeCreated SystemTime='2026-11-29T08:0{}:00.000Z'/><Channel>Pumps</Channel></System>"
+    "<EventData><Data Name='Note'>{}</Data></EventData></Event>\n"
+)
+
 EXAMPLES: dict[str, Example] = {
+    "xml_events": Example(
+        "Windows events as XML: `wevtutil qe /f:xml`, `Get-WinEvent … ToXml()`, Sysmon for Linux; EVTX is read too",
+        _WINDOWS_EVENT.format(4, "pump stopped") + _WINDOWS_EVENT.format(5, "pump started"),
+        "Works 1; Note: pump stopped",
+        None,
+        "provider, number, who, from where, the program; the other fields as `name: value; …`",
+        "`TimeCreated`",
+        "none: rules for such events know them",
+        "the whole event, as EVTX has it",
+    ),
     "json_lines": Example(
         "JSON lines: pino, bunyan, GELF, ECS, GCP, journald (`-o json`), docker json-file, Suricata, …",
         '{"time":"2026-11-29T08:04:00Z","level":50,"msg":"pump stopped","err":"no pressure"}\n'

@@ -17,6 +17,7 @@ import polars as pl
 from forewarn.reading import columns as fields
 from forewarn.reading import levels
 from forewarn.reading.decoding import MAX_LINE
+from forewarn.reading.event_text import event_texts
 from forewarn.reading.formats.line_reader import LineReader
 from forewarn.reading.time_columns import by_content
 
@@ -192,7 +193,7 @@ def _with_messages(frame: pl.DataFrame, keys: Keys) -> pl.DataFrame:
         return frame
     raw = frame["raw"].gather(silent)
     within = raw.to_frame("raw").select(pl.col("raw").str.extract(_NESTED_BODY)).to_series()
-    text = pl.select(pl.coalesce(_unquoted(within), _told(raw, keys.times))).to_series()
+    text = pl.select(pl.coalesce(event_texts(raw), _unquoted(within), _told(raw, keys.times))).to_series()
     return frame.with_columns(frame["text"].scatter(silent, text))
 
 

@@ -18,6 +18,7 @@ from forewarn.reading.formats import (
     json_events,
     logfmt,
     plain_lines,
+    xml_events,
 )
 from forewarn.reading.formats.examples import EXAMPLES, Example
 from forewarn.reading.formats.line_reader import LineReader
@@ -44,13 +45,20 @@ class Document:
 
 
 @dataclass(frozen=True)
+class Events:
+    """Windows events as XML, which `reader` reads as JSON."""
+
+    reader: json_events.JsonLines
+
+
+@dataclass(frozen=True)
 class Declared:
     """A table whose fields a comment names."""
 
     table: delimited.Table
 
 
-Layout = LineReader | Document | Declared | delimited.Table
+Layout = LineReader | Document | Events | Declared | delimited.Table
 _MOST_LINES = 300
 
 
@@ -83,6 +91,10 @@ def layout_of(start: Start) -> tuple[Format, Layout]:
         if (layout := format_.layout_of(start)) is not None:
             return format_, layout
     raise AssertionError("plain lines are any lines")
+
+
+def _xml_events(start: Start) -> Layout | None:
+    return Events(json_events.JsonLines(json_events.Keys((), (), ()))) if xml_events.is_events(start.head) else None
 
 
 def _json_lines(start: Start) -> Layout | None:
@@ -123,6 +135,7 @@ def _plain(mark: str) -> Callable[[Start], Layout | None]:
 
 
 def _formats() -> Iterator[Format]:
+    yield Format("xml_events", _xml_events)
     yield Format("json_lines", _json_lines)
     yield Format("json_document", _json_document)
     yield Format("declared_fields", _declared)
