@@ -9,6 +9,7 @@ or `most_groups`, first what lies further back than the span is forgotten, then 
 from __future__ import annotations
 
 import hashlib
+import math
 import time as clock
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -24,7 +25,7 @@ from forewarn.rules.correlation.fields import MemberFields, asked_of_rules, fiel
 from forewarn.rules.correlation.frequency import FrequentKeys
 from forewarn.rules.correlation.group import MOST_RECORDS, Completed, Group, PackedGroup
 from forewarn.rules.correlation.windows import Value, number_of, window_of
-from forewarn.rules.language.correlations import METRICS, TEMPORAL, VALUES
+from forewarn.rules.language.correlations import COMPARE, METRICS, TEMPORAL, VALUES
 from forewarn.rules.language.references import Names
 from forewarn.rules.language.rule import Correlation
 from forewarn.rules.matching.fired import Fired
@@ -81,6 +82,7 @@ class _Saved(msgspec.Struct):
     latest: int
     rows: int
     untimed: int
+    untimed_of: dict[int, int]
     left_out: int
 
 
@@ -118,6 +120,7 @@ class Correlator:
         self._latest = -(1 << 62)
         self._rows = self._before = 0
         self.untimed = 0
+        self._untimed: dict[int, int] = {}
 
     @property
     def left_out(self) -> int:
@@ -162,7 +165,10 @@ class Correlator:
             return {}
         chosen = records[hits["row"]]
         timed = chosen["time"].is_not_null()
-        self.untimed += hits.filter(~timed)["row"].n_unique()
+        without = hits.filter(~timed)
+        self.untimed += without["row"].n_unique()
+        for rule, records_of_it in without.group_by("rule").len().iter_rows():
+            self._untimed[rule] = self._untimed.get(rule, 0) + records_of_it
         hits, chosen = hits.filter(timed), chosen.filter(timed)
         times = chosen["time"].dt.epoch("us")
         latest = int(times.to_numpy().max()) if len(times) else self._latest
@@ -287,7 +293,10 @@ class Correlator:
     def problems(self) -> list[RuleError]:
         """What could not be judged: it is not the same as nothing wrong."""
         found = []
-        if self.untimed:
+        if any(
+            sum(self._untimed.get(rule, 0) for rule in members) >= _least(one)
+            for one, members in zip(self._rules.correlations, self._members, strict=True)
+        ):
             said = (
                 f"no time is known of {self.untimed:,} records on which rules of correlations fire: they take no part"
             )
@@ -301,7 +310,9 @@ class Correlator:
         """The whole state, to be saved."""
         new, known = ([(key, group.packed()) for key, group in part.items()] for part in self._groups.parts())
         sketch, sources = self._groups.sketch.packed(), self._names
-        saved = _Saved(sources, new, known, sketch, self._latest, self._rows, self.untimed, self.left_out)
+        saved = _Saved(
+            sources, new, known, sketch, self._latest, self._rows, self.untimed, self._untimed, self.left_out
+        )
         return msgspec.msgpack.encode(saved)
 
     def restore(self, content: bytes) -> None:
@@ -325,6 +336,7 @@ class Correlator:
         self._names = list(saved.sources)
         self._sources = {name: at for at, name in enumerate(saved.sources)}
         self._latest, self._rows, self.untimed = saved.latest, saved.rows, saved.untimed
+        self._untimed = saved.untimed_of
 
 
 def _entries(rule: int, frame: pl.DataFrame) -> list[_Entry]:
@@ -335,6 +347,14 @@ def _entries(rule: int, frame: pl.DataFrame) -> list[_Entry]:
         _Entry(time, row, rule, source, line, own)
         for (time, row, source, line), own in zip(places, fields, strict=True)
     ]
+
+
+def _least(one: Correlation) -> int:
+    """How many records may complete a correlation at least."""
+    if one.kind not in ("event_count", "value_count"):
+        return 1
+    near = sorted({1, *(max(1, math.floor(bound) + step) for _, bound in one.bounds for step in (0, 1))})
+    return next((count for count in near if all(COMPARE[name](count, bound) for name, bound in one.bounds)), 1)
 
 
 def _value(correlation: Correlation, member: int, text: str | None) -> Value:

@@ -653,3 +653,13 @@ def test_records_without_a_time_take_no_part_and_are_named(tmp_path: Path) -> No
     assert [error.message for error in problems] == [
         "no time is known of 3 records on which rules of correlations fire: they take no part"
     ]
+
+
+def test_fewer_records_without_a_time_than_could_complete_anything_are_not_worth_a_word() -> None:
+    rules = _rules(_base("a"), _correlation(condition={"gte": 3}))
+    correlator = Correlator(rules)
+    records = _records(*_kinds("aa")).with_columns(time=pl.lit(None, pl.Datetime("us", "UTC")))
+    correlator.add(records, rules.fired(records))
+    assert (correlator.untimed, correlator.problems()) == (2, [])
+    correlator.add(records, rules.fired(records))
+    assert len(correlator.problems()) == 1
