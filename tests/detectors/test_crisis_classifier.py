@@ -32,7 +32,7 @@ def test_a_kernel_machine_learns_what_no_plane_parts() -> None:
     assert right.mean() > 0.9
     np.testing.assert_allclose(np.exp(machine.log_probabilities(others)).sum(axis=1), 1.0)
     plain = np.exp(-2.0 * ((others[:, None] - machine.landmarks[None]) ** 2).sum(axis=2))
-    np.testing.assert_allclose(kernel(others, machine.landmarks, 2.0), plain, atol=1e-3)
+    np.testing.assert_allclose(kernel(others, machine.landmarks, 2.0), plain, atol=5e-3)
 
 
 def test_a_text_that_may_be_of_several_classes_teaches_which_it_is_not() -> None:
