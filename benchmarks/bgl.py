@@ -46,6 +46,7 @@ def run(context: Context) -> list[Table]:
         [
             "fused",
             int(alert[best].sum()),
+            int(alert[best[: alert.sum()]].sum()),
             auroc(alert, per_line["log_odds"].to_numpy()),
             average_precision(alert, per_line["log_odds"].to_numpy()),
         ]
@@ -54,12 +55,13 @@ def run(context: Context) -> list[Table]:
         if per_line[name].is_not_null().any():
             column = per_line[name].fill_null(strategy="min").to_numpy()
             top = np.lexsort((np.arange(len(column)), -column))[:BEST]
-            rows.append([name, int(alert[top].sum()), auroc(alert, column), average_precision(alert, column)])
+            exact = int(alert[top[: alert.sum()]].sum())
+            rows.append([name, int(alert[top].sum()), exact, auroc(alert, column), average_precision(alert, column)])
     note = f"{int(alert.sum())} of {len(alert)} lines are real alerts."
     return [
         Table(
             "Alert lines among the best 200 lines of BGL",
-            ["score", f"caught of {int(alert.sum())}", "AUROC", "AP"],
+            ["score", f"caught of {int(alert.sum())}", f"in the best {int(alert.sum())}", "AUROC", "AP"],
             rows,
             note,
         ),

@@ -27,6 +27,7 @@ from forewarn.rules import load_rules
 from forewarn.scoring import fusion
 from forewarn.scoring.adaptation import adapt
 from forewarn.scoring.case_votes import case_votes
+from forewarn.scoring.crisis_signal import crisis_signal
 from forewarn.scoring.model import Model
 from forewarn.training.fit_options import FitOptions
 from forewarn.training.fitting import fit
@@ -113,6 +114,7 @@ def _events(context: Context) -> list[Event]:
             "rules": fusion.prior().log_odds_of_sets(sets, rules)[number],
             "cases": case_votes(cases, vectors, written),
             "outliers": outliers.score(vectors, texts, in_sample=True),
+            "classifier": crisis_signal(encoder.checksum, vectors, written),
         }
         crisis = (tweets["label"] == "on-topic").to_numpy()
         made.append(Event(file.name.split("-")[0].replace("_", " "), texts, written, vectors, crisis, signals))
@@ -125,6 +127,7 @@ def _parts(events: list[Event], models: dict[str, Model]) -> Table:
         "rules alone": lambda event: np.nan_to_num(event.signals["rules"]),
         "cases alone": lambda event: np.nan_to_num(event.signals["cases"]),
         "outliers alone": lambda event: event.signals["outliers"],
+        "shipped classifier alone": lambda event: np.nan_to_num(event.signals["classifier"]),
         "fused, no labels": lambda event: event.fused(adapted=False),
         "fused and adapted, no labels": lambda event: event.fused(adapted=True),
         "classifier alone, labels of five other events": lambda event: models[event.name].classify(

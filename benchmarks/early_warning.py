@@ -30,6 +30,7 @@ from forewarn.options import Promise
 from forewarn.rules import load_rules
 from forewarn.scoring import fusion
 from forewarn.scoring.case_votes import case_votes
+from forewarn.scoring.crisis_signal import crisis_signal
 from forewarn.scoring.model import Model
 from forewarn.training.fit_options import FitOptions
 from forewarn.training.fitting import fit
@@ -108,8 +109,11 @@ def events(context: Context) -> list[Event]:
             for labels in LABELS:
                 numbers = model.fusion if labels != "none" else fusion.prior()
                 signals = {"rules": numbers.log_odds_of_sets(sets, rules)[number], "cases": cased}
-                if labels != "none":
-                    signals["classifier"] = model.classify(vectors, written)[:, 0]
+                signals["classifier"] = (
+                    model.classify(vectors, written)[:, 0]
+                    if labels != "none"
+                    else crisis_signal(encoder.checksum, vectors, written)
+                )
                 scores[labels], floors[labels] = fusion.past_scores(numbers, _frame(signals)), numbers.base
             found.append(
                 Event(

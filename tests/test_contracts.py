@@ -50,7 +50,8 @@ def test_a_louder_signal_never_lowers_the_score(
     numbers = fusion.prior(unusual=unusual)
     rest = dict.fromkeys(SIGNALS, others)
     low, high = (numbers.fuse(_signals(**(rest | {signal: score})))["log_odds"][0] for score in (quiet, quiet + more))
-    assert high >= low
+    # The bend above what is held rounds in the last digit.
+    assert high >= low - 1e-9
 
 
 @SIGNAL

@@ -18,7 +18,7 @@ from forewarn.errors import ModelError
 from forewarn.findings import Alert, json_schema, read_alerts
 from forewarn.frames import SIGNALS
 from forewarn.options import Options
-from forewarn.pipeline import scan
+from forewarn.pipeline import scan, score
 from forewarn.scoring.model_folder import save_model
 from forewarn.training.baseline import fit_baseline
 from forewarn.training.fit_options import FitOptions
@@ -104,6 +104,54 @@ def test_the_number_in_an_error_does_not_move_its_score(forewarn: Run, tmp_path:
         ran = forewarn("scan", tmp_path / f"{name}.log", "--budget", "1", "--format", "jsonl")
         scores += [json.loads(ran.out.splitlines()[0])["score"]]
     assert scores[0] == pytest.approx(scores[1], abs=0.02)
+
+
+def test_a_quiet_sign_is_raised_by_what_it_means_alone() -> None:
+    quiet = "Fourth morning in a row that the cash machine by the church is empty by nine and the queue longer"
+    found = scan(texts=[quiet, "The shop is closed for the holiday", "Great pasta, lovely staff"], promise=None)
+    assert [alert.text for alert in found.alerts] == [quiet]
+    told = {item.signal: item for item in found.alerts[0].evidence}
+    assert "rules" not in told
+    assert told["classifier"].log_odds > 1
+    assert told["classifier"].why[0].note.startswith("reads like ")
+
+
+def test_a_line_of_a_log_is_not_asked_how_people_tell_of_a_crisis() -> None:
+    line = "2026-11-29 20:04:00,123 INFO [worker-3] c.acme.pay.Ledger - bank halts withdrawals"
+    told = {item.signal for item in score(line).evidence}
+    assert not told & {"classifier", "cases"}
+    assert "classifier" in {item.signal for item in score("Bank halts withdrawals").evidence}
+
+
+def test_a_stated_share_is_met_by_the_probabilities() -> None:
+    texts = [f"{said} {place}" for said in ("Flood in", "Fire in", "Lunch in", "Concert in") for place in PLACES]
+    for share in (0.05, 0.4):
+        found = scan(texts=texts, promise=None, prior=share)
+        assert found.scores.array("probability").mean() == pytest.approx(share, abs=0.03)
+
+
+def test_score_says_of_one_text_what_an_alert_would(forewarn: Run) -> None:
+    ran = forewarn("score", "小学门口有人持刀砍人", "--json")
+    (alert,) = (json.loads(line) for line in ran.out.splitlines())
+    assert (ran.status, alert["level"] in ("high", "critical"), alert["p_value"]) == (0, True, None)
+    shown = forewarn("score", "The shop is closed for the holiday").out
+    assert "probability = 1 / (1 + exp(" in shown
+
+
+PLACES = [
+    "Lomza",
+    "Bergen",
+    "Nantes",
+    "Cadiz",
+    "Urumqi",
+    "Salta",
+    "Perth",
+    "Tromso",
+    "Varna",
+    "Izmir",
+    "Osaka",
+    "Pusan",
+]
 
 
 def test_the_output_file_holds_what_is_printed(forewarn: Run, log: Path, tmp_path: Path) -> None:

@@ -16,13 +16,16 @@ from numpy.typing import NDArray
 
 from forewarn.alerting.correlated import Completed, correlated
 from forewarn.cases.similar import title_of
+from forewarn.detectors.crisis_corpus import CRISIS
 from forewarn.findings import Alert, Evidence, Place, Reason, alert_id, level_of
 from forewarn.frames import SIGNALS
 from forewarn.grouping.deobfuscation import plain
 from forewarn.grouping.function_words import is_function_word
 from forewarn.grouping.templates import text_key
+from forewarn.scoring.crisis_signal import crisis_classifier
 
 if TYPE_CHECKING:
+    from forewarn.detectors.crisis_classifier import CrisisClassifier
     from forewarn.embeddings import CaseBase
     from forewarn.grouping.rule_sets import RuleSets
     from forewarn.rules import RuleSet
@@ -65,19 +68,30 @@ class Explainer:
             if kinds is not None:
                 categories = [model.categories[kind] for kind in kinds[:, 1:].argmax(axis=1)]
         similar = nearest_crises(self.scorer.cases, vectors)
+        taught = model is not None and model.classifier is not None
+        known = None if taught else crisis_classifier(self.scorer.encoder.checksum)
+        told: list[Reason | None] = stages_told(known, vectors) if known else [None] * len(numbers)
         rows = zip(
             texts.iter_rows(named=True),
             self.scored.rows(numbers).iter_rows(named=True),
             similar,
             categories,
+            told,
             strict=True,
         )
         return [self._alert(*row) for row in rows], vectors
 
-    def _alert(self, text: dict[str, Any], score: dict[str, Any], similar: list[Reason], category: str | None) -> Alert:
+    def _alert(
+        self,
+        text: dict[str, Any],
+        score: dict[str, Any],
+        similar: list[Reason],
+        category: str | None,
+        told: Reason | None,
+    ) -> Alert:
         fired = [self.rules.known[rule] for rule in self.rule_sets.sets[text["rule_set"]]]
         why = {"rules": self._rules(text), "cases": similar, "outliers": []}
-        why["classifier"] = self._train_rows(text["example"])
+        why["classifier"] = [told] if told and score["classifier"] is not None else self._train_rows(text["example"])
         why["adapted"] = self._learnt(text["template"])
         evidence = [Evidence("prior", score["base"])]
         evidence += [
@@ -147,6 +161,17 @@ class Explainer:
         adaptation = self.scorer.adaptation
         words = adaptation.words(template)[:_WORDS] if adaptation else []
         return [Reason(note="as in other texts of this scan", words=words)] if words else []
+
+
+def stages_told(classifier: CrisisClassifier, vectors: NDArray[np.float32]) -> list[Reason | None]:
+    """What the shipped classifier takes n vectors, float32 (n, d), for: a stage, and of a crisis the domain."""
+    opinion, about = classifier.opinion(vectors), classifier.about
+    told: list[Reason | None] = []
+    for stage, domain in zip(opinion.stages.argmax(axis=1), opinion.domains, strict=True):
+        likely = about.domains[int(domain.argmax())]
+        note = f"reads like {about.stages[stage].replace('_', ' ')}"
+        told.append(Reason(note=f"{note} in {likely.replace('_', ' ')}" if about.stages[stage] in CRISIS else note))
+    return told
 
 
 def nearest_crises(

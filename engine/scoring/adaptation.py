@@ -94,13 +94,20 @@ class Adaptation:
 
 
 def adapt(
-    log_odds: Floats, vectors: NDArray[np.float32], texts: pl.Series, *, strength: float = 1.0, seed: int = 0
+    log_odds: Floats,
+    vectors: NDArray[np.float32],
+    texts: pl.Series,
+    *,
+    strength: float = 1.0,
+    known: float | None = None,
+    seed: int = 0,
 ) -> Adaptation | None:
     """Learn from n scanned texts; None where there is too little to learn from.
 
     `log_odds` float64 (n,) of the other signals, `vectors` float32 (n, d), `texts` String (n,), `strength` between
-    0 and 1 what the new signal counts for at most. Self-training with cross-fitting: no text is among those that its
-    own score was learnt from.
+    0 and 1 what the new signal counts for at most, `known` the share of crisis texts where somebody knows it: where
+    nearly all or nearly none are, there is little contrast to learn, and it steps back. Self-training with
+    cross-fitting: no text is among those that its own score was learnt from.
     """
     spread = float(log_odds.std()) if len(texts) else 0.0
     # Where nothing is a crisis by what is known, what comes out would be the loudest manner of writing, not a crisis.
@@ -113,7 +120,7 @@ def adapt(
     current, learnt, weight, share, gain = log_odds, np.zeros(len(texts)), 0.0, 0.5, 0.0
     fitting, models = CrossFitting(vectors, matrix, folds, penalty=PENALTY), list[Linear]()
     for _ in range(ROUNDS):
-        share = crisis_share(current)
+        share = crisis_share(current) if known is None else known
         weight = strength * _weight(len(texts) * min(share, 1.0 - share))
         if weight == 0.0:
             return None
@@ -124,7 +131,7 @@ def adapt(
         current = log_odds + gain * learnt
     mean = Linear(*(np.mean([getattr(m, part) for m in models], axis=0) for part in ("dense", "sparse", "bias")))
     kept = spread * (1.0 + (SHARPER - 1.0) * weight) / float(current.std())
-    shift = shift_to(kept * current, crisis_share(kept * current))
+    shift = shift_to(kept * current, crisis_share(kept * current) if known is None else known)
     fused = kept * current + shift
     return Adaptation(fused - log_odds, share, weight, features, mean, gain, kept, shift)
 

@@ -76,8 +76,12 @@ class Fusion:
         known = 1 / (1 + np.exp(-self.base)) if fitted is None else fitted
         moved = float(np.log(share / (1 - share)) - np.log(known / (1 - known)))
         if self.calibration is None:
-            return replace(self, base=self.base + moved, held=None if self.held is None else self.held + moved)
+            return self.moved(moved)
         return replace(self, calibration=self.calibration.shifted(moved), shift=self.shift + moved)
+
+    def moved(self, log_odds: float) -> Fusion:
+        """The same, every uncalibrated score moved by `log_odds`, and with them what is held."""
+        return replace(self, base=self.base + log_odds, held=None if self.held is None else self.held + log_odds)
 
     def rule_weights(self, weights: Sequence[float | None], levels: Sequence[str]) -> Floats:
         """Log-odds of each rule of a set on its own, from its own weight or its level. Shape (number of rules,)."""
@@ -158,6 +162,10 @@ def _derived(name: str) -> pl.Expr:
     if name == "probability":
         return 1 / (1 + (-pl.col("log_odds")).exp())
     return pl.lit(None)
+
+
+LABELLED = Slope(1.0, 0.0, -6.0, 6.0)
+"""What a classifier of few labels adds, before there are enough of them to weigh it."""
 
 
 def prior(*, unusual: bool = False) -> Fusion:

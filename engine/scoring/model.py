@@ -21,6 +21,7 @@ from forewarn.grouping.templates import mask_of
 from forewarn.reading.dataframes import FrameLike, SeriesLike, texts_of
 from forewarn.scoring.baseline import Baseline
 from forewarn.scoring.calibration import venn_abers
+from forewarn.scoring.crisis_signal import crisis_signal
 from forewarn.scoring.fusion import Fusion
 from forewarn.scoring.signals import scaled, signal_frame
 from forewarn.scoring.text_signals import TextSignals
@@ -100,8 +101,7 @@ class Model:
             self._signals[device] = self._judges(device)
         written, vectors, signals = self._signals[device].of(given)
         kinds = self.classify(vectors, written)
-        if kinds is not None:
-            signals["classifier"] = kinds[:, 0]
+        signals["classifier"] = crisis_signal(self.encoder_checksum, vectors, written) if kinds is None else kinds[:, 0]
         scores = self.fusion.fuse(scaled(signal_frame(signals), self.fusion))
         if interval := self.interval(scores):
             scores = scores.with_columns(low=pl.Series(interval[0]), high=pl.Series(interval[1]))

@@ -26,8 +26,9 @@ from forewarn.runtime.chunked_frame import ChunkedFrame
 from forewarn.runtime.spill import SpilledFrames
 from forewarn.runtime.timings import Stopwatch
 from forewarn.scoring import fusion
-from forewarn.scoring.adaptation import Adaptation, adapt, new_words
+from forewarn.scoring.adaptation import Adaptation, adapt, new_words, shift_to
 from forewarn.scoring.case_votes import case_votes
+from forewarn.scoring.crisis_signal import crisis_signal
 from forewarn.scoring.embedding import embed, weights_of
 from forewarn.scoring.model_folder import open_model
 
@@ -63,8 +64,8 @@ class Scorer:
                 remedy="Leave one of the two out.",
             )
         numbers = model.fusion if model else fusion.prior(unusual=options.unusual)
-        if options.prior is not None:
-            numbers = numbers.with_prior(options.prior, model.share if model else None)
+        if options.prior is not None and model:
+            numbers = numbers.with_prior(options.prior, model.share)
         self.texts, self.options, self.model, self.numbers = texts, options, model, numbers
         self._rule_scores = numbers.log_odds_of_sets(rule_sets, rules)
         name = model.encoder if model else options.encoder
@@ -160,11 +161,17 @@ class Scorer:
         watch.lap("find outliers", texts.height)
         signals = self._signals(texts, examples, vectors, votes, unusual)
         scores = self.numbers.fuse(signals)
+        if options.prior is not None and model is None:
+            # Without labels nothing says at which share the numbers are right: so many texts are to be crises.
+            self.numbers = self.numbers.moved(shift_to(scores["log_odds"].to_numpy(), options.prior))
+            scores = self.numbers.fuse(signals)
         before = scores["log_odds"].to_numpy()
         watch.lap("fuse", texts.height)
         if options.adapt:
             strength = model.novelty(vectors, seed=options.seed) if model else 1.0
-            self.adaptation = adapt(before, vectors, templates, strength=strength, seed=options.seed)
+            self.adaptation = adapt(
+                before, vectors, templates, strength=strength, known=None if model else options.prior, seed=options.seed
+            )
             if self.adaptation is not None:
                 signals = signals.with_columns(adapted=pl.Series(self.adaptation.log_odds))
                 scores = self.numbers.fuse(signals)
@@ -199,6 +206,8 @@ class Scorer:
         kinds = self.model.classify(vectors, examples) if self.model else None
         if kinds is not None:
             given["classifier"] = kinds[:, 0]
+        elif self.numbers.slopes["classifier"].slope:
+            given["classifier"] = crisis_signal(self.encoder.checksum, vectors, examples)
         columns = {"text_id": texts["text_id"]} | {name: given.get(name) for name in SIGNALS}
         return pl.DataFrame(columns, schema=SIGNAL_FRAME, nan_to_null=True)
 

@@ -27,6 +27,7 @@ from forewarn.reading.labelled import labelled_frame, read_labelled
 from forewarn.scoring import fusion
 from forewarn.scoring.baseline import Baseline
 from forewarn.scoring.case_votes import case_votes
+from forewarn.scoring.crisis_signal import crisis_signal
 from forewarn.scoring.fusion import Fusion
 from forewarn.scoring.model import Model, network_log_odds, sample_rows
 from forewarn.scoring.signals import scaled, signal_frame
@@ -146,11 +147,16 @@ def fit(
     seen = train_rows[judged]
     share: float | None = None
     if few:
-        learnt, reference = shipped, shipped.fuse(frame[seen])["log_odds"].to_numpy()
+        learnt = replace(shipped, slopes=shipped.slopes | {"classifier": fusion.LABELLED})
+        reference = learnt.fuse(frame[seen])["log_odds"].to_numpy()
     else:
         learnt, reference = stack(frame[seen], crisis[seen], shipped, options.seed)
         share = float(crisis[seen].mean())
-    report = _report(frame, lesson, learnt, shipped, options, seen if few else test_rows)
+    untaught = frame.with_columns(
+        classifier=pl.Series(crisis_signal(encoder.checksum, vectors, written), nan_to_null=True)
+    )
+    before = shipped.fuse(untaught)["log_odds"].to_numpy()
+    report = _report(frame, lesson, learnt, before, options, seen if few else test_rows)
     report |= {"penalties": tried, "warnings": _warnings(lesson, copied, few)}
     if network is not None:
         report["epochs"] = [vars(row) for row in network.rows]
@@ -176,8 +182,9 @@ def score(model: Model, texts: pl.DataFrame, *, device: str | None = None) -> Fl
     )
     model.check_encoder(encoder)
     classified = model.classify(vectors, written)
-    if classified is not None:
-        signals["classifier"] = classified[:, 0]
+    signals["classifier"] = (
+        crisis_signal(encoder.checksum, vectors, written) if classified is None else classified[:, 0]
+    )
     return report_odds(model.fusion, signal_frame(signals))
 
 
@@ -359,7 +366,7 @@ def _warnings(lesson: _Lesson, copied: int, few: bool) -> list[str]:
 
 
 def _report(
-    frame: pl.DataFrame, lesson: _Lesson, learnt: Fusion, shipped: Fusion, options: FitOptions, test_rows: Rows
+    frame: pl.DataFrame, lesson: _Lesson, learnt: Fusion, before: Floats, options: FitOptions, test_rows: Rows
 ) -> dict[str, Any]:
     """Figures of the texts `test_rows`: before and after, each part beside the fused score, reliability, confusion."""
     crisis = lesson.crisis
@@ -376,7 +383,7 @@ def _report(
     if not len(test_rows) or truth.all() or not truth.any():
         return about
     test = frame[test_rows]
-    before = shipped.fuse(test.with_columns(classifier=pl.lit(None, pl.Float64)))["log_odds"].to_numpy()
+    before = before[test_rows]
     fused = report_odds(learnt, test)
     ways = {
         "before (no labels)": before,

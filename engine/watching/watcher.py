@@ -30,6 +30,7 @@ from forewarn.runtime.atomic import atomic_write
 from forewarn.runtime.chunked_frame import ChunkedFrame
 from forewarn.scoring import fusion
 from forewarn.scoring.case_votes import case_votes
+from forewarn.scoring.crisis_signal import crisis_signal
 from forewarn.scoring.model_folder import open_model
 from forewarn.scoring.similarity import similarity
 from forewarn.warning.detector import STREAM_SCHEMA, ChangeDetector, Ended, Raised, Stream
@@ -189,10 +190,8 @@ class Watcher:
         vectors = self._encoder.encode(written.to_list())
         rules = self._numbers.log_odds_of_sets(self._sets, self._rules)[new["rule_set"].to_numpy()]
         given: dict[str, Any] = {"rules": rules, "cases": case_votes(self._cases, vectors, written)}
-        if self._model:
-            kinds = self._model.classify(vectors, written)
-            if kinds is not None:
-                given["classifier"] = kinds[:, 0]
+        kinds = self._model.classify(vectors, written) if self._model else None
+        given["classifier"] = crisis_signal(self._encoder.checksum, vectors, written) if kinds is None else kinds[:, 0]
         columns = {"text_id": np.arange(new.height, dtype=np.uint32)} | {
             name: given.get(name) for name in SIGNAL_FRAME if name != "text_id"
         }

@@ -22,7 +22,7 @@ from forewarn.detectors.finetuning.settings import TrainingSettings
 from forewarn.embeddings import load_encoder
 from forewarn.errors import EncoderError, ForewarnError, ModelError
 from forewarn.scoring.calibration import Calibration, fit_calibration, venn_abers
-from forewarn.scoring.fusion import prior
+from forewarn.scoring.fusion import LABELLED, prior
 from forewarn.scoring.model import Model, network_log_odds
 from forewarn.scoring.model_folder import load_model, save_model
 from forewarn.training.fit_options import FitOptions
@@ -215,7 +215,7 @@ def test_the_interval_holds_what_is_true_and_narrows_with_more_texts() -> None:
 def test_few_labels_keep_the_shipped_weights_and_are_learnt_by_heart() -> None:
     few = _texts(60).filter(pl.col("text").str.contains("xa[a-h]$"))
     made = fit(few, FitOptions(positive=("yes",)))
-    assert made.fusion.slopes == prior().slopes
+    assert made.fusion.slopes == prior().slopes | {"classifier": LABELLED}
     assert made.share is None
     assert made.report["test_texts"] == made.report["texts"] == few.height
     assert "the shipped weights are kept" in made.report["warnings"][0]
