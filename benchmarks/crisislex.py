@@ -112,9 +112,9 @@ def _events(context: Context) -> list[Event]:
         outliers = fit_outliers(vectors, texts, np.ones(len(texts), dtype=np.int64))
         signals = {
             "rules": fusion.prior().log_odds_of_sets(sets, rules)[number],
-            "cases": case_votes(cases, vectors, written),
+            "cases": case_votes(cases, vectors, records["text"]),
             "outliers": outliers.score(vectors, texts, in_sample=True),
-            "classifier": crisis_signal(encoder.checksum, vectors, written),
+            "classifier": crisis_signal(encoder.checksum, vectors, records["text"]),
         }
         crisis = (tweets["label"] == "on-topic").to_numpy()
         made.append(Event(file.name.split("-")[0].replace("_", " "), texts, written, vectors, crisis, signals))

@@ -104,7 +104,7 @@ def events(context: Context) -> list[Event]:
             vectors = encoder.encode(written.to_list())
             sets = RuleSets()
             number = sets.number(rules.fired(records)).to_numpy()
-            cased = case_votes(cases, vectors, written)
+            cased = case_votes(cases, vectors, records["text"])
             scores, floors = {}, {}
             for labels in LABELS:
                 numbers = model.fusion if labels != "none" else fusion.prior()
@@ -112,7 +112,7 @@ def events(context: Context) -> list[Event]:
                 signals["classifier"] = (
                     model.classify(vectors, written)[:, 0]
                     if labels != "none"
-                    else crisis_signal(encoder.checksum, vectors, written)
+                    else crisis_signal(encoder.checksum, vectors, records["text"])
                 )
                 scores[labels], floors[labels] = fusion.past_scores(numbers, _frame(signals)), numbers.base
             found.append(

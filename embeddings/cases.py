@@ -86,6 +86,11 @@ class CaseBase:
     def __len__(self) -> int:
         return self.cases.height
 
+    @property
+    def is_own(self) -> bool:
+        """Whether it is a user's own base: one that was opened from a folder."""
+        return self._stored is not None
+
     def rows(self, numbers: list[int]) -> pl.DataFrame:
         """Whole cases (`CASES`) by their numbers, in the order given."""
         if not numbers:

@@ -144,7 +144,7 @@ def test_doctor_goes_on_and_says_what_is_broken(module: str, monkeypatch: pytest
 def test_doctor_has_tried_search_and_rules() -> None:
     by_name = {finding.what: finding for finding in examine()}
     assert by_name["search"].value.startswith("3 texts embedded, the nearest found")
-    assert by_name["matching"].value.endswith("Bank run under way")
+    assert "Bank run under way" in by_name["matching"].value
     assert not any(finding.broken for finding in by_name.values())
 
 

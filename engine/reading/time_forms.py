@@ -136,7 +136,7 @@ _NUMBERS: tuple[tuple[str, str, bool, str], ...] = (
 )
 _COMPACT: tuple[tuple[str, str, bool, str], ...] = (
     ("compact, colons", rf"{_Y}{_M2}{_D2}[-_ T.]{_COLON}", True, _NEEDS_COMPACT),
-    ("compact", rf"{_Y}{_M2}{_D2}[T_ .-]?{_H}(?P<M>[0-5][0-9]){_S}{_F}", True, _NEEDS_COMPACT),
+    ("compact", rf"{_Y}{_M2}{_D2}[T_ .-]?(?P<H>[0-9]{{2}})(?P<M>[0-5][0-9]){_S}{_F}", True, _NEEDS_COMPACT),
 )
 OTHER_LANGUAGES = ", other languages"
 _FAMILIES = (

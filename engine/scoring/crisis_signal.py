@@ -22,7 +22,10 @@ def crisis_classifier(encoder_checksum: str) -> CrisisClassifier | None:
 
 
 def crisis_signal(encoder_checksum: str, vectors: Vectors, texts: pl.Series) -> Floats:
-    """The classifier's log-odds of n texts, float64 (n,), NaN = no opinion. `vectors` float32 (n, d)."""
+    """The classifier's log-odds of n texts, float64 (n,), NaN = no opinion.
+
+    `vectors` float32 (n, d), `texts` String (n,), as they were read: without its head a log line is like any other.
+    """
     said = np.full(len(texts), np.nan)
     known = crisis_classifier(encoder_checksum)
     if known is not None:

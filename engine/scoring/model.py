@@ -101,7 +101,7 @@ class Model:
             self._signals[device] = self._judges(device)
         written, vectors, signals = self._signals[device].of(given)
         kinds = self.classify(vectors, written)
-        signals["classifier"] = crisis_signal(self.encoder_checksum, vectors, written) if kinds is None else kinds[:, 0]
+        signals["classifier"] = crisis_signal(self.encoder_checksum, vectors, given) if kinds is None else kinds[:, 0]
         scores = self.fusion.fuse(scaled(signal_frame(signals), self.fusion))
         if interval := self.interval(scores):
             scores = scores.with_columns(low=pl.Series(interval[0]), high=pl.Series(interval[1]))

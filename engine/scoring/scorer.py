@@ -149,7 +149,7 @@ class Scorer:
         examples, templates = _written(texts)
         vectors = self._vectors = embed(self.encoder, examples.to_list(), work, progress)
         watch.lap("embed", texts.height)
-        votes = case_votes(self.cases, vectors, examples)
+        votes = case_votes(self.cases, vectors, texts["example"])
         watch.lap("look up cases", texts.height)
         detectors = options.detectors or (model.detectors if model else ("KNN",))
         baseline = model.baseline if model else None
@@ -184,7 +184,7 @@ class Scorer:
         examples, templates = _written(texts)
         vectors = embed(self.encoder, examples.to_list())
         watch.lap("embed", texts.height)
-        votes = case_votes(self.cases, vectors, examples)
+        votes = case_votes(self.cases, vectors, texts["example"])
         watch.lap("look up cases", texts.height)
         unusual = self._outliers.score(vectors, templates, in_sample=False)
         watch.lap("find outliers", texts.height)
@@ -207,7 +207,7 @@ class Scorer:
         if kinds is not None:
             given["classifier"] = kinds[:, 0]
         elif self.numbers.slopes["classifier"].slope:
-            given["classifier"] = crisis_signal(self.encoder.checksum, vectors, examples)
+            given["classifier"] = crisis_signal(self.encoder.checksum, vectors, texts["example"])
         columns = {"text_id": texts["text_id"]} | {name: given.get(name) for name in SIGNALS}
         return pl.DataFrame(columns, schema=SIGNAL_FRAME, nan_to_null=True)
 

@@ -41,7 +41,7 @@ class TextSignals:
         vectors = self.encoder.encode(written.to_list())
         signals = {
             "rules": rule_log_odds(self.rules, texts),
-            "cases": case_votes(self.cases, vectors, written),
+            "cases": case_votes(self.cases, vectors, texts),
             "outliers": self.outliers.score(vectors, mask_of(written), in_sample=False),
         }
         return written, vectors, signals

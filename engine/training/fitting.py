@@ -153,7 +153,7 @@ def fit(
         learnt, reference = stack(frame[seen], crisis[seen], shipped, options.seed)
         share = float(crisis[seen].mean())
     untaught = frame.with_columns(
-        classifier=pl.Series(crisis_signal(encoder.checksum, vectors, written), nan_to_null=True)
+        classifier=pl.Series(crisis_signal(encoder.checksum, vectors, texts["text"]), nan_to_null=True)
     )
     before = shipped.fuse(untaught)["log_odds"].to_numpy()
     report = _report(frame, lesson, learnt, before, options, seen if few else test_rows)
@@ -183,7 +183,7 @@ def score(model: Model, texts: pl.DataFrame, *, device: str | None = None) -> Fl
     model.check_encoder(encoder)
     classified = model.classify(vectors, written)
     signals["classifier"] = (
-        crisis_signal(encoder.checksum, vectors, written) if classified is None else classified[:, 0]
+        crisis_signal(encoder.checksum, vectors, texts["text"]) if classified is None else classified[:, 0]
     )
     return report_odds(model.fusion, signal_frame(signals))
 
@@ -287,7 +287,7 @@ def _signals(
             unusual[part] = reference.score(vectors[part], own, in_sample=ordinary is None)
     signals = {
         "rules": rule_log_odds(load_rules(), texts),
-        "cases": case_votes(CaseBase.open(None, encoder=encoder), vectors, written),
+        "cases": case_votes(CaseBase.open(None, encoder=encoder), vectors, texts),
         "outliers": unusual,
     }
     return encoder, vectors, signals

@@ -189,9 +189,11 @@ class Watcher:
         written = plain(new["text"])
         vectors = self._encoder.encode(written.to_list())
         rules = self._numbers.log_odds_of_sets(self._sets, self._rules)[new["rule_set"].to_numpy()]
-        given: dict[str, Any] = {"rules": rules, "cases": case_votes(self._cases, vectors, written)}
+        given: dict[str, Any] = {"rules": rules, "cases": case_votes(self._cases, vectors, new["text"])}
         kinds = self._model.classify(vectors, written) if self._model else None
-        given["classifier"] = crisis_signal(self._encoder.checksum, vectors, written) if kinds is None else kinds[:, 0]
+        given["classifier"] = (
+            crisis_signal(self._encoder.checksum, vectors, new["text"]) if kinds is None else kinds[:, 0]
+        )
         columns = {"text_id": np.arange(new.height, dtype=np.uint32)} | {
             name: given.get(name) for name in SIGNAL_FRAME if name != "text_id"
         }

@@ -296,6 +296,10 @@ def test_seconds_since_1970_are_read_in_any_unit(moment: datetime, unit: int) ->
     assert times([f"{seconds} x"]) == times([str(seconds)], cells=True) == [moment]
 
 
+def test_milliseconds_that_look_like_a_date_of_long_ago_are_milliseconds() -> None:
+    assert times(["1904010120000 x"]) == [datetime(2030, 5, 3, 3, 42, tzinfo=UTC)]
+
+
 @settings(deadline=None)
 @given(
     st.lists(st.datetimes(datetime(1970, 1, 1), datetime(2090, 1, 1)), min_size=1, max_size=5),
