@@ -107,9 +107,7 @@ def test_the_number_in_an_error_does_not_move_its_score(forewarn: Run, tmp_path:
 
 
 def test_a_quiet_sign_is_raised_by_what_it_means_alone() -> None:
-    quiet = (
-        "For the fourth week the night sister at our ward signs the drug sheet for two people who no longer work here"
-    )
+    quiet = "Third pharmacy in our street that has no fever medicine left, and the wholesaler stopped answering"
     found = scan(texts=[quiet, "The shop is closed for the holiday", "Great pasta, lovely staff"], promise=None)
     assert [alert.text for alert in found.alerts] == [quiet]
     told = {item.signal: item for item in found.alerts[0].evidence}
