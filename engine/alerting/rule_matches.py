@@ -57,10 +57,10 @@ def matches(
     `events` is false. A rule comes with its `level`, and what it has of `tags`, `references`, `falsepositives`,
     `author` and `file`; a rule about events with `fields`, those by which it holds, each with its values (what keywords
     found is under ""); a rule about texts with `spans`, [start, end) in characters of `text`, which the record then has
-    too. After those of a block, `{source, line, time, correlation: {id, title, level, group, count | value, first,
-    last, size, records}}` for each record that completes a correlation: `group` the values of its fields, `size` the
-    records of its window, `records` the latest of them. Rules that are only there for correlations are not printed by
-    themselves.
+    too. After those of a block, `{kind, schema_version, source, line, time, detected_at, correlation: {id, title,
+    level, group, count | value, first, last, size, records}}` for each record that completes a correlation: `group` the
+    values of its fields, `size` the records of its window, `records` the latest of them. Rules that are only there for
+    correlations are not printed by themselves.
 
     Rules below `level` are left out. Standard input (`-`, alone) that is a pipe is read as it comes, and what fires on
     a line is there before the next. `logsource` is what the records are known to be of; the rules that no record was
@@ -92,7 +92,7 @@ def matches(
             yield from _fired(rule_set, block, hits, moment, events=events)
         for hit in completed:
             if _at_least(rule_set.correlations[hit.rule - len(rule_set.rules)].level, level):
-                yield _completed(rule_set, block, hit)
+                yield _completed(rule_set, block, hit, moment)
     if untried is not None:
         untried += [(rule_set.rules[number], why) for number, why in rule_set.untried()]
     if seen is not None and (said := rule_set.events_seen):
@@ -101,16 +101,18 @@ def matches(
         problems += correlator.problems()
 
 
-def _completed(rule_set: RuleSet, block: pl.DataFrame, hit: Hit) -> dict[str, Any]:
+def _completed(rule_set: RuleSet, block: pl.DataFrame, hit: Hit, moment: datetime) -> dict[str, Any]:
     """What `matches` says of a record of a block that completes a correlation."""
     one = rule_set.correlations[hit.rule - len(rule_set.rules)]
     place = block.select("source", "line", "time").row(hit.row, named=True)
-    return place | {
-        "correlation": _rule(one)
+    said = (
+        _rule(one)
         | {"group": hit.group, ("value" if one.kind in METRICS else "count"): hit.value}
         | {"first": hit.first, "last": hit.last, "size": hit.size}
         | {"records": [{"source": source, "line": line} for source, line in hit.records]}
-    }
+    )
+    head = {"kind": "correlation", "schema_version": SCHEMA_VERSION}
+    return head | place | {"detected_at": moment, "correlation": said}
 
 
 def _at_least(level: str, least: str) -> bool:

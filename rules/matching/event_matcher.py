@@ -26,7 +26,7 @@ from forewarn.rules.matching.expressions import Expressions
 
 Similar = Callable[[Atom, list[str]], NDArray[np.bool_]]
 _Scope = tuple[tuple[tuple[str, str], ...], tuple[str, ...]]
-Fired = tuple[Rows, Rows]
+RowsAndRules = tuple[Rows, Rows]
 """Rows and rules, each of shape (k,)."""
 _NOWHERE: Rows = np.empty(0, dtype=np.int64)
 
@@ -99,7 +99,7 @@ class EventMatcher:
             for name, part in fields.items()
         }
 
-    def match(self, raw: pl.Series, texts: pl.Series) -> Fired:
+    def match(self, raw: pl.Series, texts: pl.Series) -> RowsAndRules:
         """The rules that fire on n events (String, no null): rows and rules, in no order; `texts` what each says."""
         events = Events(raw, self._read)
         origins = origins_of(events, texts, self._logsource)
