@@ -21,6 +21,7 @@ from forewarn.embeddings import CaseBase, load_encoder
 from forewarn.findings import ALERT_LEVELS
 from forewarn.frames import SIGNAL_FRAME
 from forewarn.grouping.deobfuscation import plain
+from forewarn.grouping.machine_texts import by_people
 from forewarn.grouping.rule_sets import RuleSets
 from forewarn.grouping.templates import mask_of
 from forewarn.rules import load_rules
@@ -112,9 +113,9 @@ def _events(context: Context) -> list[Event]:
         outliers = fit_outliers(vectors, texts, np.ones(len(texts), dtype=np.int64))
         signals = {
             "rules": fusion.prior().log_odds_of_sets(sets, rules)[number],
-            "cases": case_votes(cases, vectors, records["text"]),
+            "cases": case_votes(cases, vectors, by_people(records["text"])),
             "outliers": outliers.score(vectors, texts, in_sample=True),
-            "classifier": crisis_signal(encoder.checksum, vectors, records["text"]),
+            "classifier": crisis_signal(encoder.checksum, vectors, by_people(records["text"])),
         }
         crisis = (tweets["label"] == "on-topic").to_numpy()
         made.append(Event(file.name.split("-")[0].replace("_", " "), texts, written, vectors, crisis, signals))

@@ -24,6 +24,7 @@ from benchmarks.simulated_streams import RATES, simulated
 from forewarn.embeddings import CaseBase, Encoder, load_encoder
 from forewarn.frames import SIGNAL_FRAME
 from forewarn.grouping.deobfuscation import plain
+from forewarn.grouping.machine_texts import by_people
 from forewarn.grouping.rule_sets import RuleSets
 from forewarn.grouping.templates import mask_of, plain_words
 from forewarn.options import Promise
@@ -104,7 +105,7 @@ def events(context: Context) -> list[Event]:
             vectors = encoder.encode(written.to_list())
             sets = RuleSets()
             number = sets.number(rules.fired(records)).to_numpy()
-            cased = case_votes(cases, vectors, records["text"])
+            cased = case_votes(cases, vectors, by_people(records["text"]))
             scores, floors = {}, {}
             for labels in LABELS:
                 numbers = model.fusion if labels != "none" else fusion.prior()
@@ -112,7 +113,7 @@ def events(context: Context) -> list[Event]:
                 signals["classifier"] = (
                     model.classify(vectors, written)[:, 0]
                     if labels != "none"
-                    else crisis_signal(encoder.checksum, vectors, records["text"])
+                    else crisis_signal(encoder.checksum, vectors, by_people(records["text"]))
                 )
                 scores[labels], floors[labels] = fusion.past_scores(numbers, _frame(signals)), numbers.base
             found.append(

@@ -6,7 +6,9 @@ machine's text they know nothing, and hold their tongue.
 
 from __future__ import annotations
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 _CLOCK = r"\d{1,2}[:.]\d{2}[:.]\d{2}"
 _LEVEL = r"TRACE|DEBUG|INFO|NOTICE|WARN|ERROR|ERR|SEVERE|FATAL|CRIT|PANIC|EMERG"
@@ -53,3 +55,11 @@ def machine_written(texts: pl.Series) -> pl.Series:
     frame = frame.with_columns(bare=pl.col("text").str.replace_all(_ADDRESS, ""))
     signs = pl.sum_horizontal(pl.col("bare").str.contains(sign).cast(pl.UInt8) for sign in _LIKELY)
     return frame.select((pl.col("text").str.contains(_SURE) | (signs >= 2)).fill_null(False)).to_series()
+
+
+def by_people(texts: pl.Series) -> NDArray[np.bool_]:
+    """Whether each of n texts has the form of what people write: bool (n,).
+
+    `texts` String (n,), as they were read: without its head a log line is like any other text.
+    """
+    return ~machine_written(texts).to_numpy()

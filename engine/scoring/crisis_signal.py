@@ -1,18 +1,17 @@
 """The classifier's signal before the user has taught one: the shipped classifier, of texts that people wrote.
 
-In: texts, their vectors, the encoder that made them. Out: log-odds of a crisis, none for a machine's text or where the
-vectors are another encoder's. The classifier learnt how people tell of crises; of log lines it would learn the names
-and numbers that stand in them.
+In: vectors of texts, the encoder that made them, which of the texts people wrote. Out: log-odds of a crisis, none for a
+machine's text or where the vectors are another encoder's. The classifier learnt how people tell of crises; of log lines
+it would learn the names and numbers that stand in them.
 """
 
 from __future__ import annotations
 
 import numpy as np
-import polars as pl
+from numpy.typing import NDArray
 
 from forewarn.arrays import Floats, Vectors
 from forewarn.detectors.crisis_classifier import CrisisClassifier, shipped
-from forewarn.grouping.machine_texts import machine_written
 
 
 def crisis_classifier(encoder_checksum: str) -> CrisisClassifier | None:
@@ -21,14 +20,13 @@ def crisis_classifier(encoder_checksum: str) -> CrisisClassifier | None:
     return known if known.about.encoder_checksum == encoder_checksum else None
 
 
-def crisis_signal(encoder_checksum: str, vectors: Vectors, texts: pl.Series) -> Floats:
+def crisis_signal(encoder_checksum: str, vectors: Vectors, people: NDArray[np.bool_]) -> Floats:
     """The classifier's log-odds of n texts, float64 (n,), NaN = no opinion.
 
-    `vectors` float32 (n, d), `texts` String (n,), as they were read: without its head a log line is like any other.
+    `vectors` float32 (n, d), `people` bool (n,): `machine_texts.by_people`.
     """
-    said = np.full(len(texts), np.nan)
+    said = np.full(len(people), np.nan)
     known = crisis_classifier(encoder_checksum)
     if known is not None:
-        people = ~machine_written(texts).to_numpy()
         said[people] = known.log_odds(vectors[people])
     return said

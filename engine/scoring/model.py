@@ -17,6 +17,7 @@ from forewarn.arrays import Floats
 from forewarn.errors import ModelError
 from forewarn.frames import SCORES
 from forewarn.grouping.deobfuscation import plain
+from forewarn.grouping.machine_texts import by_people
 from forewarn.grouping.templates import mask_of
 from forewarn.reading.dataframes import FrameLike, SeriesLike, texts_of
 from forewarn.scoring.baseline import Baseline
@@ -101,7 +102,9 @@ class Model:
             self._signals[device] = self._judges(device)
         written, vectors, signals = self._signals[device].of(given)
         kinds = self.classify(vectors, written)
-        signals["classifier"] = crisis_signal(self.encoder_checksum, vectors, given) if kinds is None else kinds[:, 0]
+        signals["classifier"] = (
+            crisis_signal(self.encoder_checksum, vectors, by_people(given)) if kinds is None else kinds[:, 0]
+        )
         scores = self.fusion.fuse(scaled(signal_frame(signals), self.fusion))
         if interval := self.interval(scores):
             scores = scores.with_columns(low=pl.Series(interval[0]), high=pl.Series(interval[1]))

@@ -21,6 +21,7 @@ from forewarn.checkpoint import Checkpoint
 from forewarn.errors import ForewarnError, ModelError
 from forewarn.frames import SCORED, SIGNAL_FRAME, SIGNALS
 from forewarn.grouping.deobfuscation import plain, templates_of_plain
+from forewarn.grouping.machine_texts import by_people
 from forewarn.grouping.rule_sets import RuleSets
 from forewarn.runtime.chunked_frame import ChunkedFrame
 from forewarn.runtime.spill import SpilledFrames
@@ -149,7 +150,8 @@ class Scorer:
         examples, templates = _written(texts)
         vectors = self._vectors = embed(self.encoder, examples.to_list(), work, progress)
         watch.lap("embed", texts.height)
-        votes = case_votes(self.cases, vectors, texts["example"])
+        people = by_people(texts["example"])
+        votes = case_votes(self.cases, vectors, people)
         watch.lap("look up cases", texts.height)
         detectors = options.detectors or (model.detectors if model else ("KNN",))
         baseline = model.baseline if model else None
@@ -159,7 +161,7 @@ class Scorer:
             self._outliers = fit_outliers(vectors, templates, self._stand_for, detectors=detectors, seed=options.seed)
         unusual = self._outliers.score(vectors, templates, in_sample=baseline is None)
         watch.lap("find outliers", texts.height)
-        signals = self._signals(texts, examples, vectors, votes, unusual)
+        signals = self._signals(texts, examples, vectors, people, votes, unusual)
         scores = self.numbers.fuse(signals)
         if options.prior is not None and model is None:
             # Without labels nothing says at which share the numbers are right: so many texts are to be crises.
@@ -184,11 +186,12 @@ class Scorer:
         examples, templates = _written(texts)
         vectors = embed(self.encoder, examples.to_list())
         watch.lap("embed", texts.height)
-        votes = case_votes(self.cases, vectors, texts["example"])
+        people = by_people(texts["example"])
+        votes = case_votes(self.cases, vectors, people)
         watch.lap("look up cases", texts.height)
         unusual = self._outliers.score(vectors, templates, in_sample=False)
         watch.lap("find outliers", texts.height)
-        signals = self._signals(texts, examples, vectors, votes, unusual)
+        signals = self._signals(texts, examples, vectors, people, votes, unusual)
         scores = self.numbers.fuse(signals)
         before = scores["log_odds"].to_numpy()
         watch.lap("fuse", texts.height)
@@ -200,14 +203,20 @@ class Scorer:
         return self._scored(signals, scores, self._reference.p_values(scores, before))
 
     def _signals(
-        self, texts: pl.DataFrame, examples: pl.Series, vectors: Vectors, votes: Floats, unusual: Floats
+        self,
+        texts: pl.DataFrame,
+        examples: pl.Series,
+        vectors: Vectors,
+        people: NDArray[np.bool_],
+        votes: Floats,
+        unusual: Floats,
     ) -> pl.DataFrame:
         given = {"rules": self._rule_scores[texts["rule_set"].to_numpy()], "outliers": unusual, "cases": votes}
         kinds = self.model.classify(vectors, examples) if self.model else None
         if kinds is not None:
             given["classifier"] = kinds[:, 0]
         elif self.numbers.slopes["classifier"].slope:
-            given["classifier"] = crisis_signal(self.encoder.checksum, vectors, texts["example"])
+            given["classifier"] = crisis_signal(self.encoder.checksum, vectors, people)
         columns = {"text_id": texts["text_id"]} | {name: given.get(name) for name in SIGNALS}
         return pl.DataFrame(columns, schema=SIGNAL_FRAME, nan_to_null=True)
 

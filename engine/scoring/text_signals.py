@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from forewarn.arrays import Floats
 from forewarn.grouping.deobfuscation import plain
+from forewarn.grouping.machine_texts import by_people
 from forewarn.grouping.rule_sets import RuleSets
 from forewarn.grouping.templates import mask_of
 from forewarn.scoring import fusion
@@ -41,7 +42,7 @@ class TextSignals:
         vectors = self.encoder.encode(written.to_list())
         signals = {
             "rules": rule_log_odds(self.rules, texts),
-            "cases": case_votes(self.cases, vectors, texts),
+            "cases": case_votes(self.cases, vectors, by_people(texts)),
             "outliers": self.outliers.score(vectors, mask_of(written), in_sample=False),
         }
         return written, vectors, signals

@@ -21,6 +21,7 @@ from forewarn.detectors.finetuning.settings import TrainingProgress
 from forewarn.errors import ForewarnError
 from forewarn.extras import require
 from forewarn.grouping.deobfuscation import plain
+from forewarn.grouping.machine_texts import by_people
 from forewarn.grouping.templates import mask_of
 from forewarn.reading.dataframes import FrameLike, is_frame
 from forewarn.reading.labelled import labelled_frame, read_labelled
@@ -153,7 +154,7 @@ def fit(
         learnt, reference = stack(frame[seen], crisis[seen], shipped, options.seed)
         share = float(crisis[seen].mean())
     untaught = frame.with_columns(
-        classifier=pl.Series(crisis_signal(encoder.checksum, vectors, texts["text"]), nan_to_null=True)
+        classifier=pl.Series(crisis_signal(encoder.checksum, vectors, by_people(texts["text"])), nan_to_null=True)
     )
     before = shipped.fuse(untaught)["log_odds"].to_numpy()
     report = _report(frame, lesson, learnt, before, options, seen if few else test_rows)
@@ -183,7 +184,7 @@ def score(model: Model, texts: pl.DataFrame, *, device: str | None = None) -> Fl
     model.check_encoder(encoder)
     classified = model.classify(vectors, written)
     signals["classifier"] = (
-        crisis_signal(encoder.checksum, vectors, texts["text"]) if classified is None else classified[:, 0]
+        crisis_signal(encoder.checksum, vectors, by_people(texts["text"])) if classified is None else classified[:, 0]
     )
     return report_odds(model.fusion, signal_frame(signals))
 
@@ -287,7 +288,7 @@ def _signals(
             unusual[part] = reference.score(vectors[part], own, in_sample=ordinary is None)
     signals = {
         "rules": rule_log_odds(load_rules(), texts),
-        "cases": case_votes(CaseBase.open(None, encoder=encoder), vectors, texts),
+        "cases": case_votes(CaseBase.open(None, encoder=encoder), vectors, by_people(texts)),
         "outliers": unusual,
     }
     return encoder, vectors, signals

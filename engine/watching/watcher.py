@@ -22,6 +22,7 @@ from forewarn.errors import InputError
 from forewarn.findings import EarlyWarning, Incident
 from forewarn.frames import SIGNAL_FRAME
 from forewarn.grouping.deobfuscation import plain
+from forewarn.grouping.machine_texts import by_people
 from forewarn.grouping.rule_sets import RuleSets
 from forewarn.grouping.templates import Keying
 from forewarn.options import DEFAULT_PROMISE, Options, families, merged
@@ -189,11 +190,10 @@ class Watcher:
         written = plain(new["text"])
         vectors = self._encoder.encode(written.to_list())
         rules = self._numbers.log_odds_of_sets(self._sets, self._rules)[new["rule_set"].to_numpy()]
-        given: dict[str, Any] = {"rules": rules, "cases": case_votes(self._cases, vectors, new["text"])}
+        people = by_people(new["text"])
+        given: dict[str, Any] = {"rules": rules, "cases": case_votes(self._cases, vectors, people)}
         kinds = self._model.classify(vectors, written) if self._model else None
-        given["classifier"] = (
-            crisis_signal(self._encoder.checksum, vectors, new["text"]) if kinds is None else kinds[:, 0]
-        )
+        given["classifier"] = crisis_signal(self._encoder.checksum, vectors, people) if kinds is None else kinds[:, 0]
         columns = {"text_id": np.arange(new.height, dtype=np.uint32)} | {
             name: given.get(name) for name in SIGNAL_FRAME if name != "text_id"
         }
