@@ -217,6 +217,7 @@ def _decide(run: _Run, rules: RuleSet, intake: Intake, scorer: Scorer, scored: C
     alerts, alerted = explainer.alerts(chosen)
     almost = [] if alerts else explainer.alerts(nearest(scored, scorer.texts, last_words))[0]
     alerts = [dated(alert, run.started) for alert in alerts]
+    untried = [(rules.rules[number], why) for number, why in rules.untried()]
     together = incidents(warned.warnings, warned.vectors, alerts, alerted)
     run.watch.lap("explain", len(alerts))
     return Scan(
@@ -235,7 +236,8 @@ def _decide(run: _Run, rules: RuleSet, intake: Intake, scorer: Scorer, scored: C
         lines=intake.rows,
         origin=scorer.origin,
         new_words=scorer.new_words(scored),
-        untried=[(rules.rules[number], why) for number, why in rules.untried()],
+        tried=len(rules.rules) - len(untried),
+        untried=untried,
         events_seen=rules.events_seen,
         timings=run.watch.stages,
     )

@@ -36,8 +36,8 @@ class Scan:
     rows of the distinct texts (`frames.TEXTS`, `frames.SCORED`), `vectors` gives the vectors of k of them by their
     numbers, float32 (k, d); `problems` every file or line that could not be used;
     `files`, `lines` what was read; `new_words` what the loudest texts have in common that the scan itself taught;
-    `untried` the rules that no record was for, with the reason; `events_seen` which events there were, and
-    for which no rule was, in words; `timings` what each stage took.
+    `tried` how many rules were looked at, `untried` those that no record was for, with the reason;
+    `events_seen` which events there were, and for which no rule was, in words; `timings` what each stage took.
     """
 
     alerts: list[Alert]
@@ -53,6 +53,7 @@ class Scan:
     lines: int
     origin: str
     new_words: list[str]
+    tried: int
     untried: list[tuple[Rule, str]]
     events_seen: str | None
     timings: list[Stage]

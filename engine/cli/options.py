@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import rich_click as click
+from click.core import ParameterSource
 
 if TYPE_CHECKING:
     from forewarn.output.terminal import Terminal
@@ -140,3 +141,14 @@ def on_standard_error(terminal: Terminal, *outputs: Path | None) -> Terminal:
 def names(said: str) -> tuple[str, ...]:
     """The names of a comma-separated list."""
     return tuple(name.strip() for name in said.split(",") if name.strip())
+
+
+def given() -> dict[str, object]:
+    """The options of the command that runs which the user gave, as they are written: `--budget`, with their values."""
+    context = click.get_current_context()
+    own = {one.name: one for one in context.command.params if isinstance(one, click.Option)}
+    return {
+        max(option.opts, key=len): context.params[name]
+        for name, option in own.items()
+        if name in context.params and context.get_parameter_source(name) not in (None, ParameterSource.DEFAULT)
+    }

@@ -10,7 +10,7 @@ import rich_click as click
 
 from forewarn.cli import options as shared
 from forewarn.cli.commands import Command
-from forewarn.cli.options import names, on_standard_error, panels, printed, streams
+from forewarn.cli.options import given, names, on_standard_error, panels, printed, streams
 
 if TYPE_CHECKING:
     from forewarn.errors import ForewarnError
@@ -27,7 +27,16 @@ if TYPE_CHECKING:
     ),
     Read=("--text-column", "--time-column", "--time-format", "--explain-reading"),
     Streams=("--late", "--one-stream", "--stream-by", "--by-category", "--count-repeats"),
-    Output=("--output", *shared.PRINTED, "--scores", "--index", "--summary", "--explain-skipped", "--timings"),
+    Output=(
+        "--output",
+        *shared.PRINTED,
+        "--report",
+        "--scores",
+        "--index",
+        "--summary",
+        "--explain-skipped",
+        "--timings",
+    ),
     Checkpoint=("--resume", "--no-cache", "--help"),
 )
 @click.argument("paths", nargs=-1, required=True, metavar="PATH…")
@@ -63,6 +72,12 @@ if TYPE_CHECKING:
 @shared.time_column
 @shared.time_format
 @click.option("--explain-reading", is_flag=True, help="Show how each file is read, and scan nothing.")
+@click.option(
+    "--report",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write a report to this file: HTML that opens anywhere, prints and can be mailed.",
+)
 @click.option(
     "--scores",
     type=click.Path(path_type=Path),
@@ -115,6 +130,7 @@ def command(
     time_column: str | None,
     time_format: str | None,
     explain_reading: bool,
+    report: Path | None,
     scores: Path | None,
     index: Path | None,
     false_warnings: str,
@@ -173,8 +189,8 @@ def command(
         return _explain_reading(paths, options, form, terminal)
     if output is not None and is_standard_output(output):
         output, form = None, "jsonl"
-    check_outputs([*paths, *rules, cases, model], [output, scores, summary], [index])
-    terminal = on_standard_error(terminal, output, scores, summary)
+    check_outputs([*paths, *rules, cases, model], [output, report, scores, summary], [index])
+    terminal = on_standard_error(terminal, output, report, scores, summary)
     outputs = [path for path in (output, scores) if path]
     with checkpoint_of(outputs, paths, resume=resume, note=terminal.note) as work:
         with terminal.progress() as progress:
@@ -195,6 +211,10 @@ def command(
             )
         if output:
             write_findings(found.findings(), output)
+        if report:
+            from forewarn.output.report import report_scan
+
+            report_scan(found, report, paths, given())
         if summary:
             write_summary(found, summary)
     if form == "jsonl":

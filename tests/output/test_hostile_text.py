@@ -36,19 +36,19 @@ HOSTILE = "a\x1b]0;owned\x07\x1b[31m\x9b2J\u202eb\u061cc\u2066d[red]e[/nonsense]
 STEERING = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
-def hostile(kind: Any, field: str = "") -> Any:
+def hostile(kind: Any, field: str = "", text: str = HOSTILE) -> Any:
     """A value of a type with a hostile string wherever there can be one."""
     origin, inner = typing.get_origin(kind), typing.get_args(kind)
     if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
         hints = typing.get_type_hints(kind)
-        return kind(**{one.name: hostile(hints[one.name], one.name) for one in msgspec.structs.fields(kind)})
+        return kind(**{one.name: hostile(hints[one.name], one.name, text) for one in msgspec.structs.fields(kind)})
     if origin in (typing.Union, types.UnionType):
-        return hostile(inner[0], field)
+        return hostile(inner[0], field, text)
     if origin is list:
-        return [hostile(inner[0])]
+        return [hostile(inner[0], text=text)]
     if origin is tuple:
-        return tuple(hostile(one) for one in inner)
-    plain = {str: HOSTILE, int: 100, float: 0.5, datetime: datetime(2026, 1, 1, tzinfo=UTC), bool: True}
+        return tuple(hostile(one, text=text) for one in inner)
+    plain = {str: text, int: 100, float: 0.5, datetime: datetime(2026, 1, 1, tzinfo=UTC), bool: True}
     return plain[kind]
 
 
