@@ -19,7 +19,7 @@ import rich_click as click
 from forewarn.cli.commands import Group
 
 COMMANDS = (
-    *("scan", "watch", "score", "explain", "feedback", "similar", "cases"),
+    *("scan", "watch", "score", "explain", "convert", "feedback", "similar", "cases"),
     *("fit", "update", "drift", "label", "rules", "schema", "doctor"),
 )
 
