@@ -24,8 +24,9 @@ from forewarn.options import Options as Options  # what a scan or a watch is tol
 from forewarn.options import Policy as Policy  # how alerts are chosen: budget, false-discovery rate, threshold
 from forewarn.options import Promise as Promise  # how seldom a warning may be false
 from forewarn.pipeline import scan as scan  # files, texts or a frame → Scan
-from forewarn.pipeline import score as score  # one text → how probable a crisis is, and why
 from forewarn.reading.labelled import read_labelled as read_labelled  # labelled files → a frame
+from forewarn.resident import Resident as Resident  # rules and encoder, loaded once; scores texts one by one
+from forewarn.resident import score as score  # one text → how probable a crisis is, and why
 from forewarn.rules import RuleSet as RuleSet  # rules, compiled
 from forewarn.rules import load_rules as load_rules  # packs, files, folders → RuleSet
 from forewarn.rules.tools.backtest import backtest as backtest  # rules on labelled texts → hits, precision, recall

@@ -14,7 +14,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
@@ -24,7 +23,7 @@ from forewarn.alerting.incidents import incidents
 from forewarn.alerting.selection import decide_blocks, nearest
 from forewarn.checkpoint import Checkpoint, identity_of
 from forewarn.errors import ForewarnError, InputError
-from forewarn.findings import Alert, EarlyWarning, dated, now
+from forewarn.findings import EarlyWarning, dated, now
 from forewarn.grouping.text_table import TextNumbers, TextTable
 from forewarn.intake import Intake
 from forewarn.options import Options, families, merged, with_settings
@@ -36,6 +35,7 @@ from forewarn.runtime.forked import check_not_forked
 from forewarn.runtime.timings import Progress, Stopwatch
 from forewarn.scan_result import Scan
 from forewarn.scoring.line_scores import LineScores
+from forewarn.scoring.parts import Parts
 from forewarn.scoring.scorer import Scorer
 from forewarn.scoring.similarity import similarity
 from forewarn.warning.detector import ChangeDetector, Ended, Raised, prepare
@@ -82,22 +82,6 @@ def scan(
         scorer, scored = _score(run, rules, intake)
         warned = _warn(run, rules, intake, scorer, scored)
     return _decide(run, rules, intake, scorer, scored, warned)
-
-
-def score(text: str, options: Options | None = None, **settings: Any) -> Alert:
-    """What is said of one text alone: its probability, stage, domain and evidence, as of an alert, however low it is.
-
-    `options` and `settings` as of `scan`; neither the policy nor a rule's `decision:` counts. Without a p-value: there
-    is no other text to compare it with. Raises what `scan` raises.
-    """
-    asked = replace(with_settings(options, settings), adapt=False, promise=None)
-    run = _Run(asked, None, None)
-    rules = _load(run)
-    with ExitStack() as stack:
-        intake = _read(run, rules, _input(None, [text]), None, stack)
-        scorer, scored = _score(run, rules, intake)
-    (found,), _ = Explainer(scorer, scored, rules, intake.rule_sets).alerts(pl.Series([0], dtype=pl.UInt32))
-    return msgspec.structs.replace(dated(found, run.started), p_value=None)
 
 
 @dataclass
@@ -165,7 +149,8 @@ def _score(run: _Run, rules: RuleSet, intake: Intake) -> tuple[Scorer, ChunkedFr
     """Every distinct text gets its score (`frames.SCORED`)."""
     distinct = intake.table.texts()
     run.watch.lap("group")
-    scorer = Scorer(distinct, rules, intake.rule_sets, run.options, run.problems)
+    parts = Parts.of(run.options, run.problems)
+    scorer = Scorer(distinct, rules, intake.rule_sets, run.options, parts)
     return scorer, scorer.score(run.watch, run.work, run.progress)
 
 

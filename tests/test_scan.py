@@ -14,11 +14,12 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from forewarn.errors import ModelError
+from forewarn.errors import InputError, ModelError
 from forewarn.findings import Alert, json_schema, read_alerts
 from forewarn.frames import SIGNALS
 from forewarn.options import Options
-from forewarn.pipeline import scan, score
+from forewarn.pipeline import scan
+from forewarn.resident import Resident, score
 from forewarn.scoring.model_folder import save_model
 from forewarn.training.baseline import fit_baseline
 from forewarn.training.fit_options import FitOptions
@@ -313,3 +314,27 @@ def test_unusual_and_a_model_cannot_both_be_asked_for(tmp_path: Path) -> None:
     save_model(baseline_model(fit_baseline([quiet]), FitOptions()), model, "")
     with pytest.raises(ModelError, match="--unusual"):
         scan([quiet], Options(model=model, unusual=True))
+
+
+def test_a_text_is_judged_alone_whatever_stands_beside_it() -> None:
+    texts = [
+        "Bank halts withdrawals",
+        "小学门口有人持刀砍人",
+        "a quiet afternoon at the lake",
+        "Train 7 derails",
+        "Train 8 derails",
+    ]
+    resident = Resident()
+    together = resident.score(texts)
+    assert [one.text for one in together] == texts
+    assert [one.first.line for one in together] == [1, 2, 3, 4, 5]
+    for text, beside in zip(texts, together, strict=True):
+        alone = score(text)
+        assert beside.log_odds == pytest.approx(alone.log_odds, abs=1e-3)  # float32
+        assert [item.signal for item in beside.evidence] == [item.signal for item in alone.evidence]
+        assert sum(item.log_odds for item in beside.evidence) == pytest.approx(beside.log_odds, abs=1e-9)
+        assert "outliers" not in {item.signal for item in beside.evidence if item.log_odds}
+        assert beside.p_value is None
+    assert resident.score([]) == []
+    with pytest.raises(InputError, match="text 2 is blank"):
+        resident.score(["something", "  "])

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import rich_click as click
+from click import get_current_context
 from click.core import ParameterSource
 
 if TYPE_CHECKING:
@@ -145,7 +146,7 @@ def names(said: str) -> tuple[str, ...]:
 
 def given() -> dict[str, object]:
     """The options of the command that runs which the user gave, as they are written: `--budget`, with their values."""
-    context = click.get_current_context()
+    context = get_current_context()
     own = {one.name: one for one in context.command.params if isinstance(one, click.Option)}
     return {
         max(option.opts, key=len): context.params[name]

@@ -44,7 +44,7 @@ def command(
     """
     from forewarn.cases.similar import read_text
     from forewarn.options import Options
-    from forewarn.pipeline import score
+    from forewarn.resident import score
 
     said = read_text(sys.stdin.buffer) if text == "-" else text
     with terminal.stage("preparing rules, once"):

@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 
 from forewarn.arrays import Floats, Vectors
 from forewarn.checkpoint import Checkpoint
-from forewarn.errors import ForewarnError, ModelError
 from forewarn.frames import SCORED, SIGNAL_FRAME, SIGNALS
 from forewarn.grouping.deobfuscation import plain, templates_of_plain
 from forewarn.grouping.machine_texts import by_people
@@ -31,10 +30,9 @@ from forewarn.scoring.adaptation import Adaptation, adapt, new_words, shift_to
 from forewarn.scoring.case_votes import case_votes
 from forewarn.scoring.crisis_signal import crisis_signal
 from forewarn.scoring.embedding import embed, weights_of
-from forewarn.scoring.model_folder import open_model
+from forewarn.scoring.parts import Parts
 
 if TYPE_CHECKING:
-    from forewarn.embeddings import CaseBase, Encoder
     from forewarn.options import Options
     from forewarn.rules import RuleSet
     from forewarn.runtime.timings import Progress
@@ -49,31 +47,23 @@ _LOUDEST = 300
 class Scorer:
     """Scores the distinct texts of one scan: `texts` (`frames.TEXTS`), whose `rule_set` is one of `rule_sets`.
 
-    `encoder`, `cases`, `model`, `numbers` are what the options name; `adaptation` is what the scan taught, None before
-    `score` or where it taught nothing. Raises EncoderError, CaseBaseError and ModelError.
+    `encoder`, `cases`, `model`, `numbers` are those of the `parts`; each text is judged as if it were `alone`, or among
+    the others; `adaptation` is what the scan taught, None before `score` or where it taught nothing.
     """
 
     def __init__(
-        self, texts: ChunkedFrame, rules: RuleSet, rule_sets: RuleSets, options: Options, problems: list[ForewarnError]
+        self,
+        texts: ChunkedFrame,
+        rules: RuleSet,
+        rule_sets: RuleSets,
+        options: Options,
+        parts: Parts,
+        *,
+        alone: bool = False,
     ) -> None:
-        from forewarn.embeddings import CaseBase, load_encoder
-
-        model = open_model(options.model, device=options.device)
-        if options.unusual and model:
-            raise ModelError(
-                f"{options.model} knows crises, and --unusual asks for what is unusual, whatever it means",
-                remedy="Leave one of the two out.",
-            )
-        numbers = model.fusion if model else fusion.prior(unusual=options.unusual)
-        if options.prior is not None and model:
-            numbers = numbers.with_prior(options.prior, model.share)
-        self.texts, self.options, self.model, self.numbers = texts, options, model, numbers
-        self._rule_scores = numbers.log_odds_of_sets(rule_sets, rules)
-        name = model.encoder if model else options.encoder
-        self.encoder: Encoder = load_encoder(name, device=options.device, cache=options.cache, problems=problems)
-        if model:
-            model.check_encoder(self.encoder)
-        self.cases: CaseBase = CaseBase.open(options.cases, encoder=self.encoder)
+        self.texts, self.options, self.alone = texts, options, alone
+        self.model, self.numbers, self.encoder, self.cases = parts.model, parts.numbers, parts.encoder, parts.cases
+        self._rule_scores = self.numbers.log_odds_of_sets(rule_sets, rules)
         self.adaptation: Adaptation | None = None
         self._sample, self._stand_for = sample_of(texts)
 
@@ -157,9 +147,13 @@ class Scorer:
         baseline = model.baseline if model else None
         if baseline:
             self._outliers = baseline.outliers(detectors, options.seed)
+            unusual = self._outliers.score(vectors, templates, in_sample=False)
+        elif self.alone:
+            # One text is not unusual, nor ordinary, among itself.
+            unusual = np.full(texts.height, np.nan)
         else:
             self._outliers = fit_outliers(vectors, templates, self._stand_for, detectors=detectors, seed=options.seed)
-        unusual = self._outliers.score(vectors, templates, in_sample=baseline is None)
+            unusual = self._outliers.score(vectors, templates, in_sample=True)
         watch.lap("find outliers", texts.height)
         signals = self._signals(texts, examples, vectors, people, votes, unusual)
         scores = self.numbers.fuse(signals)

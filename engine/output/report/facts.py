@@ -104,7 +104,8 @@ def head_of(findings: Sequence[Finding]) -> Head:
     ended = [one.last.time for one in alerts if one.last.time] + [
         one.raised.time for one in warnings if one.raised.time
     ]
-    steps = dict.fromkeys(step.strip() for one in (*incidents, *warnings) for step in one.playbook)
+    books = [one.playbook for one in incidents] + [one.playbook for one in warnings]
+    steps = dict.fromkeys(step.strip() for book in books for step in book)
     for alert in sorted(alerts, key=lambda one: -one.score)[:3]:
         steps |= dict.fromkeys(why.playbook.strip() for item in alert.evidence for why in item.why if why.playbook)
     return Head(

@@ -69,8 +69,8 @@ def timeline(findings: Sequence[Finding]) -> Timeline | None:
     alerts = [one for one in findings if isinstance(one, Alert) and one.first.time]
     warnings = [one for one in findings if isinstance(one, EarlyWarning) and one.raised.time]
     times = [_utc(one.first.time) for one in alerts] + [_utc(one.last.time) for one in alerts if one.last.time]
-    for one in warnings:
-        times += [_utc(place.time) for place in (one.onset_low, one.raised) if place.time]
+    for warning in warnings:
+        times += [_utc(place.time) for place in (warning.onset_low, warning.raised) if place.time]
     if len(set(times)) < 2:
         return None
     begin, end = min(times), max(times)
@@ -97,10 +97,10 @@ def timeline(findings: Sequence[Finding]) -> Timeline | None:
         return round((_utc(time or other) - begin) / (step * count) * WIDTH, 1)
 
     marks = []
-    for one in warnings:
-        raised = _utc(one.raised.time)
-        low, high = across(one.onset_low.time, raised), across(one.onset_high.time, raised)
-        marks.append(Mark(low, max(high - low, 2.0), across(raised, raised), one.id, one.raised_by))
+    for warning in warnings:
+        raised = _utc(warning.raised.time)
+        low, high = across(warning.onset_low.time, raised), across(warning.onset_high.time, raised)
+        marks.append(Mark(low, max(high - low, 2.0), across(raised, raised), warning.id, warning.raised_by))
     form = "%H:%M" if end - begin < timedelta(hours=36) else "%m-%d"
     ticks = [
         (at / 6 * WIDTH, f"{begin + step * count * (at / 6):{'%Y-%m-%d %H:%M' if at == 0 else form}}")
