@@ -12,6 +12,7 @@ from forewarn.errors import ForewarnError
 
 EXTRAS: dict[str, dict[str, str]] = {
     "fit": {"sklearn": "scikit-learn", "venn_abers": "venn-abers", "pyod": "pyod"},
+    "serve": {"starlette": "starlette", "uvicorn": "uvicorn", "prometheus_client": "prometheus_client"},
     "neural": {
         "torch": "torch",
         "transformers": "transformers",

@@ -6,6 +6,7 @@ nor those before it change its score.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -56,6 +57,13 @@ class Resident:
         check_loaded(named, rules)
         self.problems += rules.problems
         return rules
+
+    def with_rules(self, named: Sequence[str | Path]) -> Resident:
+        """The same parts with other rules. Raises RuleError."""
+        made = copy.copy(self)
+        made.problems = []
+        made.rules = made._loaded(named)
+        return made
 
     def score(self, texts: Sequence[str], at: datetime | None = None) -> list[Alert]:
         """What is said of each of n texts, in their order: probability, stage, domain and evidence.

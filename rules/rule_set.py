@@ -96,7 +96,7 @@ class RuleSet:
     @property
     def events_seen(self) -> str | None:
         """Which events there were so far, and for which shapes of them no rule was; None where there was none."""
-        return self._events.census.said() if self._event_rules else None
+        return self._events.census.said()
 
     def match(self, records: pl.DataFrame) -> pl.DataFrame:
         """Which rules fire on which records.
@@ -115,7 +115,7 @@ class RuleSet:
             kind = self.kinds.of(texts) if kind is None else kind
             fired = self._texts.match(texts, kind, self._holds, self._similar)
             fired = fired.with_changes((), [(self._of_other_sources(texts, plain, fired, i), i) for i in self._looks])
-        if self._event_rules and not plain.all():
+        if not plain.all():
             structured = np.flatnonzero(~plain)
             rows, rules = self._events.match(records["raw"].gather(structured), texts.gather(structured))
             order = np.lexsort((rows, rules))

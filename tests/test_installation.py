@@ -17,6 +17,7 @@ import polars as pl
 import pytest
 
 from forewarn import cli
+from forewarn.cli import serve
 from forewarn.detectors.finetuning.model import finetune, load_finetuned
 from forewarn.detectors.finetuning.network import load_base, with_peft
 from forewarn.detectors.outliers import find_detector
@@ -55,6 +56,10 @@ USES: list[tuple[str, str, Callable[[Path], Any]]] = [
         lambda folder: finetune([], CRISIS[:0], validation=([], CRISIS[:0]), base="a", strategy="full", folder=folder),
     ),
     ("peft", "neural", lambda _: with_peft(None, None, steps=1)),  # type: ignore[arg-type]
+    *(
+        (module, "serve", lambda folder: serve.command.main(["--state", str(folder / "state")], standalone_mode=False))
+        for module in EXTRAS["serve"]
+    ),
 ]
 
 

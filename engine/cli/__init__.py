@@ -20,7 +20,7 @@ from forewarn.cli.commands import Group
 
 COMMANDS = (
     *("scan", "watch", "score", "explain", "convert", "feedback", "similar", "cases"),
-    *("fit", "update", "drift", "label", "rules", "schema", "doctor"),
+    *("fit", "update", "drift", "label", "rules", "serve", "token", "audit", "schema", "doctor"),
 )
 
 

@@ -147,6 +147,7 @@ def command(
             status=status,
             problem=lambda error: terminal.problems([error]),
         )
+    terminal.events_seen(ended.events_seen)
     # Who stops a service is not warned by how it ended.
     return 1 if ended.warnings and signal.SIGTERM not in asked else 0
 

@@ -6,6 +6,8 @@ about, or with the earlier answer replaced.
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 
 import polars as pl
@@ -26,10 +28,22 @@ def keep_answer(finding: Finding, crisis: bool, path: str | Path) -> pl.DataFram
     before one on a warning with its text. Two processes may write at once. Raises InputError where the finding has no
     text to learn from or the file holds something else, OutputError where it cannot be written.
     """
-    path = Path(path)
+    rows = [(str(int(crisis)), text, finding.id, at.source, str(at.line)) for text, at in _texts(finding, crisis)]
+    return _kept(rows, finding.id, isinstance(finding, Alert), Path(path))
+
+
+def keep_text(text: str, crisis: bool, path: str | Path, name: str = "") -> pl.DataFrame:
+    """Put the answer on one text into `path`, as `keep_answer` does; `name` the id of its alert, where it has one.
+
+    Without an id the text is its own: a later answer on the same text replaces an earlier one. Raises as `keep_answer`.
+    """
+    name = name or f"text-{hashlib.sha256(text.encode('utf-8', 'replace')).hexdigest()[:12]}"
+    return _kept([(str(int(crisis)), text, name, "", "")], name, True, Path(path))
+
+
+def _kept(rows: Sequence[tuple[str, ...]], name: str, of_alert: bool, path: Path) -> pl.DataFrame:
     if is_written_through(path):
         raise OutputError("keeps no answers", path=path, remedy="Name a file with -o.")
-    rows = [(str(int(crisis)), text, finding.id, at.source, str(at.line)) for text, at in _texts(finding, crisis)]
     with one_writer(path):
         answers = in_cells(pl.DataFrame(rows, schema=dict.fromkeys(_ANSWERS, pl.String), orient="row"))
         if path.exists():
@@ -41,12 +55,12 @@ def keep_answer(finding: Finding, crisis: bool, path: str | Path) -> pl.DataFram
                     remedy="Name another file with -o: this one holds no answers on alerts.",
                 )
             same, of_warning = pl.col("text").is_in(answers["text"].implode()), pl.col("alert").str.starts_with("fw-w")
-            if isinstance(finding, Alert):
+            if of_alert:
                 earlier = earlier.filter(~(same & of_warning).fill_null(False))
             else:
                 told = earlier.filter(same & ~of_warning)["text"]
                 answers = answers.filter(~pl.col("text").is_in(told.implode()))
-            answers = pl.concat([earlier.filter(pl.col("alert").ne_missing(finding.id)), answers])
+            answers = pl.concat([earlier.filter(pl.col("alert").ne_missing(name)), answers])
         with atomic_write(path, private=True) as part:
             answers.write_csv(part)
     return answers

@@ -42,7 +42,10 @@ _LOOK_EVERY = 500
 
 @dataclass
 class Status:
-    """How it stands: lines so far, warnings, seconds that the last round took, bytes that wait, young streams."""
+    """How it stands: lines so far, warnings, seconds that the last round took, bytes that wait, young streams.
+
+    `events_seen` which events there were since it began, and for which no rule was: said when it has ended.
+    """
 
     lines: int = 0
     warnings: int = 0
@@ -50,6 +53,7 @@ class Status:
     behind: int = 0
     young: list[str] = field(default_factory=list)
     left_out: int = 0
+    events_seen: str | None = None
 
 
 @dataclass(frozen=True)
@@ -172,6 +176,7 @@ class _Following:
             for delivery in self._deliveries:
                 delivery.close(5.0)
             self._tell()
+        self._status.events_seen = self._watcher.events_seen
         return self._status
 
     def _files(self, stop: threading.Event) -> None:

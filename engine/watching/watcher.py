@@ -117,6 +117,11 @@ class Watcher:
         return self._keying.correlator
 
     @property
+    def events_seen(self) -> str | None:
+        """Which events there were, and for which no rule was."""
+        return self._rules.events_seen
+
+    @property
     def left_out(self) -> int:
         """Records that came too late for an early warning."""
         return self._clocks.left_out

@@ -101,6 +101,9 @@ class EventMatcher:
 
     def match(self, raw: pl.Series, texts: pl.Series) -> RowsAndRules:
         """The rules that fire on n events (String, no null): rows and rules, in no order; `texts` what each says."""
+        if not self.rules:
+            self.census.add_fieldless(raw)
+            return _NOWHERE, _NOWHERE
         events = Events(raw, self._read)
         origins = origins_of(events, texts, self._logsource)
         rows, numbers, hits = [_NOWHERE], [_NOWHERE], self._hits_of(events)

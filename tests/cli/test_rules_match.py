@@ -14,9 +14,11 @@ from typing import Any
 
 import jsonschema
 import msgspec
+import polars as pl
 import pytest
 
 from forewarn.findings import Hit
+from forewarn.rules import RuleSet
 from tests.event_dresses import winlogbeat
 from tests.evtx_file import event, evtx_file
 
@@ -210,6 +212,26 @@ def test_it_ends_with_what_it_could_not_match(forewarn: Run, rules: Path, tmp_pa
     )
     assert "shape" not in forewarn("rules", "match", "--rules", rules, file, "-q").err
     assert "no rule has a field" in forewarn("scan", file, "--rules", rules).err
+
+
+def test_where_no_rule_looks_at_fields_it_says_so(forewarn: Run, tmp_path: Path) -> None:
+    file, own = tmp_path / "a.jsonl", tmp_path / "text.yml"
+    file.write_text("".join(json.dumps(one) + "\n" for one in [winlogbeat(EVENTS[1]), winlogbeat(EVENTS[2]), {"x": 1}]))
+    own.write_text("title: T\nlogsource: {category: text}\ndetection: {w: [never said], condition: w}\n")
+    said = "3 events and no rule that looks at fields (of shape winlogbeat; with x)"
+    for command in (["rules", "match"], ["scan"], ["scan", "--format", "jsonl"]):
+        ran = forewarn(*command, "--rules", own, file)
+        assert said in " ".join(ran.err.split()), command
+        assert said not in ran.out
+
+
+def test_every_event_is_counted_where_only_some_are_decoded() -> None:
+    rules = RuleSet([])
+    raw = [json.dumps({"x": number}) for number in range(2_500)]
+    rules.match(pl.DataFrame({"text": raw, "raw": raw}))
+    assert rules.events_seen == "2,500 events and no rule that looks at fields (with x)"
+    rules.match(pl.DataFrame({"text": ["[1]"], "raw": ["[1]"]}))
+    assert rules.events_seen.startswith("2,501 events")
 
 
 def test_nothing_is_said_of_events_where_there_are_none(forewarn: Run, rules: Path, tmp_path: Path) -> None:
