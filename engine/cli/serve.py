@@ -83,5 +83,5 @@ def command(
     options = Options(rules=rules or None, cases=cases, encoder=encoder, device=device, model=model)
     listening = Listening(host, port, names, certificate, key)
     return run(
-        paths, options, state, tokens, listening, problem=lambda error: terminal.problems([error]), say=terminal.done
+        paths, options, state, tokens, listening, problem=lambda error: terminal.problems([error]), say=terminal.line
     )
