@@ -20,6 +20,7 @@ _MOST_NAMED = 3
 _MOST_SHAPES = 10_000
 _DECODED = 1_000
 """Events of a block whose shape is looked at where no rule looks at fields: 5 ms a block, whatever its size."""
+_TEXTS = {"text", "title", "message", "msg", "log", "content", "body", "正文", "标题", "消息"}
 _OTHERS = "of yet other keys"
 
 
@@ -67,7 +68,9 @@ class Census:
         return "; ".join([*_of_matched(matched), *_of_others(others), *self._of_fieldless()]) or None
 
     def _of_fieldless(self) -> Iterator[str]:
-        shapes = [shape for shape, _ in self.looked_like.most_common() if shape != NOTHING.shape]
+        shapes = [
+            shape for shape, _ in self.looked_like.most_common() if shape != NOTHING.shape and not _says_a_text(shape)
+        ]
         if shapes:
             yield f"{self.fieldless:,} {_events(self.fieldless)} and no rule that looks at fields ({_list(shapes)})"
 
@@ -90,6 +93,11 @@ def _of_others(shapes: list[tuple[str, int]]) -> Iterator[str]:
 def _list(shapes: list[str]) -> str:
     """The first few shapes."""
     return "; ".join([*map(_named, shapes[:_MOST_NAMED]), *(["…"] if len(shapes) > _MOST_NAMED else [])])
+
+
+def _says_a_text(shape: str) -> bool:
+    """Whether events are known to have a text of their own, which rules about texts have looked at."""
+    return shape.startswith("with ") and not _TEXTS.isdisjoint(shape.removeprefix("with ").split(", "))
 
 
 def _events(count: int) -> str:

@@ -225,6 +225,14 @@ def test_where_no_rule_looks_at_fields_it_says_so(forewarn: Run, tmp_path: Path)
         assert said not in ran.out
 
 
+def test_a_feed_of_texts_needs_no_rule_about_fields(forewarn: Run, tmp_path: Path) -> None:
+    file = tmp_path / "feed.jsonl"
+    file.write_text(
+        "".join(json.dumps({"time": "2024-05-01T09:00:00Z", "text": f"all is well {n}"}) + "\n" for n in range(9))
+    )
+    assert "no rule that looks at fields" not in forewarn("scan", file).err
+
+
 def test_every_event_is_counted_where_only_some_are_decoded() -> None:
     rules = RuleSet([])
     raw = [json.dumps({"x": number}) for number in range(2_500)]
