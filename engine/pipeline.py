@@ -35,9 +35,8 @@ from forewarn.runtime.forked import check_not_forked
 from forewarn.runtime.timings import Progress, Stopwatch
 from forewarn.scan_result import Scan
 from forewarn.scoring.line_scores import LineScores
-from forewarn.scoring.parts import Parts
+from forewarn.scoring.parts import Parts, rules_of
 from forewarn.scoring.scorer import Scorer
-from forewarn.scoring.similarity import similarity
 from forewarn.warning.detector import ChangeDetector, Ended, Raised, prepare
 from forewarn.warning.early_warnings import TextIndex, UnassignedWarning, explain
 from forewarn.warning.kept_warnings import KeptWarnings
@@ -107,15 +106,9 @@ class _Warned:
 
 def _load(run: _Run) -> RuleSet:
     """The rules, compiled or from the cache; the detectors of change are got ready beside them."""
-    from forewarn.rules import check_loaded, load_rules
-
-    options = run.options
-    if options.promise:
+    if run.options.promise:
         prepare()
-    rules = load_rules(
-        options.rules, similarity=similarity(options.encoder, options.device), logsource=options.logsource
-    )
-    check_loaded(options.rules, rules)
+    rules = rules_of(run.options)
     run.problems += rules.problems
     run.watch.lap("load rules")
     return rules

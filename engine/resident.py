@@ -24,12 +24,10 @@ from forewarn.grouping.rule_sets import RuleSets
 from forewarn.grouping.templates import Keying
 from forewarn.options import Options, with_settings
 from forewarn.reading.lines import MAX_TEXT
-from forewarn.rules import RuleSet, check_loaded, load_rules
 from forewarn.runtime.chunked_frame import ChunkedFrame
 from forewarn.runtime.timings import Stopwatch
-from forewarn.scoring.parts import Parts
+from forewarn.scoring.parts import Parts, rules_of
 from forewarn.scoring.scorer import Scorer
-from forewarn.scoring.similarity import similarity
 
 SOURCE = "texts"
 """What an alert of a text in memory names as its source; its line is the number from 1."""
@@ -47,22 +45,16 @@ class Resident:
         # Of one text no share can be reached, and no text is written to a cache.
         prior = asked.prior if asked.model else None
         self.options = replace(asked, adapt=False, promise=None, prior=prior, cache=False)
-        self.problems: list[ForewarnError] = []
-        self.rules = self._loaded(self.options.rules)
+        self.rules = rules_of(self.options)
+        self.problems: list[ForewarnError] = list(self.rules.problems)
         self.parts = Parts.of(self.options, self.problems)
-
-    def _loaded(self, named: Sequence[str | Path] | None) -> RuleSet:
-        options = self.options
-        rules = load_rules(named, similarity=similarity(options.encoder, options.device), logsource=options.logsource)
-        check_loaded(named, rules)
-        self.problems += rules.problems
-        return rules
 
     def with_rules(self, named: Sequence[str | Path]) -> Resident:
         """The same parts with other rules. Raises RuleError."""
         made = copy.copy(self)
-        made.problems = []
-        made.rules = made._loaded(named)
+        made.options = replace(self.options, rules=tuple(named))
+        made.rules = rules_of(made.options)
+        made.problems = list(made.rules.problems)
         return made
 
     def score(self, texts: Sequence[str], at: datetime | None = None) -> list[Alert]:
@@ -72,9 +64,7 @@ class Resident:
         """
         if not texts:
             return []
-        blank = next((number for number, text in enumerate(texts, 1) if not text.strip()), None)
-        if blank is not None:
-            raise InputError(f"text {blank} is blank", remedy="Give texts that say something.")
+        check_texts(texts)
         sets = RuleSets()
         keying = Keying(self.rules, sets)
         rows = keying.keyed(_records(texts))
@@ -95,6 +85,13 @@ def score(text: str, options: Options | None = None, **settings: Any) -> Alert:
     """
     (found,) = Resident(options, **settings).score([text])
     return found
+
+
+def check_texts(texts: Sequence[str]) -> None:
+    """Raises InputError where a text is blank."""
+    blank = next((number for number, text in enumerate(texts, 1) if not text.strip()), None)
+    if blank is not None:
+        raise InputError(f"text {blank} is blank", remedy="Give texts that say something.")
 
 
 def _records(texts: Sequence[str]) -> pl.DataFrame:

@@ -17,6 +17,7 @@ import polars as pl
 from forewarn.embeddings.case_store import CASES
 from forewarn.embeddings.cases import complete, shipped
 from forewarn.errors import InputError
+from forewarn.field_names import BODY, TIME, TITLE
 from forewarn.findings import Alert, find_alert, holds_findings, read_findings
 from forewarn.reading import columns as fields
 from forewarn.reading import timestamps
@@ -24,10 +25,10 @@ from forewarn.reading.labelled import read_rows
 
 _NAMES = {
     "id": ("id", "caseid", "编号"),
-    "time": fields.TIME,
-    "title": fields.TITLE,
+    "time": TIME,
+    "title": TITLE,
     "title_zh": ("titlezh", "中文标题"),
-    "text": fields.BODY,
+    "text": BODY,
     "category": ("category", "type", "kind", "类别", "分类", "类型"),
     "outcome": ("outcome", "result", "结果", "后果"),
     "source": ("source", "publisher", "来源", "出处"),

@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import rich_click as click
 from click import get_current_context
@@ -79,6 +79,26 @@ def streams(function: Function) -> Function:
     for option in reversed(_STREAMS):
         function = option(function)
     return function
+
+
+def looking_with(function: Function) -> Function:
+    """Add the options of what single texts are judged with: `look_with` is what `Options` takes of them."""
+
+    @functools.wraps(function)
+    def command(
+        rules: tuple[str, ...],
+        cases: Path | None,
+        encoder: str,
+        device: str | None,
+        model: Path | None,
+        **values: Any,
+    ) -> Any:
+        asked = {"rules": rules or None, "cases": cases, "encoder": encoder, "device": device, "model": model}
+        return function(look_with=asked, **values)
+
+    for option in reversed((rules, cases, encoder, device, model)):
+        command = option(command)
+    return cast(Function, command)
 
 
 def printed(*forms: str, findings: bool = False) -> Callable[[Callable[..., int]], Callable[..., int]]:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
-from forewarn.cli import options as shared
 from forewarn.cli.commands import Command
-from forewarn.cli.options import printed
+from forewarn.cli.options import looking_with, printed
 
 if TYPE_CHECKING:
     from forewarn.output.terminal import Terminal
@@ -18,19 +16,11 @@ if TYPE_CHECKING:
 
 @click.command("score", cls=Command)
 @click.argument("text")
-@shared.rules
-@shared.cases
-@shared.encoder
-@shared.device
-@shared.model
+@looking_with
 @printed()
 def command(
     text: str,
-    rules: tuple[str, ...],
-    cases: Path | None,
-    encoder: str,
-    device: str | None,
-    model: Path | None,
+    look_with: dict[str, Any],
     form: str,
     terminal: Terminal,
 ) -> int:
@@ -48,9 +38,7 @@ def command(
 
     said = read_text(sys.stdin.buffer) if text == "-" else text
     with terminal.stage("preparing rules, once"):
-        found = score(
-            said, Options(rules=rules or None, cases=cases, encoder=encoder, device=device, model=model, cache=False)
-        )
+        found = score(said, Options(**look_with, cache=False))
     if form == "jsonl":
         terminal.json(found)
     else:

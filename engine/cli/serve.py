@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
-from forewarn.cli import options as shared
 from forewarn.cli.commands import Command
-from forewarn.cli.options import printed
+from forewarn.cli.options import looking_with, printed
 
 if TYPE_CHECKING:
     from forewarn.output.terminal import Terminal
@@ -36,11 +35,7 @@ if TYPE_CHECKING:
 @click.option("--name", "names", multiple=True, metavar="HOST", help="A name that the service is asked by (repeat).")
 @click.option("--certificate", type=click.Path(path_type=Path), metavar="FILE", help="TLS: certificate chain, PEM.")
 @click.option("--key", type=click.Path(path_type=Path), metavar="FILE", help="TLS: private key, PEM.")
-@shared.rules
-@shared.cases
-@shared.encoder
-@shared.device
-@shared.model
+@looking_with
 @printed()
 def command(
     paths: tuple[str, ...],
@@ -51,11 +46,7 @@ def command(
     names: tuple[str, ...],
     certificate: Path | None,
     key: Path | None,
-    rules: tuple[str, ...],
-    cases: Path | None,
-    encoder: str,
-    device: str | None,
-    model: Path | None,
+    look_with: dict[str, Any],
     form: str,
     terminal: Terminal,
 ) -> int:
@@ -79,8 +70,9 @@ def command(
         raise click.UsageError(f"--host {host} can be reached by others: name a file of --tokens (`forewarn token`)")
     if (certificate is None) != (key is None):
         raise click.UsageError("TLS needs both --certificate and --key")
-    check_outputs([*paths, *rules, cases, model, tokens], [], [state], growing=True)
-    options = Options(rules=rules or None, cases=cases, encoder=encoder, device=device, model=model)
+    options = Options(**look_with)
+    inputs = [*paths, *(options.rules or ()), options.cases, options.model, tokens]
+    check_outputs(inputs, [], [state], growing=True)
     listening = Listening(host, port, names, certificate, key)
     return run(
         paths, options, state, tokens, listening, problem=lambda error: terminal.problems([error]), say=terminal.line

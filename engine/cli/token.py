@@ -7,6 +7,7 @@ from pathlib import Path
 import rich_click as click
 
 from forewarn.cli.commands import Command
+from forewarn.serving.access import SCOPES
 
 
 @click.command("token", cls=Command)
@@ -18,7 +19,7 @@ from forewarn.cli.commands import Command
     "--scope",
     "scopes",
     multiple=True,
-    type=click.Choice(["read", "feedback", "rules", "admin"]),
+    type=click.Choice(SCOPES),
     default=("read",),
     show_default=True,
     help="What it may do (repeat).",

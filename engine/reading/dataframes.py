@@ -12,7 +12,8 @@ from typing import Any, Protocol, TypeGuard
 import polars as pl
 
 from forewarn.errors import InputError
-from forewarn.reading.columns import BODY, TITLE, known
+from forewarn.field_names import BODY, TITLE
+from forewarn.reading.columns import known
 
 
 class FrameLike(Protocol):

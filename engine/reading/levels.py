@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import polars as pl
 
-from forewarn.reading.columns import column, plain
+from forewarn.field_names import plain
+from forewarn.reading.columns import column
 
 LEVELS = ("emerg", "alert", "fatal", "error", "warning", "notice", "info", "debug")
 """The words of the levels 0 to 7; `fatal` is what syslog calls critical."""

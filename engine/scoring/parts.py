@@ -1,6 +1,7 @@
-"""What texts are scored with: encoder, past cases, model and numbers, loaded once.
+"""What texts are scored with: rules, encoder, past cases, model and numbers, loaded once.
 
-In: options. Out: `Parts`, which any number of scans, watches and requests may share: nothing in them changes.
+In: options. Out: a `RuleSet`; `Parts`, which any number of scans, watches and requests may share: nothing in them
+changes.
 """
 
 from __future__ import annotations
@@ -11,11 +12,23 @@ from typing import TYPE_CHECKING
 from forewarn.errors import ForewarnError, ModelError
 from forewarn.scoring import fusion
 from forewarn.scoring.model_folder import open_model
+from forewarn.scoring.similarity import similarity
 
 if TYPE_CHECKING:
     from forewarn.embeddings import CaseBase, Encoder
     from forewarn.options import Options
+    from forewarn.rules import RuleSet
     from forewarn.scoring.model import Model
+
+
+def rules_of(options: Options) -> RuleSet:
+    """The rules that the options name, compiled or from the cache. Raises RuleError where one of them gives none."""
+    from forewarn.rules import check_loaded, load_rules
+
+    like = similarity(options.encoder, options.device)
+    rules = load_rules(options.rules, similarity=like, logsource=options.logsource)
+    check_loaded(options.rules, rules)
+    return rules
 
 
 @dataclass(frozen=True)

@@ -9,23 +9,25 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import msgspec
+import polars as pl
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import HTMLResponse, Response, StreamingResponse
+from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from forewarn.cases.similar import similar
 from forewarn.errors import ForewarnError
+from forewarn.findings import ALERT_LEVELS, EarlyWarning
+from forewarn.output.pages import page_part
 from forewarn.serving import bodies
 from forewarn.serving.access import Access, Refused
 from forewarn.serving.audit import AuditLog
@@ -35,7 +37,7 @@ from forewarn.serving.rule_changes import RuleChanges
 from forewarn.serving.scoring import Busy, Scoring
 from forewarn.serving.stream import Findings
 from forewarn.text_gate import json_line
-from forewarn.training.feedback import keep_text
+from forewarn.training.feedback import keep_answer, keep_text
 
 MOST_BYTES = 4 << 20
 _BODY_SECONDS = 15.0
@@ -52,6 +54,8 @@ _PAGE_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; base-uri 'none'; "
     "form-action 'none'; frame-ancestors 'none'"
 )
+LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
+"""The names by which this machine asks itself."""
 _Answer = Callable[[Request, str], Awaitable[Response]]
 
 
@@ -67,7 +71,7 @@ class Service:
     findings: Findings
     feedback: Path
     rate: Rate = field(default_factory=lambda: Rate(100.0, 200))
-    hosts: list[str] = field(default_factory=lambda: ["localhost", "127.0.0.1", "[::1]", "::1", "testserver"])
+    hosts: Sequence[str] = LOOPBACK
     ready: bool = True
 
     def app(self) -> Starlette:
@@ -90,7 +94,7 @@ class Service:
                 Route("/page.js", _page_part("page.js", "text/javascript"), methods=["GET"]),
                 Route("/page.css", _page_part("page.css", "text/css"), methods=["GET"]),
             ],
-            middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=self.hosts)],
+            middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=list(self.hosts))],
             lifespan=self._lifespan,
         )
 
@@ -132,7 +136,7 @@ class Service:
         scores = await self.scoring.score(asked.texts)
         self.metrics.texts.inc(len(scores))
         for one in scores:
-            if one.score >= 0.5:
+            if one.score >= ALERT_LEVELS["medium"]:
                 self.metrics.alerts.labels(one.level).inc()
         if not asked.evidence:
             scores = [msgspec.structs.replace(one, evidence=[]) for one in scores]
@@ -148,12 +152,19 @@ class Service:
 
     async def _keep_feedback(self, request: Request, who: str) -> Response:
         asked = bodies.body_of(await _body(request), bodies.FeedbackRequest)
-        answers = await asyncio.to_thread(keep_text, asked.text, asked.right, self.feedback, asked.id)
+        answers = await asyncio.to_thread(self._kept, asked)
         self.metrics.feedback.labels("right" if asked.right else "wrong").inc()
         await asyncio.to_thread(
             lambda: self.audit.add(who, _address(request), "feedback", "kept", id=asked.id, right=asked.right)
         )
         return _json({"answers": answers.height})
+
+    def _kept(self, asked: bodies.FeedbackRequest) -> pl.DataFrame:
+        """The answers with this one: on a warning of the watch, whose texts are known, or on the text itself."""
+        found = self.findings.named(asked.id) if asked.id else None
+        if isinstance(found, EarlyWarning):
+            return keep_answer(found, asked.right, self.feedback)
+        return keep_text(asked.text, asked.right, self.feedback, asked.id)
 
     async def _rules_list(self, _: Request, __: str) -> Response:
         return _json({"rules": self.rules.listed()})
@@ -267,11 +278,10 @@ def _said(what: str) -> Callable[[Request], Awaitable[Response]]:
 
 
 def _page_part(name: str, kind: str) -> Callable[[Request], Awaitable[Response]]:
-    content = files(__package__).joinpath(name).read_bytes()
+    content = page_part(__package__, name)
     headers = _HEADERS | {"Content-Security-Policy": _PAGE_POLICY}
 
     async def answer(_: Request) -> Response:
-        made = HTMLResponse if kind == "text/html" else Response
-        return made(content, headers=headers, media_type=kind)
+        return Response(content, headers=headers, media_type=kind)
 
     return answer

@@ -1,7 +1,5 @@
-"use strict";
 // The page of a service. Whatever comes from it is put on the page as text (`textContent`), never as markup.
 
-const byId = (id) => document.getElementById(id);
 const RULE = `title: Pool exhausted
 id: 2f6f0c1e-4c1b-4d0e-9a52-6f2b3a0d7c11
 status: experimental
@@ -19,24 +17,7 @@ tests:
     - "connection pool resized"
 `;
 
-function make(name, className = "", text = null, ...children) {
-  const made = document.createElement(name);
-  if (className) made.className = className;
-  if (text !== null) made.textContent = text;
-  made.append(...children);
-  return made;
-}
-
-const word = (name) => byId("words").content.querySelector(`[data-word=${name}]`).cloneNode(true);
-
-/** What Python's `printable` does: no character steers. */
-function printable(text) {
-  const steering = /[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]/gu;
-  return String(text).replace(steering, (found) => "\\u" + found.codePointAt(0).toString(16).padStart(4, "0"));
-}
-
 const share = (value) => (value > 0.99 ? ">.99" : value < 0.01 ? "<.01" : value.toFixed(2).replace(/^0/, ""));
-const signed = (value) => (value < 0 ? "−" : "+") + Math.abs(value).toFixed(2);
 
 async function ask(path, body) {
   const headers = {};
@@ -192,13 +173,7 @@ async function swap() {
 }
 
 function begin() {
-  const root = document.documentElement;
-  byId("language").addEventListener("click", () => {
-    const chinese = root.dataset.lang === "en";
-    root.dataset.lang = root.lang = chinese ? "zh" : "en";
-    byId("language").textContent = chinese ? "English" : "中文";
-  });
-  if ((navigator.language || "").startsWith("zh")) byId("language").click();
+  offerLanguages();
   byId("score").addEventListener("submit", score);
   byId("similar").addEventListener("click", similar);
   byId("rule").value = RULE;

@@ -9,6 +9,9 @@ from __future__ import annotations
 import hashlib
 import tempfile
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -40,22 +43,10 @@ class RuleChanges:
 
     def check(self, content: str) -> dict[str, Any]:
         """What lint says of a file and which of its examples go wrong; whether it could be used."""
-        with tempfile.TemporaryDirectory() as folder:
-            file = Path(folder) / _NAME
-            file.write_text(content, "utf-8")
+        with _as_file(content) as file:
             count, remarks = lint([file])
-            said = [
-                {
-                    "line": one.line,
-                    "column": one.column,
-                    "severity": one.severity,
-                    "check": one.check,
-                    "message": one.message,
-                }
-                for one in remarks
-            ]
-            rules = load_rules([file], cache=False)
-            examples, failures = run_tests(rules)
+            examples, failures = run_tests(load_rules([file], cache=False))
+        said = [{name: value for name, value in asdict(one).items() if name != "path"} for one in remarks]
         failed = [{"rule": one.rule.title, "expected": one.expected, "text": one.text} for one in failures]
         usable = count > 0 and not failed and not any(one["severity"] == "error" for one in said)
         return {"rules": count, "examples": examples, "remarks": said, "failed": failed, "usable": usable}
@@ -67,12 +58,12 @@ class RuleChanges:
             digest = hashlib.sha256(content.encode("utf-8", "replace")).hexdigest()
             if not checked["usable"]:
                 return checked | {"swapped": False, "digest": digest, "error": "it cannot be used: nothing was changed"}
-            with tempfile.TemporaryDirectory() as folder:
-                file = Path(folder) / _NAME
-                file.write_text(content, "utf-8")
-                self._scoring.swap(self._with(file))
+            with _as_file(content) as file:
+                made = self._with(file)
+            # What could not be kept is not used: after a restart it would be gone.
             with atomic_write(self._file, private=True) as part:
                 part.write_text(content, "utf-8")
+            self._scoring.resident = made
             return checked | {"swapped": True, "digest": digest}
 
     def restored(self) -> Resident | None:
@@ -82,3 +73,12 @@ class RuleChanges:
     def _with(self, file: Path) -> Resident:
         named = list(self._options.rules) if self._options.rules else list(packs())
         return self._scoring.resident.with_rules([*named, file])
+
+
+@contextmanager
+def _as_file(content: str) -> Iterator[Path]:
+    """A rule file with this content, for as long as it is looked at."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / _NAME
+        file.write_text(content, "utf-8")
+        yield file

@@ -16,16 +16,21 @@ from pathlib import Path
 import uvicorn
 
 from forewarn.errors import ForewarnError, InputError
+from forewarn.findings import EarlyWarning
 from forewarn.options import DEFAULT_PROMISE, Options
 from forewarn.resident import Resident
 from forewarn.serving.access import Access, is_loopback, read_tokens
-from forewarn.serving.app import Service
+from forewarn.serving.app import LOOPBACK, Service
 from forewarn.serving.audit import AuditLog
 from forewarn.serving.metrics import Metrics
 from forewarn.serving.rule_changes import RuleChanges
 from forewarn.serving.scoring import Scoring
 from forewarn.serving.stream import Findings
-from forewarn.watching.watch import Receivers, Status, watch
+from forewarn.watching.delivery import Notification
+from forewarn.watching.watch import LOG, Receivers, Status, watch
+
+_WATCH = "watch"
+"""The folder of the watch in that of the service."""
 
 
 @dataclass(frozen=True)
@@ -46,19 +51,17 @@ def service_of(options: Options, state: Path, tokens: Path | None, listening: Li
     scoring = Scoring(Resident(options))
     changes = RuleChanges(scoring, options, state)
     if restored := changes.restored():
-        scoring.swap(restored)
+        scoring.resident = restored
     # Kernels are loaded and the encoder is warm before the first request comes.
     scoring.resident.score(["warm"])
-    hosts = ["localhost", "127.0.0.1", "[::1]", "testserver", *listening.names]
-    if not is_loopback(listening.host):
-        hosts.append(listening.host)
+    hosts = [*LOOPBACK, *listening.names, *([] if is_loopback(listening.host) else [listening.host])]
     return Service(
         scoring,
         changes,
         access,
         AuditLog(state / "audit.jsonl"),
         Metrics(len(scoring.resident.rules.rules), scoring.resident.parts.encoder.name),
-        Findings(),
+        Findings.of(state / _WATCH / LOG),
         state / "feedback.csv",
         hosts=hosts,
     )
@@ -153,14 +156,15 @@ def _watching(
 
     def follow() -> None:
         try:
-            watch(paths, options, state / "watch", Receivers(take), stop, status=tell, problem=problem)
+            watch(paths, options, state / _WATCH, Receivers(take), stop, status=tell, problem=problem)
         except ForewarnError as error:
             service.ready = False
             problem(error)
 
-    def take(found: object) -> None:
-        service.findings.add(found)  # type: ignore[arg-type]
-        service.metrics.warnings.inc()
+    def take(found: Notification) -> None:
+        service.findings.add(found)
+        if isinstance(found, EarlyWarning):
+            service.metrics.warnings.inc()
 
     thread = threading.Thread(target=follow, name="forewarn-watch", daemon=True)
     thread.start()

@@ -6,13 +6,13 @@ In: lists of texts. Out: alerts, in their order. One thread scores; rules are sw
 from __future__ import annotations
 
 import asyncio
-import threading
+from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from forewarn.findings import Alert
-from forewarn.resident import Resident
+from forewarn.resident import Resident, check_texts
 
 AT_ONCE = 256
 """Texts of a round at most."""
@@ -32,19 +32,21 @@ class _Asked:
 
 @dataclass
 class Scoring:
-    """Scores texts by a resident, round by round. Used from one event loop."""
+    """Scores texts by a resident, round by round; whoever puts another in its place changes the next round.
+
+    Used from one event loop.
+    """
 
     resident: Resident
-    waiting: list[_Asked] = field(default_factory=list)
-    rounds: int = 0
+    waiting: deque[_Asked] = field(default_factory=deque)
 
     def __post_init__(self) -> None:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="forewarn-score")
-        self._lock = threading.Lock()
         self._running: asyncio.Task[None] | None = None
 
     async def score(self, texts: Sequence[str]) -> list[Alert]:
-        """What is said of each text. Raises Busy, InputError."""
+        """What is said of each text. Raises Busy, and InputError before others share a round with it."""
+        check_texts(texts)
         if sum(len(asked.texts) for asked in self.waiting) + len(texts) > _MOST_WAITING:
             raise Busy
         asked = _Asked(texts, asyncio.get_running_loop().create_future())
@@ -56,34 +58,23 @@ class Scoring:
     async def _run(self) -> None:
         loop = asyncio.get_running_loop()
         while self.waiting:
-            taken = [self.waiting.pop(0)]
+            taken = [self.waiting.popleft()]
             size = len(taken[0].texts)
             while self.waiting and size + len(self.waiting[0].texts) <= AT_ONCE:
                 size += len(self.waiting[0].texts)
-                taken.append(self.waiting.pop(0))
+                taken.append(self.waiting.popleft())
             texts = [text for asked in taken for text in asked.texts]
             try:
-                alerts = await loop.run_in_executor(self._thread, self._scored, texts)
+                alerts = await loop.run_in_executor(self._thread, self.resident.score, texts)
             except Exception as error:
                 for asked in taken:
                     if not asked.done.done():
                         asked.done.set_exception(error)
                 continue
-            self.rounds += 1
             for asked in taken:
                 own, alerts = alerts[: len(asked.texts)], alerts[len(asked.texts) :]
                 if not asked.done.done():
                     asked.done.set_result(own)
-
-    def _scored(self, texts: Sequence[str]) -> list[Alert]:
-        with self._lock:
-            resident = self.resident
-        return resident.score(texts)
-
-    def swap(self, resident: Resident) -> None:
-        """Score by another resident from the next round on."""
-        with self._lock:
-            self.resident = resident
 
     def close(self) -> None:
         """No more rounds."""

@@ -11,8 +11,9 @@ import threading
 from collections import deque
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
-from forewarn.watching.delivery import Notification
+from forewarn.watching.delivery import Notification, WarningLog
 
 _KEPT = 1000
 _MOST_LISTENERS = 500
@@ -28,7 +29,7 @@ class _Listener:
 
 @dataclass
 class Findings:
-    """The latest findings, each with its number, from 1."""
+    """The latest findings, each with its number, from 1: its place in the log of the watch."""
 
     number: int = 0
     latest: deque[tuple[int, Notification]] = field(default_factory=lambda: deque(maxlen=_KEPT))
@@ -36,6 +37,19 @@ class Findings:
 
     def __post_init__(self) -> None:
         self._lock = threading.Lock()
+
+    @classmethod
+    def of(cls, log: Path) -> Findings:
+        """Those of an earlier run, by its log: a number means the same finding after a restart. Raises OutputError."""
+        made = cls()
+        for found in WarningLog(log).read() if log.exists() else ():
+            made.add(found)
+        return made
+
+    def named(self, name: str) -> Notification | None:
+        """The latest finding with an id."""
+        with self._lock:
+            return next((found for _, found in reversed(self.latest) if found.id == name), None)
 
     def add(self, found: Notification) -> None:
         """Take in what the watch says; called by its thread."""

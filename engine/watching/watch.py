@@ -32,6 +32,8 @@ from forewarn.watching.delivery import Delivery, Notification, WarningLog, to_ad
 from forewarn.watching.follow import HEAD, Follower, Piece
 from forewarn.watching.watcher import Watcher
 
+LOG = "warnings.jsonl"
+"""Where a watch keeps its warnings, in its state folder, if no other file is named."""
 _ROUND = 1 << 20
 """Bytes that are read in one round: a quarter of a second of scoring (benchmark watch)."""
 _SAVE_EVERY = 2.0
@@ -130,7 +132,7 @@ class _Following:
         self._paths, self._arrival, self._told, self._problem = [str(p) for p in paths], arrival, status, problem
         self._file = state / "state.safetensors"
         self._warn = receivers.warn
-        self._log = WarningLog(log or state / "warnings.jsonl")
+        self._log = WarningLog(log or state / LOG)
         self._deliveries = []
         if receivers.command:
             self._deliveries.append(Delivery(to_command(receivers.command), state / "executed", problem))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import io
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from forewarn.alerting.incidents import OpenIncidents
-from forewarn.errors import InputError
+from forewarn.errors import ForewarnError, InputError
 from forewarn.findings import EarlyWarning, Incident
 from forewarn.frames import SIGNAL_FRAME
 from forewarn.grouping.deobfuscation import plain
@@ -32,8 +33,7 @@ from forewarn.runtime.chunked_frame import ChunkedFrame
 from forewarn.scoring import fusion
 from forewarn.scoring.case_votes import case_votes
 from forewarn.scoring.crisis_signal import crisis_signal
-from forewarn.scoring.model_folder import open_model
-from forewarn.scoring.similarity import similarity
+from forewarn.scoring.parts import Parts, rules_of
 from forewarn.warning.detector import STREAM_SCHEMA, ChangeDetector, Ended, Raised, Stream
 from forewarn.warning.early_warnings import Incidents, TextIndex, explain, place
 from forewarn.warning.timeline import Clocks, scored
@@ -73,21 +73,12 @@ class Watcher:
     """Everything that `watch` knows: rules, encoder, cases, model, and the state of every stream."""
 
     def __init__(self, options: Options) -> None:
-        from forewarn.embeddings import CaseBase, load_encoder
-        from forewarn.rules import check_loaded, load_rules
-
         self._options = options
-        self._rules = load_rules(
-            options.rules, similarity=similarity(options.encoder, options.device), logsource=options.logsource
-        )
-        check_loaded(options.rules, self._rules)
-        self.problems = list(self._rules.problems)
-        self._model = open_model(options.model, device=options.device)
-        self._numbers = self._model.fusion if self._model else fusion.prior()
-        self._encoder = load_encoder(self._model.encoder if self._model else options.encoder, device=options.device)
-        if self._model:
-            self._model.check_encoder(self._encoder)
-        self._cases = CaseBase.open(options.cases, encoder=self._encoder)
+        self._rules = rules_of(options)
+        self.problems: list[ForewarnError] = list(self._rules.problems)
+        # No text that arrives is kept in a cache, and no share is known of what is still to come.
+        parts = Parts.of(replace(options, cache=False, prior=None, unusual=False), self.problems)
+        self._model, self._numbers, self._encoder, self._cases = parts.model, parts.numbers, parts.encoder, parts.cases
         self._sets = RuleSets()
         self._keying = Keying(self._rules, self._sets)
         self._texts = pl.DataFrame(schema=_KNOWN)

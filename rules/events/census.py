@@ -13,6 +13,7 @@ import numpy as np
 import polars as pl
 
 from forewarn.arrays import Rows
+from forewarn.field_names import BODY, TITLE, plain
 from forewarn.rules.events.dresses import NOTHING
 from forewarn.rules.events.fields import Events
 
@@ -20,7 +21,7 @@ _MOST_NAMED = 3
 _MOST_SHAPES = 10_000
 _DECODED = 1_000
 """Events of a block whose shape is looked at where no rule looks at fields: 5 ms a block, whatever its size."""
-_TEXTS = {"text", "title", "message", "msg", "log", "content", "body", "正文", "标题", "消息"}
+_SPEAKING = {*BODY, *TITLE}
 _OTHERS = "of yet other keys"
 
 
@@ -97,7 +98,7 @@ def _list(shapes: list[str]) -> str:
 
 def _says_a_text(shape: str) -> bool:
     """Whether events are known to have a text of their own, which rules about texts have looked at."""
-    return shape.startswith("with ") and not _TEXTS.isdisjoint(shape.removeprefix("with ").split(", "))
+    return shape.startswith("with ") and not _SPEAKING.isdisjoint(map(plain, shape.removeprefix("with ").split(", ")))
 
 
 def _events(count: int) -> str:

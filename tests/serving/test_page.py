@@ -55,7 +55,8 @@ def test_a_person_works_in_the_page(served: tuple[str, Service]) -> None:
         page.fill("#rule", rule)
         page.locator("#checked", has_text="(2/2)").wait_for()
         page.click("#swap")
-        page.locator("#checked", has_text="used from now on").wait_for()
+        # All rules are compiled with it, for the first time.
+        page.locator("#checked", has_text="used from now on").wait_for(timeout=180_000)
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
         assert page.locator("img").count() == 0
     assert seen.dialogs == []

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from starlette.testclient import TestClient
 
-from forewarn.errors import InputError
+from forewarn.errors import InputError, OutputError
 from forewarn.options import Options
 from forewarn.reading.labelled import read_labelled
 from forewarn.resident import score
@@ -21,6 +24,7 @@ from forewarn.serving.audit import AuditLog, verify
 from forewarn.serving.limits import Rate
 from forewarn.serving.running import Listening, service_of
 from forewarn.serving.stream import Findings
+from forewarn.text_gate import json_line
 from tests.output.test_hostile_text import STEERING
 from tests.output.test_report import MARKUP
 from tests.output.test_report_in_browser import warned
@@ -48,7 +52,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Service:
 
 @pytest.fixture
 def client(made: Service) -> TestClient:
-    return TestClient(made.app(), raise_server_exceptions=False)
+    return TestClient(made.app(), "http://localhost", raise_server_exceptions=False)
 
 
 def test_scores_are_those_of_the_command(client: TestClient) -> None:
@@ -101,6 +105,53 @@ def test_what_is_no_request_gets_a_reason(
         assert answer.json()["error"]
         assert "Traceback" not in answer.text
         assert not STEERING.search(answer.text.rstrip("\n"))
+
+
+def test_a_blank_text_is_its_senders_fault_alone(made: Service) -> None:
+    async def asked() -> list[object]:
+        texts = ["Bank halts withdrawals"], ["  "], ["a quiet afternoon"]
+        return await asyncio.gather(*map(made.scoring.score, texts), return_exceptions=True)
+
+    first, blank, last = asyncio.run(asked())
+    assert isinstance(blank, InputError)
+    assert isinstance(first, list)
+    assert isinstance(last, list)
+    assert (first[0].text, last[0].text) == ("Bank halts withdrawals", "a quiet afternoon")
+
+
+def test_a_rule_file_that_cannot_be_kept_is_not_used(made: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OutputError("no space left on device")
+
+    before = made.scoring.resident
+    monkeypatch.setattr("forewarn.serving.rule_changes.atomic_write", full)
+    with pytest.raises(OutputError):
+        made.rules.swap(RULE)
+    assert made.scoring.resident is before
+
+
+def test_after_a_restart_a_number_means_the_same_finding(tmp_path: Path) -> None:
+    log = tmp_path / "warnings.jsonl"
+    assert Findings.of(log).latest == Findings().latest
+    others = [msgspec.structs.replace(warned(), id=f"fw-w{number}") for number in range(3)]
+    log.write_bytes(b"".join(json_line(one) for one in others))
+    found = Findings.of(log)
+    assert [(number, one.id) for number, one in found.after(1)] == [(2, "fw-w1"), (3, "fw-w2")]
+    found.add(msgspec.structs.replace(warned(), id="fw-w3"))
+    assert [number for number, _ in found.after(3)] == [4]
+
+
+def test_feedback_on_a_warning_is_that_of_the_command(made: Service, tmp_path: Path) -> None:
+    own = replace(made, feedback=tmp_path / "feedback.csv", findings=Findings())
+    found = msgspec.structs.replace(warned(), id="fw-w77")
+    own.findings.add(found)
+    answer = TestClient(own.app(), "http://localhost").post(
+        "/v1/feedback", json={"text": found.moved[0].text, "right": False, "id": found.id}
+    )
+    assert answer.status_code == 200
+    rows = read_labelled([own.feedback], text_column="text", label_column="label")
+    told = dict(zip(rows["text"], rows["label"], strict=True))
+    assert {told[one.text] for one in found.moved} == {"0"}
 
 
 def test_answers_are_safe_to_look_at(client: TestClient) -> None:
@@ -159,7 +210,7 @@ def test_tokens_let_do_what_they_say_and_no_more(made: Service, tmp_path: Path) 
     own = Service(
         made.scoring, made.rules, Access(read_tokens(file)), AuditLog(log), made.metrics, Findings(), made.feedback
     )
-    asking = TestClient(own.app())
+    asking = TestClient(own.app(), "http://localhost")
 
     def status(path: str, secret: str | None, body: dict[str, Any] | None = None) -> int:
         headers = {"Authorization": f"Bearer {secret}"} if secret else {}
@@ -278,7 +329,7 @@ def test_metrics_and_the_description(client: TestClient) -> None:
 
 def test_listeners_get_what_arises_and_what_they_missed(made: Service) -> None:
     made.findings.add(warned())
-    with TestClient(made.app()) as asking:
+    with TestClient(made.app(), "http://localhost") as asking:
         latest = asking.get("/v1/findings").json()["findings"]
         assert latest[-1]["finding"]["id"] == "fw-w1"
         assert asking.get("/v1/findings", params={"after": latest[-1]["number"]}).json()["findings"] == []

@@ -1,33 +1,11 @@
-"use strict";
 // The alerts of a report: shown a hundred at a time, searched, filtered, opened, answered. Whatever comes from the
 // data is put on the page as text (`textContent`), never as markup.
 
 const AT_ONCE = 100;
 const SHOWN_TEXT = 4000;
 const FORMULA = /^[=+\-@\t\r＝＋－＠]/;
-const byId = (id) => document.getElementById(id);
 
 const state = { alerts: [], chosen: [], shown: 0, levels: [], moved: {}, incident: null, answers: new Map() };
-
-/** An element with its class, its text and what is in it. */
-function make(name, className = "", text = null, ...children) {
-  const made = document.createElement(name);
-  if (className) made.className = className;
-  if (text !== null) made.textContent = text;
-  made.append(...children);
-  return made;
-}
-
-/** A word of the page in both languages. */
-function word(name) {
-  return byId("words").content.querySelector(`[data-word=${name}]`).cloneNode(true);
-}
-
-/** One line in which no character steers: what Python's `printable` does, for what the script shows. */
-function printable(text) {
-  const steering = /[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]/gu;
-  return text.replace(steering, (found) => "\\u" + found.codePointAt(0).toString(16).padStart(4, "0"));
-}
 
 async function unpacked(packed) {
   const bytes = Uint8Array.from(atob(packed), (letter) => letter.charCodeAt(0));
@@ -71,7 +49,6 @@ function reason(why, alert) {
 }
 
 const share = (value) => value.toFixed(2).replace(/^0/, "");
-const signed = (value) => (value < 0 ? "−" : "+") + Math.abs(value).toFixed(2);
 
 /** The sum as bars, each of which opens to what is behind it. */
 function evidence(alert) {
@@ -233,14 +210,8 @@ function ofIncident(ids) {
 }
 
 async function begin() {
-  const root = document.documentElement;
   document.querySelectorAll("[hidden]").forEach((one) => { one.hidden = false; });
-  byId("language").addEventListener("click", () => {
-    const chinese = root.dataset.lang === "en";
-    root.dataset.lang = root.lang = chinese ? "zh" : "en";
-    byId("language").textContent = chinese ? "English" : "中文";
-  });
-  if ((navigator.language || "").startsWith("zh")) byId("language").click();
+  offerLanguages();
   byId("print").addEventListener("click", () => window.print());
   const data = await unpacked(byId("data").textContent);
   Object.assign(state, { alerts: data.alerts, levels: data.levels, moved: data.moved });

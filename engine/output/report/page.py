@@ -13,13 +13,13 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
-from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from forewarn.findings import ALERT_LEVELS, Alert, EarlyWarning, Finding, Incident, Place
+from forewarn.output.pages import page_part
 from forewarn.output.printed import printed_score, printed_time
 from forewarn.output.rendering import counted, share, times
 from forewarn.output.report.facts import Facts, head_of
@@ -49,7 +49,7 @@ def report_of(findings: Sequence[Finding], facts: Facts, around: Around | None =
     alerts = [one for one in findings if isinstance(one, Alert)]
     warnings = [one for one in findings if isinstance(one, EarlyWarning)]
     incidents = [one for one in findings if isinstance(one, Incident)]
-    style, script = _part("page.css"), _part("page.js")
+    style, script = page_part(__package__, "page.css"), page_part(__package__, "page.js")
     return (
         _templates()
         .get_template("page.html")
@@ -112,10 +112,6 @@ def _policy(style: str, script: str) -> str:
 
 def _digest(content: str) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()}'"
-
-
-def _part(name: str) -> str:
-    return files(__package__).joinpath(name).read_text("utf-8")
 
 
 @cache

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from forewarn.field_names import BODY, TIME, plain
 from forewarn.reading import columns as fields
 from forewarn.reading import levels
 from forewarn.reading.decoding import TextBlock
@@ -28,11 +29,11 @@ def table_in(head: str) -> Table | None:
     names = [name for name in written.replace("\t", delimiter).split(delimiter) if name]
     if len(set(names)) < len(names) or len(names) < 2:
         return None
-    times = fields.known(names, fields.TIME)
-    bodies = fields.known(names, fields.BODY)
+    times = fields.known(names, TIME)
+    bodies = fields.known(names, BODY)
     statuses = fields.known(names, levels.STATUS)
     day = _DATE.search(head)
-    has_day = any(fields.plain(name) in ("date", "datetime", "timestamp", "ts") for name in names)
+    has_day = any(plain(name) in ("date", "datetime", "timestamp", "ts") for name in names)
     return Table(
         delimiter,
         tuple(names),

@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from forewarn.field_names import BODY, TIME, TITLE
 from forewarn.reading import columns as fields
 from forewarn.reading import levels
 from forewarn.reading.decoding import MAX_LINE, TextBlock
@@ -116,7 +117,7 @@ def table_in(head: str, whole: bool, path: str, given_text: str | None, given_ti
         if not named:
             return None
         header = [f"column_{number}" for number in range(1, len(header) + 1)]
-    known = [*fields.known(header, (*fields.BODY, *fields.TITLE)), *fields.known(header, fields.TIME)]
+    known = [*fields.known(header, (*BODY, *TITLE)), *fields.known(header, TIME)]
     if not named and not (given_text in header or (known and fit >= 0.9)):
         return None
     return _table(delimiter, header, has_header, rows[1:] if has_header else rows, given_text, given_time)
@@ -136,9 +137,7 @@ def _header_may_matter(head: str, given_text: str | None) -> bool:
     if len(first) > 4096:
         return False
     names = [name.strip(" \t\r\"'") for name in re.split(r"[,\t;|]", first)]
-    return len(names) > 1 and (
-        given_text in names or any(fields.known(names, kind) for kind in (fields.BODY, fields.TITLE, fields.TIME))
-    )
+    return len(names) > 1 and (given_text in names or any(fields.known(names, kind) for kind in (BODY, TITLE, TIME)))
 
 
 def whole_lines(head: str, whole: bool) -> bytes:
@@ -166,7 +165,7 @@ def _sample_rows(sample: list[str], delimiter: str) -> list[list[str]]:
 
 def _single_column(sample: list[str], named: str, given_text: str | None) -> Table | None:
     name = sample[0].strip().strip('"') if sample else ""
-    if not named or not (name == given_text or fields.known([name], (*fields.BODY, *fields.TITLE))):
+    if not named or not (name == given_text or fields.known([name], (*BODY, *TITLE))):
         return None
     return Table(",", (name,), True, (name,), (), ())
 
@@ -189,9 +188,9 @@ def _table(
     given_time: str | None,
 ) -> Table:
     columns = _unlike(header)
-    bodies = [given_text] if given_text else fields.known(columns, fields.BODY)
-    titles = [] if given_text else fields.known(columns, fields.TITLE)
-    times = [given_time] if given_time else fields.known(columns, fields.TIME)
+    bodies = [given_text] if given_text else fields.known(columns, BODY)
+    titles = [] if given_text else fields.known(columns, TITLE)
+    times = [given_time] if given_time else fields.known(columns, TIME)
     if not times:
         sample = [row for row in rows[:_TIMED_ROWS] if len(row) == len(columns)]
         times = by_content({name: [row[i] for row in sample] for i, name in enumerate(columns)})

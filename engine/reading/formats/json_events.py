@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 
 import polars as pl
 
+from forewarn.field_names import BODY, REASON, TIME, TITLE
 from forewarn.reading import columns as fields
 from forewarn.reading import levels
 from forewarn.reading.decoding import MAX_LINE
@@ -86,7 +87,7 @@ class JsonLines(LineReader):
 def keys_in(head: str, given_text: str | None = None, given_time: str | None = None) -> Keys:
     """The keys that the start of a file shows."""
     names = dict.fromkeys(re.findall(r'"([^"\\]{1,40})"\s*:', head))
-    times = fields.known(names, fields.TIME)
+    times = fields.known(names, TIME)
     if not times:
         values: dict[str, list[str]] = {}
         for name, quoted, number in re.findall(_VALUE, head):
@@ -95,14 +96,14 @@ def keys_in(head: str, given_text: str | None = None, given_time: str | None = N
     # A Windows event counts its levels in its own way, and the rules for such events know it.
     windows = "EventID" in names and "Channel" in names
     return Keys(
-        tuple(fields.known(names, fields.BODY)),
-        tuple(fields.known(names, fields.TITLE)),
+        tuple(fields.known(names, BODY)),
+        tuple(fields.known(names, TITLE)),
         tuple(times),
         given_text,
         given_time,
         () if windows else tuple(fields.known(names, levels.LEVEL)),
         tuple(fields.known(names, levels.STATUS)),
-        tuple(fields.known(names, fields.REASON)),
+        tuple(fields.known(names, REASON)),
         re.search(_NESTED_LEVEL, head) is not None,
     )
 
@@ -303,7 +304,7 @@ def _rendered(raw: pl.Series, times: tuple[str, ...] = ()) -> pl.Series:
         key=pl.when("is_key").then("token").when(starts).then(pl.lit("")).forward_fill(),
     ).filter(~pl.col("is_key") & ~pl.col("token").is_in(["", "-"]))
     named = pl.col("key").str.to_lowercase().str.replace_all(r"[^\p{L}\p{N}]", "")
-    values = tokens.filter(~named.is_in(list(fields.TIME)) & ~pl.col("key").is_in(list(times))).with_columns(
+    values = tokens.filter(~named.is_in(list(TIME)) & ~pl.col("key").is_in(list(times))).with_columns(
         entry=pl.when(pl.col("key") == "").then("token").otherwise(pl.concat_str("key", "token", separator=": "))
     )
     texts = values.group_by("row", maintain_order=True).agg(pl.col("entry").str.join("; "))

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from forewarn.field_names import BODY, REASON, TIME
 from forewarn.reading import columns as fields
 from forewarn.reading import levels
 from forewarn.reading.formats.line_reader import LineReader, are_mostly, to_said
@@ -66,13 +67,13 @@ def logfmt_in(lines: list[str]) -> Logfmt | None:
     if not lines or 2 * good < len(lines):
         return None
     names = list(dict.fromkeys(name for pairs in found for name in pairs))
-    times = fields.known(names, fields.TIME) or [name for name in _SHORT_TIMES if name in names]
+    times = fields.known(names, TIME) or [name for name in _SHORT_TIMES if name in names]
     return Logfmt(
-        tuple(fields.known(names, fields.BODY)),
+        tuple(fields.known(names, BODY)),
         tuple(times),
         tuple(fields.known(names, levels.LEVEL)),
         tuple(fields.known(names, levels.STATUS)),
-        tuple(name for name in fields.known(names, fields.REASON)),
+        tuple(name for name in fields.known(names, REASON)),
     )
 
 
@@ -80,7 +81,7 @@ def _is_logfmt(line: str, pairs: dict[str, str]) -> bool:
     """Three pairs that are most of the line, one of them a message, a level or a time."""
     if len(pairs) < 2:
         return False
-    telling = any(fields.known(pairs, kind) for kind in (fields.BODY, fields.TIME, levels.LEVEL))
+    telling = any(fields.known(pairs, kind) for kind in (BODY, TIME, levels.LEVEL))
     size = sum(len(name) + len(value) + 2 for name, value in pairs.items())
     return telling and size >= 0.8 * len(line) and not _AUDIT.match(line)
 

@@ -11,6 +11,7 @@ from typing import IO
 
 import polars as pl
 
+from forewarn.field_names import BODY, TIME, TITLE
 from forewarn.reading import columns as fields
 from forewarn.reading import levels
 from forewarn.reading.timestamps import SAMPLE, UTC_TIME, from_number, parse, recognise
@@ -38,10 +39,10 @@ def rows(
     words = [
         name for name in columns if columns[name] == pl.String or isinstance(columns[name], pl.Categorical | pl.Enum)
     ]
-    times = [given_time] if given_time in columns else fields.known(columns, fields.TIME)
+    times = [given_time] if given_time in columns else fields.known(columns, TIME)
     head = scan.head(SAMPLE).collect()
-    bodies = [given_text] if given_text else fields.known(words, fields.BODY)
-    titles = [] if given_text else fields.known(words, fields.TITLE)
+    bodies = [given_text] if given_text else fields.known(words, BODY)
+    titles = [] if given_text else fields.known(words, TITLE)
     if not bodies and not titles:
         sample = head.select([fields.column(name).cast(pl.String).fill_null("") for name in words])
         bodies = fields.wordiest(words, sample.rows())
